@@ -8,7 +8,7 @@ import Koa2 from 'koa2';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { describe, expect, it } from 'vitest';
-import { newAgentKey, startAuthority } from './support.js';
+import { keyProof, newAgentKey, startAuthority } from './support.js';
 
 const path = '/oidc';
 const metadata = '/.well-known/oauth-authorization-server';
@@ -134,6 +134,7 @@ it('openid-client registers an agent with an initial access token', async () => 
     {
       jwks: { keys: [{ ...key.publicJwk }] },
       token_endpoint_auth_method: 'private_key_jwt',
+      key_proofs: [await keyProof(issuer, 'agent-a', key, privateKey)],
       id_token_signed_response_alg: 'EdDSA',
     },
     openid.PrivateKeyJwt(privateKey),

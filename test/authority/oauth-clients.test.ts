@@ -2,7 +2,7 @@ import { developmentUser } from '@countersign/authority';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { expect, it } from 'vitest';
-import { newAgentKey, startAuthority } from './support.js';
+import { keyProof, newAgentKey, startAuthority } from './support.js';
 
 const audience = 'https://api.acme.dev';
 const redirectUri = 'http://127.0.0.1:4999/callback';
@@ -98,7 +98,11 @@ it('oauth4webapi registers an agent, which then gets tokens', async () => {
   const client = await oauth.processDynamicClientRegistrationResponse(
     await oauth.dynamicClientRegistrationRequest(
       server,
-      { jwks: { keys: [{ ...key.publicJwk }] }, token_endpoint_auth_method: 'private_key_jwt' },
+      {
+        jwks: { keys: [{ ...key.publicJwk }] },
+        token_endpoint_auth_method: 'private_key_jwt',
+        key_proofs: [await keyProof(server.issuer, 'agent-new', key, privateKey)],
+      },
       { initialAccessToken: invitation.initial_access_token, ...insecure },
     ),
   );

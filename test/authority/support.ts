@@ -81,6 +81,21 @@ export async function newAgentKey() {
   return { key, privateKey: await privateKeyOf(key) };
 }
 
+/** What a registration needs besides the key: that the sender holds it. */
+export async function keyProof(
+  issuer: string,
+  agent: string,
+  { keyId }: ReturnType<typeof generateAgentKey>,
+  privateKey: Awaited<ReturnType<typeof privateKeyOf>>,
+): Promise<string> {
+  return await new SignJWT()
+    .setProtectedHeader({ alg: 'EdDSA', typ: 'key-proof+jwt', kid: keyId })
+    .setSubject(agent)
+    .setAudience(`${issuer}/register`)
+    .setExpirationTime('1m')
+    .sign(privateKey);
+}
+
 /** The key, as OAuth libraries want it. */
 export async function privateKeyOf(key: ReturnType<typeof generateAgentKey>) {
   const { kty, crv, x, d } = key.exportJwk();

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { decodeProtectedHeader } from 'jose';
 import { openPostgres } from '../src/index.js';
 import { startAuthority } from './support/authority.js';
-import { assertion, exchange, newKey, ownToken, post } from './support/client.js';
+import { assertion, exchange, newKey, ownToken, post, registration } from './support/client.js';
 import {
   asShown,
   authorizeUrl,
@@ -79,7 +79,7 @@ describe.skipIf(engines[1]?.skip)('a database that is down', () => {
     const invited = {
       ...json,
       headers: { ...json.headers, authorization: `Bearer ${invitation.initial_access_token}` },
-      body: JSON.stringify({ jwks: { keys: [newKey().jwk] } }),
+      body: JSON.stringify(await registration(issuer, 'agent-b', newKey())),
     };
     const signed = await assertion(issuer, 'agent-a', key);
     const attempts = async () =>

@@ -5,6 +5,7 @@ import { AuthorityError } from '../authority-error.js';
 import { bearerOf, unauthorized } from './bearer.js';
 import { type Answer, BadRequest, decodeSegment, readJson } from './answer.js';
 import { required, sql, type Store, textOf } from '../storage/store.js';
+import { checkKeyProofs } from './key-proof.js';
 import { clientOf } from '../tokens/client-agent.js';
 import { currentKeys, mayAct, type RegisteredAgent, type RegisteredKey } from '../agents/agent.js';
 import type { Invitations } from '../agents/invitations.js';
@@ -49,11 +50,13 @@ export async function registration(
 }
 
 async function register(request: IncomingMessage, services: RegistrationServices): Promise<Answer> {
-  const { store, agents, invitations, now } = services;
+  const { issuer, store, agents, invitations, now } = services;
   const token = bearerOf(request);
   const invited = await invitations.find(token);
   if (invited === undefined) throw unauthorized();
-  const keys = keysOf(await readJson(request));
+  const body = await readJson(request);
+  const keys = keysOf(body);
+  checkKeyProofs(body, keys, { agent: invited.id, issuer, now: now() });
   const management = randomBytes(32).toString('base64url');
   const { id, statements } = insertAgent({ ...invited, keys: keys.map(({ jwk }) => ({ jwk })) }, now());
   const done = await store.batch([
@@ -95,7 +98,7 @@ async function replaceKeys(
   agent: RegisteredAgent,
   services: RegistrationServices,
 ): Promise<Answer> {
-  const { store, agents, now } = services;
+  const { issuer, store, agents, now } = services;
   const old = tokenDigestText(bearerOf(request));
   const body = await readJson(request);
   if (member(body, 'client_id') !== agent.id)
@@ -108,6 +111,7 @@ async function replaceKeys(
   const isCurrent = (key: RegisteredKey): boolean => current.some(({ thumbprint }) => thumbprint === key.thumbprint);
   const added = wanted.filter((key) => !isCurrent(key));
   const dropped = current.filter(({ thumbprint }) => wanted.every((key) => key.thumbprint !== thumbprint));
+  checkKeyProofs(body, added, { agent: agent.id, issuer, now: now() });
   const few = fewKeys(agent.id, added.length, now());
   const next = randomBytes(32).toString('base64url');
   const done = await store.batch([
@@ -134,7 +138,7 @@ async function replaceKeys(
   return { status: 200, body: metadataOf(changed, next, services) };
 }
 
-/** The `jwks` of client metadata; all other members are pinned, so they are not read. */
+/** The `jwks` of client metadata. Besides it only `key_proofs` is read: all other members are pinned. */
 function keysOf(body: JsonObject): readonly RegisteredKey[] {
   const jwks = member(body, 'jwks');
   const keys = isJsonObject(jwks) ? member(jwks, 'keys') : undefined;

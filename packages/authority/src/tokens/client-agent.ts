@@ -45,7 +45,7 @@ export async function authenticateAgent(
 }
 
 /** Which of the keys signed a JWS. The library does not say. */
-function signerOf(token: string, keys: readonly RegisteredKey[]): RegisteredKey | undefined {
+export function signerOf(token: string, keys: readonly RegisteredKey[]): RegisteredKey | undefined {
   const end = token.lastIndexOf('.');
   const [input, signature] = [Buffer.from(token.slice(0, end)), Buffer.from(token.slice(end + 1), 'base64url')];
   return keys.find(({ jwk }) => verify(null, input, createPublicKey({ key: { ...jwk }, format: 'jwk' }), signature));

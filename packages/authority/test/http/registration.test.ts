@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type RunningAuthority, startAuthority } from '../support/authority.js';
-import { type AgentKey, newKey, ownToken } from '../support/client.js';
+import { type AgentKey, keyProof, newKey, ownToken, registration } from '../support/client.js';
 import { engines } from '../support/stores.js';
 
 const pinned = { id: 'agent-a', owner: 'user:alice', capabilities: ['repo:read'], tags: ['team:a'] };
@@ -27,7 +27,8 @@ interface Registered {
   readonly registration_client_uri: string;
 }
 
-const metadata = (...keys: AgentKey[]) => ({ jwks: { keys: keys.map(({ jwk }) => jwk) } });
+const metadata = async ({ issuer }: RunningAuthority, ...keys: AgentKey[]) =>
+  await registration(issuer, 'agent-a', ...keys);
 
 async function register(running: RunningAuthority, token: string, body: object): Promise<Registered> {
   const response = await send(`${running.issuer}/register`, 'POST', token, body);
@@ -39,7 +40,7 @@ describe('dynamic registration', () => {
   it('registers the agent of the invitation with the key of the request, and it gets tokens', async () => {
     const running = await startAuthority();
     const key = newKey();
-    const registered = await register(running, await invite(running), metadata(key));
+    const registered = await register(running, await invite(running), await metadata(running, key));
     expect(registered).toMatchObject({
       client_id: 'agent-a',
       scope: 'repo:read',
@@ -64,11 +65,11 @@ describe('dynamic registration', () => {
       capabilities: ['admin'],
       token_endpoint_auth_method: 'none',
     };
-    const registered = await register(running, await invite(running), { ...greedy, ...metadata(key) });
+    const registered = await register(running, await invite(running), { ...greedy, ...(await metadata(running, key)) });
     const before = await running.authority.agents.get('agent-a');
     expect(before).toMatchObject({ ...pinned, redirectUris: [] });
     const { registration_client_uri: uri, registration_access_token: token } = registered;
-    const changed = await send(uri, 'PUT', token, { ...greedy, ...metadata(next) });
+    const changed = await send(uri, 'PUT', token, { ...greedy, ...(await metadata(running, next)) });
     expect(changed.status).toBe(200);
     expect(await running.authority.agents.get('agent-a')).toEqual({ ...before, keys: expect.anything() as unknown });
     expect(((await changed.json()) as Registered).scope).toBe('repo:read');
@@ -81,7 +82,7 @@ describe('dynamic registration', () => {
       const token = await invite(running);
       const statuses = await Promise.all(
         Array.from({ length: 50 }, async () => {
-          const response = await send(`${running.issuer}/register`, 'POST', token, metadata(newKey()));
+          const response = await send(`${running.issuer}/register`, 'POST', token, await metadata(running, newKey()));
           return response.status;
         }),
       );
@@ -97,11 +98,63 @@ describe('dynamic registration', () => {
     const taken = newKey();
     await running.authority.agents.add({ id: 'agent-b', publicKey: taken.publicKey });
     const url = `${running.issuer}/register`;
-    expect((await send(url, 'POST', token, metadata(taken))).status).toBe(409);
+    expect((await send(url, 'POST', token, await metadata(running, taken))).status).toBe(409);
     const withSecret = { jwks: { keys: [{ ...newKey().jwk, d: 'AAAA' }] } };
     expect((await send(url, 'POST', token, withSecret)).status).toBe(400);
     expect((await send(url, 'POST', token, { jwks: { keys: [] } })).status).toBe(400);
-    expect((await send(url, 'POST', token, metadata(newKey()))).status).toBe(201);
+    expect((await send(url, 'POST', token, await metadata(running, newKey()))).status).toBe(201);
+  });
+
+  it('registers no key whose private half the sender does not hold [A11]', async () => {
+    const running = await startAuthority();
+    const { issuer } = running;
+    const token = await invite(running);
+    const [key, foreign, next] = [newKey(), newKey(), newKey()];
+    const jwks = { keys: [{ ...foreign.jwk }] };
+    const now = Math.floor(Date.now() / 1000);
+    const forged = (options: Parameters<typeof keyProof>[3], agent = 'agent-a', signer = foreign) =>
+      keyProof(issuer, agent, { ...foreign, privateKey: signer.privateKey }, options);
+    const proofs = [
+      undefined,
+      'x',
+      [],
+      [1],
+      ['x'],
+      [await forged({}, 'agent-a', key)],
+      [await keyProof(issuer, 'agent-a', key)],
+      [await forged({}, 'agent-b')],
+      [await forged({ header: { typ: 'JWT' } })],
+      [await forged({ header: { kid: 'x' } })],
+      [await forged({ claims: { aud: issuer } })],
+      [await forged({ claims: { aud: [`${issuer}/register`] } })],
+      [await forged({ claims: { exp: now - 6 } })],
+      [await forged({ claims: { exp: now + 400 } })],
+      [await forged({ claims: { exp: undefined } })],
+      Array.from(
+        { length: 9 },
+        await (
+          async (proof) => () =>
+            proof
+        )(await forged({})),
+      ),
+    ];
+    for (const [index, given] of proofs.entries()) {
+      const response = await send(`${issuer}/register`, 'POST', token, { jwks, key_proofs: given });
+      expect([index, response.status]).toEqual([index, 400]);
+      expect(await response.json()).toMatchObject({ error: 'invalid_client_metadata' });
+    }
+    const registered = await register(running, token, await metadata(running, key));
+    const put = async (body: object) =>
+      (
+        await send(registered.registration_client_uri, 'PUT', registered.registration_access_token, {
+          client_id: 'agent-a',
+          ...body,
+        })
+      ).status;
+    expect(await put({ jwks, key_proofs: [await keyProof(issuer, 'agent-a', key)] })).toBe(400);
+    // Of the key that the agent has already it proved that before.
+    const both = { keys: [key.jwk, next.jwk] };
+    expect(await put({ jwks: both, key_proofs: [await keyProof(issuer, 'agent-a', next)] })).toBe(200);
   });
 
   it('refuses a registration without an invitation, or with another token', async () => {
@@ -110,19 +163,24 @@ describe('dynamic registration', () => {
     const body = {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(metadata(newKey())),
+      body: JSON.stringify(await metadata(running, newKey())),
     };
     expect((await fetch(url, body)).status).toBe(401);
-    expect((await send(url, 'POST', 'AAAA', metadata(newKey()))).status).toBe(401);
+    expect((await send(url, 'POST', 'AAAA', await metadata(running, newKey()))).status).toBe(401);
   });
 
   it.each(engines)('replaces keys and its token with each change: of 50 at once one, on $name', async (engine) => {
     if (engine.skip) return;
     const running = await startAuthority({ store: await engine.open() });
     const old = newKey();
-    const { registration_client_uri: uri, ...first } = await register(running, await invite(running), metadata(old));
+    const { registration_client_uri: uri, ...first } = await register(
+      running,
+      await invite(running),
+      await metadata(running, old),
+    );
     const token = first.registration_access_token;
-    const put = async (key: AgentKey) => await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(key) });
+    const put = async (key: AgentKey) =>
+      await send(uri, 'PUT', token, { client_id: 'agent-a', ...(await metadata(running, key)) });
     const statuses = await Promise.all(Array.from({ length: 50 }, async () => (await put(newKey())).status));
     expect(statuses.filter((status) => status === 200)).toHaveLength(1);
     expect((await send(uri, 'GET', token)).status).toBe(401);
@@ -134,22 +192,26 @@ describe('dynamic registration', () => {
   it('lets no agent manage another, nor take its key [A11]', async () => {
     const running = await startAuthority();
     const [a, b] = [newKey(), newKey()];
-    const one = await register(running, await invite(running), metadata(a));
-    const two = await register(running, await invite(running, { ...pinned, id: 'agent-b' }), metadata(b));
+    const one = await register(running, await invite(running), await metadata(running, a));
+    const two = await register(
+      running,
+      await invite(running, { ...pinned, id: 'agent-b' }),
+      await registration(running.issuer, 'agent-b', b),
+    );
     const { registration_access_token: token } = one;
-    const body = { client_id: 'agent-b', ...metadata(newKey()) };
+    const body = { client_id: 'agent-b', ...(await metadata(running, newKey())) };
     for (const [method, sent] of [['GET'], ['PUT', body], ['DELETE']] as const)
       expect((await send(two.registration_client_uri, method, token, sent)).status).toBe(401);
     expect((await fetch(`${one.registration_client_uri}?access_token=${token}`)).status).toBe(401);
     const put = async (changes: object) =>
       (await send(one.registration_client_uri, 'PUT', token, { client_id: 'agent-a', ...changes })).status;
     expect(await put(body)).toBe(400);
-    expect(await put(metadata(newKey(), b))).toBe(409);
+    expect(await put(await metadata(running, newKey(), b))).toBe(409);
     const { keys } = (await running.authority.agents.get('agent-a')) ?? {};
     expect(keys).toMatchObject([{ thumbprint: a.thumbprint }]);
     expect(keys?.[0]).not.toHaveProperty('expiresAt');
     // The refusals have changed nothing, so the token of management still counts.
-    expect(await put(metadata(newKey()))).toBe(200);
+    expect(await put(await metadata(running, newKey()))).toBe(200);
   });
 
   it('makes a new version of the published directory with each change', async () => {
@@ -160,10 +222,10 @@ describe('dynamic registration', () => {
     const { registration_client_uri: uri, registration_access_token: token } = await register(
       running,
       await invite(running),
-      metadata(newKey()),
+      await metadata(running, newKey()),
     );
     versions.push(await version());
-    const changed = await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(newKey()) });
+    const changed = await send(uri, 'PUT', token, { client_id: 'agent-a', ...(await metadata(running, newKey())) });
     versions.push(await version());
     const { registration_access_token: next } = (await changed.json()) as Registered;
     expect((await send(uri, 'DELETE', next)).status).toBe(204);
@@ -174,10 +236,11 @@ describe('dynamic registration', () => {
   it('keeps the keys of a suspended agent', async () => {
     const running = await startAuthority();
     const key = newKey();
-    const registered = await register(running, await invite(running), metadata(key));
+    const registered = await register(running, await invite(running), await metadata(running, key));
     const { registration_client_uri: uri, registration_access_token: token } = registered;
     await running.authority.agents.setStatus('agent-a', 'suspended');
-    const put = async () => (await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(newKey()) })).status;
+    const put = async () =>
+      (await send(uri, 'PUT', token, { client_id: 'agent-a', ...(await metadata(running, newKey())) })).status;
     expect(await put()).toBe(403);
     await running.authority.agents.setStatus('agent-a', 'active');
     expect((await running.authority.agents.get('agent-a'))?.keys).toHaveLength(1);
@@ -190,9 +253,10 @@ describe('dynamic registration', () => {
       if (engine.skip) return;
       const running = await startAuthority({ store: await engine.open() });
       const { agents } = running.authority;
-      const stolen = await register(running, await invite(running), metadata(newKey()));
+      const stolen = await register(running, await invite(running), await metadata(running, newKey()));
       const { registration_client_uri: uri, registration_access_token: token } = stolen;
-      const put = async () => (await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(newKey()) })).status;
+      const put = async () =>
+        (await send(uri, 'PUT', token, { client_id: 'agent-a', ...(await metadata(running, newKey())) })).status;
       const key = newKey();
       const [, ...statuses] = await Promise.all([
         agents.addKey('agent-a', { jwk: key.jwk }, { overlapSeconds: 0 }),
@@ -204,7 +268,11 @@ describe('dynamic registration', () => {
       expect(await put()).toBe(401);
 
       const old = newKey();
-      const other = await register(running, await invite(running, { ...pinned, id: 'agent-b' }), metadata(old));
+      const other = await register(
+        running,
+        await invite(running, { ...pinned, id: 'agent-b' }),
+        await registration(running.issuer, 'agent-b', old),
+      );
       await agents.revokeKey('agent-b', old.thumbprint);
       expect((await send(other.registration_client_uri, 'GET', other.registration_access_token)).status).toBe(401);
     },
@@ -215,8 +283,8 @@ describe('dynamic registration', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
     onTestFinished(() => void vi.useRealTimers());
     const running = await startAuthority({ store: await engine.open() });
-    const eight = () => metadata(...Array.from({ length: 8 }, newKey));
-    const registered = await register(running, await invite(running), eight());
+    const eight = async () => await metadata(running, ...Array.from({ length: 8 }, newKey));
+    const registered = await register(running, await invite(running), await eight());
     const { registration_client_uri: uri } = registered;
     let token = registered.registration_access_token;
     const put = async (keys: object) => {
@@ -225,23 +293,25 @@ describe('dynamic registration', () => {
       token = body.registration_access_token ?? token;
       return [response.status, body.error];
     };
-    for (let count = 0; count < 3; count++) expect(await put(eight())).toEqual([200, undefined]);
+    for (let count = 0; count < 3; count++) expect(await put(await eight())).toEqual([200, undefined]);
     const version = async () => (await (await fetch(`${running.issuer}/agents.jwt`)).text()).split('.', 2)[1];
     const before = await version();
-    expect(await put(metadata(newKey()))).toEqual([429, 'keys_full']);
+    expect(await put(await metadata(running, newKey()))).toEqual([429, 'keys_full']);
     const same = (await running.authority.agents.get('agent-a'))?.keys.filter((key) => key.expiresAt === undefined);
     expect(await put({ jwks: { keys: same?.map(({ jwk }) => jwk) } })).toEqual([200, undefined]);
     expect(await version()).toBe(before);
     vi.setSystemTime(Date.now() + 3_601_000);
-    expect(await put(metadata(newKey()))).toEqual([200, undefined]);
+    expect(await put(await metadata(running, newKey()))).toEqual([200, undefined]);
   });
 
   it('keeps the keys of an agent whose time is over', async () => {
     const running = await startAuthority();
-    const registered = await register(running, await invite(running), metadata(newKey()));
+    const registered = await register(running, await invite(running), await metadata(running, newKey()));
     const { registration_client_uri: uri, registration_access_token: token } = registered;
     await running.authority.agents.update('agent-a', { expiresAt: Math.floor(Date.now() / 1000) - 1 });
-    expect((await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(newKey()) })).status).toBe(403);
+    expect(
+      (await send(uri, 'PUT', token, { client_id: 'agent-a', ...(await metadata(running, newKey())) })).status,
+    ).toBe(403);
   });
 
   it('revokes the agent when it deletes itself', async () => {
@@ -249,7 +319,7 @@ describe('dynamic registration', () => {
     const { registration_client_uri: uri, registration_access_token: token } = await register(
       running,
       await invite(running),
-      metadata(newKey()),
+      await metadata(running, newKey()),
     );
     expect((await send(uri, 'GET', token)).status).toBe(200);
     expect((await send(uri, 'DELETE', token)).status).toBe(204);
@@ -260,7 +330,7 @@ describe('dynamic registration', () => {
   it('lets a pending agent in only once it is activated', async () => {
     const running = await startAuthority();
     const key = newKey();
-    await register(running, await invite(running, { ...pinned, status: 'pending' }), metadata(key));
+    await register(running, await invite(running, { ...pinned, status: 'pending' }), await metadata(running, key));
     expect((await ownToken(running, 'agent-a', key)).error).toBe('invalid_client');
     expect((await running.admin('PATCH', '/agents/agent-a', { status: 'active' })).status).toBe(200);
     expect((await ownToken(running, 'agent-a', key)).scope).toBe('repo:read');

@@ -38,6 +38,24 @@ export async function assertion(
   return await new SignJWT(claims).setProtectedHeader({ alg, ...(kid !== undefined && { kid }) }).sign(key.privateKey);
 }
 
+/** What an agent sends to register keys: with a proof that it holds them. */
+export async function registration(issuer: string, agent: string, ...keys: readonly AgentKey[]): Promise<object> {
+  const proofs = keys.map(async (key) => await keyProof(issuer, agent, key));
+  return { jwks: { keys: keys.map(({ jwk }) => jwk) }, key_proofs: await Promise.all(proofs) };
+}
+
+export async function keyProof(
+  issuer: string,
+  agent: string,
+  { privateKey, thumbprint }: AgentKey,
+  { header, claims }: { readonly header?: object; readonly claims?: object } = {},
+): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  return await new SignJWT({ sub: agent, aud: `${issuer}/register`, exp: now + 60, ...claims })
+    .setProtectedHeader({ alg: 'EdDSA', typ: 'key-proof+jwt', kid: thumbprint, ...header })
+    .sign(privateKey);
+}
+
 /** Posts a form as an agent that authenticates with its key. */
 export async function post(
   { issuer }: Pick<RunningAuthority, 'issuer'>,
