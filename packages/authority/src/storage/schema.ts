@@ -165,6 +165,11 @@ DROP INDEX countersign_keys_agent;
 CREATE INDEX countersign_keys_end ON countersign_keys (agent_id, (COALESCE(expires_at, 9007199254740991)));
 CREATE INDEX countersign_keys_age ON countersign_keys (agent_id, created_at);
 `,
+  `
+CREATE INDEX countersign_approvals_asked ON countersign_approvals (agent, asked_at);
+CREATE INDEX countersign_approvals_undecided ON countersign_approvals (decide_by)
+  WHERE status = 'pending' AND version = 0 AND shown IS NOT NULL;
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */
