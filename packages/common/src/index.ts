@@ -49,6 +49,7 @@ export {
   profileTag,
   requiredParameters,
   targetComponents,
+  testKeyId,
   wireBounds,
 } from './wire/wire.js';
 // values
