@@ -1,0 +1,95 @@
+import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { failed, isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
+
+/** A key that signs the JWT-SVIDs of a trust domain. */
+export interface JwtAuthority {
+  readonly kid: string;
+  readonly publicKey: KeyObject;
+}
+
+/** What a trust domain is known by. */
+export interface Bundle {
+  readonly jwtAuthorities: readonly JwtAuthority[];
+  /** The certificates that sign its X.509-SVIDs. */
+  readonly x509Authorities: readonly X509Certificate[];
+  /** How often its publisher wants to be asked. */
+  readonly refreshSeconds?: number;
+}
+
+const mostKeys = 256;
+
+/**
+ * Reads a bundle (SPIFFE_Trust_Domain_and_Bundle §4): a JWK Set with `use`. Keys of another use, and keys that cannot be
+ * read, are left out, as §4.2.2 says. `jwtOnly` is for the Workload API, whose JWK Sets have no `use`.
+ */
+export function readBundle(bytes: Uint8Array | string, options: { readonly jwtOnly?: boolean } = {}): Reading<Bundle> {
+  const json = parseStrictJson(bytes);
+  if (!json.ok) return json;
+  const keys = isJsonObject(json.value) ? member(json.value, 'keys') : undefined;
+  if (!isJsonObject(json.value) || !Array.isArray(keys)) return failed("it has no list of 'keys'");
+  if (keys.length > mostKeys) return failed(`it has more than ${mostKeys} keys`);
+  const ofUse = (use: string): readonly JsonObject[] =>
+    keys
+      .filter(isJsonObject)
+      .filter((key) => (member(key, 'use') ?? (options.jwtOnly === true ? 'jwt-svid' : '')) === use);
+  const hint = member(json.value, 'spiffe_refresh_hint');
+  return {
+    ok: true,
+    value: {
+      jwtAuthorities: ofUse('jwt-svid').flatMap(readJwtAuthority),
+      x509Authorities: ofUse('x509-svid').flatMap(readX509Authority),
+      ...(typeof hint === 'number' && hint > 0 && { refreshSeconds: hint }),
+    },
+  };
+}
+
+function readJwtAuthority(jwk: JsonObject): readonly JwtAuthority[] {
+  const kid = member(jwk, 'kid');
+  // A private key in a bundle is public from then on, so its signatures say nothing.
+  if (typeof kid !== 'string' || kid === '' || 'd' in jwk) return [];
+  try {
+    const publicKey = createPublicKey({ key: { ...jwk }, format: 'jwk' });
+    return isStrong(publicKey) ? [{ kid, publicKey }] : [];
+  } catch {
+    return [];
+  }
+}
+
+/** No secret can pass for a public key, and RSA keys have the 2048 bits that RFC 7518 §3.3 asks for. */
+function isStrong({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
+  if (asymmetricKeyType === 'ec') return true;
+  return asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
+}
+
+function readX509Authority(jwk: JsonObject): readonly X509Certificate[] {
+  const chain = member(jwk, 'x5c');
+  const [der, ...others] = Array.isArray(chain) ? chain : [];
+  if (typeof der !== 'string' || others.length > 0) return [];
+  try {
+    return [new X509Certificate(Buffer.from(der, 'base64'))];
+  } catch {
+    return [];
+  }
+}
+
+/** Certificates in DER, one after the other. @throws if it is anything else. */
+export function readCertificates(der: Buffer): readonly X509Certificate[] {
+  const certificates: X509Certificate[] = [];
+  for (let at = 0; at < der.length; ) {
+    const end = at + derLength(der, at);
+    if (end > der.length) throw new Error('a certificate is cut off');
+    certificates.push(new X509Certificate(der.subarray(at, end)));
+    at = end;
+  }
+  return certificates;
+}
+
+/** Length of the SEQUENCE at this place, with its head (X.690 §8.1.3). */
+function derLength(der: Buffer, at: number): number {
+  const first = der[at + 1] ?? 0;
+  const count = first & 0x7f;
+  if (der[at] !== 0x30 || first < 0x80 || count < 1 || count > 4 || at + 2 + count > der.length) {
+    throw new Error('it is no certificate');
+  }
+  return 2 + count + der.readUIntBE(at + 2, count);
+}

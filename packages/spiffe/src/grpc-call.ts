@@ -1,0 +1,115 @@
+import { connect, constants, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
+import { boundString, escapeUnprintable } from '@countersign/common';
+
+/** Statuses of gRPC that the client treats differently. */
+export const grpcStatus = { ok: 0, invalidArgument: 3, permissionDenied: 7, unavailable: 14 } as const;
+
+/** The Workload API refused a call, or cannot be reached (status 14). */
+export class WorkloadApiError extends Error {
+  override readonly name = 'WorkloadApiError';
+  readonly status: number;
+
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+export interface Call {
+  /** Path of the socket. */
+  readonly socket: string;
+  readonly method: string;
+  readonly request: Buffer;
+  readonly signal?: AbortSignal;
+}
+
+const longestMessage = 4 * 1024 * 1024;
+const headBytes = 5;
+const longestReason = 200;
+
+/**
+ * Calls a method of the Workload API with gRPC over HTTP/2 on a Unix socket, and yields the messages of the answer.
+ *
+ * @throws WorkloadApiError if the status is not 0. An answer that was cut off has status 14.
+ */
+export async function* callWorkloadApi({ socket, method, request, signal }: Call): AsyncGenerator<Buffer, void> {
+  const session = connect('http://localhost', { createConnection: () => connectSocket(socket) });
+  let failure: Error | undefined;
+  const fail = (error: Error): void => {
+    failure ??= error;
+  };
+  session.on('error', fail);
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': `/SpiffeWorkloadAPI/${method}`,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    // Required by SPIFFE_Workload_API §4.2, against requests that a server is tricked into.
+    'workload.spiffe.io': 'true',
+  });
+  const status = watchStatus(stream);
+  stream.on('error', fail);
+  const cancel = (): void => stream.close(constants.NGHTTP2_CANCEL);
+  signal?.addEventListener('abort', cancel);
+  try {
+    if (signal?.aborted === true) cancel();
+    stream.end(frame(request));
+    yield* readMessages(stream);
+  } catch (error) {
+    if (error instanceof WorkloadApiError) throw error;
+    fail(error as Error);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    session.destroy();
+  }
+  const { code, reason } = status();
+  if (code === grpcStatus.ok && failure === undefined) return;
+  const why =
+    reason === '' ? (failure?.message ?? 'the stream ended') : escapeUnprintable(boundString(reason, longestReason));
+  throw new WorkloadApiError(code ?? grpcStatus.unavailable, why, { cause: failure });
+}
+
+/** The status is in the trailers, or in the headers if there is no message. */
+function watchStatus(stream: ClientHttp2Stream): () => { readonly code: number | undefined; readonly reason: string } {
+  let code: number | undefined;
+  let reason = '';
+  const note = (headers: IncomingHttpHeaders): void => {
+    const text = headers['grpc-status'];
+    if (typeof text !== 'string') return;
+    code = /^\d{1,2}$/.test(text) ? Number(text) : grpcStatus.unavailable;
+    reason = decode(String(headers['grpc-message'] ?? ''));
+  };
+  stream.on('response', note).on('trailers', note);
+  return () => ({ code, reason });
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function frame(message: Buffer): Buffer {
+  const head = Buffer.alloc(headBytes);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+async function* readMessages(stream: AsyncIterable<unknown>): AsyncGenerator<Buffer, void> {
+  let held: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    held = Buffer.concat([held, chunk as Buffer]);
+    while (held.length >= headBytes) {
+      const length = held.readUInt32BE(1);
+      if (held[0] !== 0 || length > longestMessage) {
+        throw new WorkloadApiError(grpcStatus.unavailable, 'a message is compressed or too long');
+      }
+      if (held.length < headBytes + length) break;
+      yield held.subarray(headBytes, headBytes + length);
+      held = held.subarray(headBytes + length);
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { patiently } from '../../../test/support/patiently.js';
+import { trustDomain } from '../../../test/support/trust-domain.js';
+import { fakeSpireAgent, fakeWorkloadApi, field, x509Answer } from '../../../test/support/workload-api.js';
+import { WorkloadApiError } from '../src/index.js';
+import { fetchJwtSvid, followX509, type X509Update } from '../src/workload-api.js';
+
+const audience = 'https://id.acme.dev';
+const domain = trustDomain();
+
+async function fake(...parameters: Parameters<typeof fakeWorkloadApi>) {
+  const api = await fakeWorkloadApi(...parameters);
+  onTestFinished(() => api.close());
+  return api;
+}
+
+/** Follows the X.509-SVIDs of a fake until the test ends. */
+function following(socket: string) {
+  const stop = new AbortController();
+  const updates: X509Update[] = [];
+  const troubles: WorkloadApiError[] = [];
+  const done = (async () => {
+    const stream = followX509({ socket, signal: stop.signal, onTrouble: (error) => troubles.push(error) });
+    for await (const update of stream) updates.push(update);
+  })();
+  onTestFinished(async () => {
+    stop.abort();
+    await done;
+  });
+  return { updates, troubles, stop, done };
+}
+
+async function problemOf(promise: Promise<unknown>): Promise<WorkloadApiError> {
+  const error = await promise.catch((reason: unknown) => reason);
+  if (error instanceof WorkloadApiError) return error;
+  throw new Error('no WorkloadApiError', { cause: error });
+}
+
+describe('fetchJwtSvid', () => {
+  it('asks for an audience and an identity', async () => {
+    const asked: unknown[] = [];
+    const api = await fake((call) => {
+      asked.push([...call.texts]);
+      call.send(field(1, Buffer.concat([field(1, domain.id('/a')), field(2, 'a.b.c')])));
+      call.end();
+    });
+    const svid = await fetchJwtSvid(api.socket, { audience, id: domain.id('/a') });
+    expect(svid).toEqual({ id: domain.id('/a'), token: 'a.b.c' });
+    const long = `https://id.acme.dev/${'a'.repeat(300)}`;
+    await fetchJwtSvid(api.socket, { audience: long });
+    expect(asked).toEqual([
+      [
+        [1, audience],
+        [2, domain.id('/a')],
+      ],
+      [[1, long]],
+    ]);
+  });
+
+  it('rejects with the status and the reason of a refusal, escaped', async () => {
+    const api = await fake((call) => call.fail(7, 'no identity issued\n'));
+    expect(await problemOf(fetchJwtSvid(api.socket, { audience }))).toMatchObject({
+      status: 7,
+      message: String.raw`no identity issued\u000a`,
+    });
+  });
+
+  it('rejects as unavailable if nobody listens, or the answer breaks or cannot be read [A16]', async () => {
+    const answers: Buffer[] = [
+      Buffer.from([0x0a, 0x7f]),
+      Buffer.from([0xff, 0xff]),
+      Buffer.from([0x0b]),
+      Buffer.alloc(0),
+    ];
+    const api = await fake((call) => {
+      call.send(answers.shift() ?? Buffer.alloc(0));
+      call.end();
+    });
+    const statuses: number[] = [];
+    while (answers.length > 0) statuses.push((await problemOf(fetchJwtSvid(api.socket, { audience }))).status);
+    expect(statuses).toEqual([14, 14, 14, 7]);
+    await api.close();
+    expect(await problemOf(fetchJwtSvid(api.socket, { audience }))).toMatchObject({ status: 14 });
+    api.close = async () => {};
+  });
+});
+
+describe('the stream of X.509-SVIDs', () => {
+  it('yields each update, with the bundles of the own domain and of federated ones', async () => {
+    const other = trustDomain('other.org');
+    const svids = [domain.x509Svid('/a'), domain.x509Svid('/a')];
+    const sends: (() => void)[] = [];
+    const api = await fake((call) => {
+      const federated = field(3, Buffer.concat([field(1, 'spiffe://other.org'), field(2, other.ca.certificate.raw)]));
+      for (const svid of svids) sends.push(() => call.send(Buffer.concat([x509Answer(domain, '/a', svid), federated])));
+      sends.shift()?.();
+    });
+    const { updates } = following(api.socket);
+    await vi.waitFor(() => expect(updates).toHaveLength(1), patiently);
+    sends.shift()?.();
+    await vi.waitFor(() => expect(updates).toHaveLength(2), patiently);
+    expect(updates.map(({ svids: [svid] }) => svid?.chain[0]?.serialNumber)).toEqual(
+      svids.map(({ certificate }) => certificate.serialNumber),
+    );
+    expect([...(updates[0]?.bundles.keys() ?? [])].toSorted()).toEqual(['example.org', 'other.org']);
+  });
+
+  it('goes on when the agent comes back after a crash, and when the workload is registered late', async () => {
+    let registered = false;
+    const api = await fakeSpireAgent(domain, '/a');
+    onTestFinished(() => api.close());
+    const late = await fake((call) => {
+      if (registered) call.send(x509Answer(domain, '/a', domain.x509Svid('/a')));
+      else call.fail(7, 'no identity issued');
+    });
+    const [crashed, unregistered] = [following(api.socket), following(late.socket)];
+    await vi.waitFor(() => expect(crashed.updates).toHaveLength(1), patiently);
+    await api.kill();
+    await vi.waitFor(() => expect(crashed.troubles.length).toBeGreaterThan(1), patiently);
+    await api.restart();
+    await vi.waitFor(() => expect(crashed.updates).toHaveLength(2), patiently);
+    await vi.waitFor(() => expect(unregistered.troubles.length).toBeGreaterThan(1), patiently);
+    expect(unregistered.troubles[0]?.status).toBe(7);
+    registered = true;
+    await vi.waitFor(() => expect(unregistered.updates).toHaveLength(1), patiently);
+  });
+
+  it('ends with the signal, also while it waits', async () => {
+    const { stop, done, troubles } = following('/nowhere/agent.sock');
+    await vi.waitFor(() => expect(troubles.length).toBeGreaterThan(0), patiently);
+    stop.abort();
+    await done;
+  });
+});
