@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { closeParts } from '@countersign/common';
 import { approvalLimits } from '@countersign/approval';
+import { closeParts } from '@countersign/common';
+import { openTrustBundles } from '@countersign/spiffe';
 import { createInvitations } from './agents/invitations.js';
 import { createAgentRegistry } from './agents/registry.js';
+import { createWorkloads } from './agents/workloads.js';
 import { createApprovals } from './approvals/approvals.js';
 import { createConsents, createUserDelegations } from './delegation/consents.js';
+import { IssuerUnavailable } from './delegation/issuer-keys.js';
 import { createLedger } from './delegation/ledger.js';
 import { statusListLifetimeSeconds } from './delegation/status-list.js';
 import { createSubjectTokens } from './delegation/subject-token.js';
@@ -14,6 +17,7 @@ import { createPublished } from './http/published.js';
 import { createRequestTrouble } from './request-trouble.js';
 import { route, type RouteServices } from './http/routes.js';
 import { type Place, placeOf } from './http/place.js';
+import { workloadToken } from './http/workload-token.js';
 import { createSeal } from './keys/seal.js';
 import { openSigningKeys } from './keys/signing-keys.js';
 import type { AuthorityOptions } from './options/authority-options.js';
@@ -23,6 +27,7 @@ import { createOpenIdSignIn } from './pages/openid-sign-in.js';
 import { createPages } from './pages/pages.js';
 import { StoreUnavailable } from './storage/store.js';
 import { startSweeper } from './storage/sweeper.js';
+import { BundleUnavailable, createWorkloadAuthentication } from './tokens/authenticate-workload.js';
 import { createChallenges } from './tokens/challenge.js';
 import { createCodes } from './tokens/code.js';
 import { createEngine } from './tokens/engine.js';
@@ -73,6 +78,19 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     queue,
     now,
   });
+  const bundles =
+    settings.spiffe && (await openTrustBundles(settings.spiffe.trustDomains, { onTrouble: settings.onTrouble }));
+  const workloads =
+    settings.spiffe &&
+    bundles &&
+    createWorkloadAuthentication({
+      spiffe: settings.spiffe,
+      bundles,
+      workloads: createWorkloads(store, agents, now),
+      store,
+      issuer,
+      now,
+    });
   const authenticate = signIn?.authenticate ?? users?.authenticate;
   const pages =
     users === undefined || authenticate === undefined
@@ -103,7 +121,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     keys,
     challenges,
     published,
-    approvals: queue && { issuer, store, agents, keys, queue, now },
+    approvals: queue && { issuer, store, agents, keys, queue, workloads, now },
     adminApprovals: approvals && { approvals, store, now },
     now,
   };
@@ -116,20 +134,30 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
         (await route(request, place.path, place.query, services)) ??
         (engine.has(place.path) ? undefined : notFound);
       if (answered !== undefined) send(response, answered);
-      else await engine.handle(place.rewritten(request), response);
+      else await answerOAuth(request, response, place);
       if (response.statusCode < 500) trouble.succeeded();
     } catch (error) {
       const known = answerTo(error);
       // The client went away in the middle of its body.
       if (known === undefined && request.readableAborted) return;
       if (known === undefined) trouble.failed(error);
-      const [status, ours] =
-        error instanceof StoreUnavailable || error instanceof ProviderUnavailable
-          ? [503, 'temporarily_unavailable']
-          : [500, 'server_error'];
+      const [status, ours] = outages.some((kind) => error instanceof kind)
+        ? [503, 'temporarily_unavailable']
+        : [500, 'server_error'];
       if (response.headersSent) response.destroy();
       else send(response, known ?? pages?.failure(place.path, status) ?? { status, body: { error: ours } });
     }
+  }
+
+  /** The library answers, except to workloads, which it does not know. */
+  async function answerOAuth(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
+    if (workloads === undefined || place.path !== '/token' || request.method !== 'POST') {
+      await engine.handle(place.rewritten(request), response);
+      return;
+    }
+    const taken = await workloadToken(request, { settings, issue, subjectTokens, agents, workloads, issuer, now });
+    if ('answer' in taken) send(response, taken.answer);
+    else await engine.handle(place.rewritten(taken.notOurs), response);
   }
 
   return Object.freeze({
@@ -145,9 +173,12 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     challenges,
     approvals: queue,
     rotateSigningKey: () => keys.rotate(),
-    close: () => closeParts([...(approvals === undefined ? [] : [approvals]), sweeper, keys, store]),
+    close: () => closeParts([...[approvals, bundles].filter((part) => part !== undefined), sweeper, keys, store]),
   } satisfies Authority);
 }
+
+/** What we need does not answer now. */
+const outages = [StoreUnavailable, ProviderUnavailable, IssuerUnavailable, BundleUnavailable];
 
 const notFound: Answer = { status: 404, body: { error: 'not_found' } };
 

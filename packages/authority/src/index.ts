@@ -26,7 +26,9 @@ export type {
   SignedInUser,
   SignIn,
   SignInOptions,
+  SpiffeOptions,
   UserOptions,
+  WorkloadRule,
 } from './options/authority-options.js';
 export { developmentUser } from './pages/sign-in.js';
 export { openPostgres, type PostgresClient, type PostgresPool, type PostgresQuery } from './storage/postgres.js';

@@ -53,6 +53,7 @@ function agentOf(row: Row, id: string): RegisteredAgent & { readonly keys: Regis
     ...(name !== undefined && { name }),
     redirectUris: JSON.parse(textOf(row, 'redirect_uris')) as string[],
     keys: [],
+    ...(numberOf(row, 'workload') === 1 && { workload: true as const }),
     createdAt: numberOf(row, 'created_at'),
   };
 }

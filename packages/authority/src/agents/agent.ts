@@ -37,6 +37,8 @@ export interface RegisteredAgent {
   /** Where a user's browser may be sent back to (RFC 6749 §3.1.2). */
   readonly redirectUris: readonly string[];
   readonly keys: readonly RegisteredKey[];
+  /** A workload that proves itself with SPIFFE. It has no keys here, and its facts are those of its rule. */
+  readonly workload?: true;
   readonly createdAt: number;
 }
 

@@ -41,10 +41,12 @@ export interface PublishedAgent extends JwkSet {
 
 /**
  * The agents for the signed directory. What ends by itself is in it with the moment at which it ends, so that the
- * directory is the same until somebody changes an agent. A revoked agent is only a name, which stays taken.
+ * directory is the same until somebody changes an agent. A revoked agent is only a name, which stays taken. A workload is
+ * not in it while it may act, because no issuer can vouch for a key of an agent that a directory knows.
  */
 export function publishedAgents(agents: readonly RegisteredAgent[], now: number): readonly PublishedAgent[] {
-  return agents.map((agent) => {
+  const listed = agents.filter(({ workload, status }) => workload !== true || status !== 'active');
+  return listed.map((agent) => {
     const { id, status, owner, capabilities, roles, tags, expiresAt } = agent;
     if (status === 'revoked') return { agent_id: id, status, keys: [] };
     return {

@@ -5,9 +5,9 @@ export const mostCurrentKeys = 16;
 /** By the agent itself. A row of a key stays for ever, so an agent must not be able to make as many as it likes. */
 export const mostKeysInAnHour = 32;
 
-/** First in each change of keys, so that two of one agent wait for each other in the same order. */
+/** First in each change of keys, so that two of one agent wait for each other in the same order. A workload has no keys. */
 export function lockAgent(id: string): Statement {
-  return sql`SELECT id FROM countersign_agents WHERE id = ${id} AND status <> 'revoked' FOR UPDATE`;
+  return sql`SELECT id FROM countersign_agents WHERE id = ${id} AND status <> 'revoked' AND workload = 0 FOR UPDATE`;
 }
 
 /** An administrator replaces keys because a thief may have read them: and this token, which replaces keys as well. */

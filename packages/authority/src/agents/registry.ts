@@ -183,6 +183,9 @@ async function whyNoKey(
   if (agent.status === 'revoked') {
     return new AuthorityError('status_conflict', `agent '${agent.id}' is revoked, which is final`);
   }
+  if (agent.workload === true) {
+    return new AuthorityError('agent_invalid', `'${agent.id}' is a workload of SPIFFE, which has no registered keys`);
+  }
   const taken = await store.run(sql`SELECT agent_id FROM countersign_keys WHERE thumbprint = ${key.thumbprint}`);
   if (taken.length > 0) return keyTaken();
   const current: Row | undefined = (

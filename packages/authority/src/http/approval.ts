@@ -1,22 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { maxApprovalRequest, maxDisclosure } from '@countersign/approval';
-import type { AgentRegistry } from '../agents/registry.js';
 import { denialReason, type Approval } from '../approvals/approval.js';
 import { pollSeconds, readQuestion } from '../approvals/question.js';
 import type { ApprovalQueue } from '../approvals/queue.js';
 import { signApproval } from '../approvals/sign-approval.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
-import type { Store } from '../storage/store.js';
 import { type Answer, BadRequest } from './answer.js';
-import { readAgentForm } from './authenticated-form.js';
+import { type AgentFormServices, readAgentForm } from './authenticated-form.js';
 
-export interface ApprovalServices {
-  readonly issuer: string;
-  readonly store: Store;
-  readonly agents: AgentRegistry;
+export interface ApprovalServices extends AgentFormServices {
   readonly keys: SigningKeys;
   readonly queue: ApprovalQueue;
-  readonly now: () => number;
 }
 
 /** A form percent-encodes almost each character of JSON in the worst case. */
@@ -30,7 +24,7 @@ export async function approval(
 ): Promise<Answer | undefined> {
   if (request.method !== 'POST' || !['/approval', '/approval/poll', '/approval/withdraw'].includes(path))
     return undefined;
-  const { agent, parameters } = await readAgentForm(request, maxFormBytes, services);
+  const { agent, parameters } = await readAgentForm(request, { path, maxBytes: maxFormBytes }, services);
   const { queue, issuer, now } = services;
   if (path === '/approval') {
     const { id, decideBy } = await queue.ask(agent, readQuestion(parameters.get('authorization_details')));

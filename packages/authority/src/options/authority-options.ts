@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Scope } from '@countersign/delegation';
+import type { TrustDomains } from '@countersign/spiffe';
 import type { Store } from '../storage/store.js';
 
 /** An API for which the authority issues tokens. */
@@ -140,6 +141,26 @@ export interface ApprovalOptions {
   readonly channels?: readonly ChannelOptions[];
 }
 
+/** Which workloads are which agents, and what they may do. */
+export interface WorkloadRule {
+  /** A SPIFFE ID, or one that ends in `/*`, which stands for one segment or more. The first rule that matches counts. */
+  readonly id: string;
+  /** The scopes that it may ever use. */
+  readonly capabilities: Scope;
+  /** Who answers for it. */
+  readonly owner?: string;
+  /** For rules of `exchange`, and to change many agents at once. Default: none. */
+  readonly tags?: readonly string[];
+}
+
+/** Workloads with a SPIFFE identity get tokens without a registered key. */
+export interface SpiffeOptions {
+  /** The trust domains, and where their bundles come from. */
+  readonly trustDomains: TrustDomains;
+  /** A workload that no rule names gets no token. */
+  readonly workloads: readonly WorkloadRule[];
+}
+
 export interface AuthorityOptions {
   /** Its name and address: an https URL, with the path below which it is mounted. Http on loopback, for development. */
   readonly issuer: string;
@@ -163,6 +184,8 @@ export interface AuthorityOptions {
   readonly users?: UserOptions;
   /** The queue of approvals. Needs `users`. Default: none, and nobody can approve anything here. */
   readonly approvals?: ApprovalOptions;
+  /** Workloads that prove themselves with a JWT-SVID. Default: none. */
+  readonly spiffe?: SpiffeOptions;
   /** Days until a signing key is replaced, 1 to 365. Default 90. */
   readonly signingKeyDays?: number;
   /** Gets problems that no answer can carry. Default: a process warning. */

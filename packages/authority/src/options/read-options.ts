@@ -4,6 +4,7 @@ import { isAgentId, isTag } from '../agents/read-agent.js';
 import type { Store } from '../storage/store.js';
 import { type ApprovalSettings, readApprovals } from './read-approvals.js';
 import type { AuthorityOptions, ExchangeRule, ExternalIssuerOptions, ResourceOptions } from './authority-options.js';
+import { readSpiffe, type SpiffeSettings } from './read-spiffe.js';
 import { readUsers, type UserSettings } from './read-users.js';
 
 /** The options, checked, with every default filled in. */
@@ -21,6 +22,7 @@ export interface Settings {
   readonly exchange: readonly ExchangeRule[];
   readonly users?: UserSettings;
   readonly approvals?: ApprovalSettings;
+  readonly spiffe?: SpiffeSettings;
   readonly signingKeyDays: number;
   readonly onTrouble: (message: string) => void;
 }
@@ -38,6 +40,7 @@ const optionNames = {
   exchange: true,
   users: true,
   approvals: true,
+  spiffe: true,
   signingKeyDays: true,
   onTrouble: true,
 } as const satisfies Record<keyof AuthorityOptions, true>;
@@ -69,6 +72,7 @@ export function readOptions(options: AuthorityOptions): Settings {
     exchange: listOf('exchange', options.exchange ?? []).map((rule) => readRule(rule, names)),
     ...(users !== undefined && { users }),
     ...(options.approvals !== undefined && { approvals: readApprovals(options.approvals, options.users) }),
+    ...(options.spiffe !== undefined && { spiffe: readSpiffe(options.spiffe) }),
     signingKeyDays: integerOption(owner, 'signingKeyDays', signingKeyDays, 1, 365),
     onTrouble: readOnTrouble(owner, options.onTrouble),
   };

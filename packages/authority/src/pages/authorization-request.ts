@@ -1,4 +1,4 @@
-import { isAnyRepeated } from '../http/authenticated-form.js';
+import { isAnyRepeated } from '../http/form.js';
 import {
   type AuthorizationDetail,
   readAuthorizationDetails,

@@ -1,7 +1,7 @@
 import { required, sql, type Statement, type Store } from './store.js';
 
-/** What is accepted once: assertions, challenges, authorization codes, answers of users, their sign-ins. Ids of one purpose do not collide with those of another. */
-export type OneTimePurpose = 'assertion' | 'challenge' | 'code' | 'consent' | 'sign-in';
+/** What is accepted once: assertions, proofs of keys, challenges, authorization codes, answers of users, their sign-ins. Ids of one purpose do not collide with those of another. */
+export type OneTimePurpose = 'assertion' | 'challenge' | 'code' | 'consent' | 'key-proof' | 'sign-in';
 
 /** Takes an id for itself. Of many callers at the same time, in any number of processes, one gets true. */
 export async function takeOnce(store: Store, purpose: OneTimePurpose, id: string, expiresAt: number): Promise<boolean> {

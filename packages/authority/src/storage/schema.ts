@@ -166,9 +166,7 @@ CREATE INDEX countersign_keys_end ON countersign_keys (agent_id, (COALESCE(expir
 CREATE INDEX countersign_keys_age ON countersign_keys (agent_id, created_at);
 `,
   `
-CREATE INDEX countersign_approvals_asked ON countersign_approvals (agent, asked_at);
-CREATE INDEX countersign_approvals_undecided ON countersign_approvals (decide_by)
-  WHERE status = 'pending' AND version = 0 AND shown IS NOT NULL;
+ALTER TABLE countersign_agents ADD COLUMN workload BIGINT NOT NULL DEFAULT 0;
 `,
 ];
 

@@ -12,9 +12,9 @@ import type { Settings } from '../options/read-options.js';
 import { takeOnce } from '../storage/one-time.js';
 import { createCiba, type Ciba } from './ciba.js';
 import { type AuthenticatedAgent, authenticateAgent, backchannel, clientOf, tokenExchange } from './client-agent.js';
-import { clientCredentials } from './client-credentials.js';
+import { clientCredentials, credentialsParameters } from './client-credentials.js';
 import { type Codes, codeParameters, refreshParameters } from './code.js';
-import { bindToken, type GrantServices } from './grants.js';
+import { answerGrant, bindToken, type GrantServices } from './grants.js';
 import type { IssueToken } from './issue.js';
 import { ledgerTokens } from './ledger-tokens.js';
 import { createModelAdapter } from './model-adapter.js';
@@ -124,6 +124,9 @@ function createProvider(services: EngineServices): Provider {
       response_modes_supported: ['query'],
       scopes_supported: undefined,
       ...(settings.users === undefined && { authorization_endpoint: undefined }),
+      ...(settings.spiffe !== undefined && {
+        token_endpoint_auth_methods_supported: ['private_key_jwt', 'spiffe_jwt'],
+      }),
     });
   });
   provider.on('server_error', (_ctx, error) => services.onFailure(error));
@@ -133,11 +136,19 @@ function createProvider(services: EngineServices): Provider {
     authenticated: authenticatedOf,
     confirmation: (ctx, key) => bindToken(provider, ctx, key),
   };
-  provider.registerGrantType('client_credentials', (ctx) => clientCredentials(ctx, grants), ['scope', 'resource']);
+  provider.registerGrantType(
+    'client_credentials',
+    (ctx) => answerGrant(ctx, grants, (request) => clientCredentials(request, grants)),
+    [...credentialsParameters],
+  );
   const { codes } = services;
   provider.registerGrantType('authorization_code', (ctx) => codes.redeem(ctx, grants), [...codeParameters]);
   provider.registerGrantType('refresh_token', (ctx) => codes.refresh(ctx, grants), [...refreshParameters]);
-  provider.registerGrantType(tokenExchange, (ctx) => exchangeToken(ctx, grants), [...exchangeParameters]);
+  provider.registerGrantType(
+    tokenExchange,
+    (ctx) => answerGrant(ctx, grants, (request) => exchangeToken(request, grants)),
+    [...exchangeParameters],
+  );
   if (ciba !== undefined) provider.registerGrantType(backchannel, (ctx) => ciba.poll(ctx), ['auth_req_id']);
   return provider;
 }

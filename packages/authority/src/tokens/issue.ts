@@ -19,7 +19,7 @@ export interface TokenContent {
   readonly scope: Scope;
   /** Unix seconds. */
   readonly expiresAt: number;
-  /** Thumbprint of the registered key with which the agent proved itself. */
+  /** Thumbprint of the key with which the agent proved itself. The token dies with it, if it is registered. */
   readonly thumbprint: string;
   /** The key with which alone the token can be used. */
   readonly confirmation: Confirmation;
@@ -58,7 +58,7 @@ export interface IssueOptions {
 
 export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): IssueToken {
   return async (content) => {
-    const { agent, subject, audience, scope, expiresAt, confirmation, tokenType, parentId } = content;
+    const { agent, subject, audience, scope, expiresAt, tokenType, parentId } = content;
     const issuedAt = now();
     const id = randomUUID();
     const claims = {
@@ -71,7 +71,7 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       iat: issuedAt,
       exp: expiresAt,
       jti: id,
-      cnf: confirmation.jwk === undefined ? { jkt: confirmation.jkt } : { jwk: confirmation.jwk },
+      cnf: cnfOf(content),
       ...(content.authorizationDetails !== undefined && { authorization_details: content.authorizationDetails }),
       ...(content.maxHops !== undefined && { max_hops: content.maxHops }),
     };
@@ -95,6 +95,12 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       scope: claims.scope,
     };
   };
+}
+
+/** A client of RFC 9449 looks for `jkt`; `jwk` is what lets a guard know a key that is registered nowhere. */
+function cnfOf({ confirmation: { jkt, jwk }, tokenType }: TokenContent): object {
+  if (jwk === undefined) return { jkt };
+  return tokenType === 'DPoP' ? { jkt, jwk } : { jwk };
 }
 
 /** RFC 8693 §4.1: the current actor outermost. */

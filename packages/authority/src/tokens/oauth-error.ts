@@ -14,6 +14,7 @@ export type OAuthErrorCode =
   | 'invalid_target'
   | 'request_not_supported'
   | 'request_uri_not_supported'
+  | 'unsupported_grant_type'
   | 'unsupported_response_type';
 
 /** A refusal that the library answers. The description reaches the agent, so it quotes nobody else. */

@@ -5,9 +5,9 @@ import {
   grantOf,
   readAuthorizationDetails,
 } from '@countersign/delegation';
-import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { AgentRegistry } from '../agents/registry.js';
-import type { GrantServices } from './grants.js';
+import { expiryOf, type GrantRequest, type IssueServices } from './grants.js';
+import type { IssuedToken } from './issue.js';
 import { grantScope, readResource } from './narrow.js';
 import { oauthError } from './oauth-error.js';
 import { findRule } from '../delegation/exchange-rules.js';
@@ -33,12 +33,11 @@ export const exchangeParameters: readonly string[] = [
  * rule allow. All actors stay in the token; nothing gets wider; the new hop dies with the token that it was made from.
  */
 export async function exchangeToken(
-  ctx: KoaContextWithOIDC,
-  services: GrantServices & { readonly agents: AgentRegistry },
-): Promise<void> {
-  const { agent, key } = services.authenticated(ctx);
+  request: GrantRequest,
+  services: IssueServices & { readonly agents: AgentRegistry },
+): Promise<IssuedToken & { readonly issued_token_type: string }> {
+  const { agent, parameters: params, thumbprint } = request;
   const { settings, now } = services;
-  const params = ctx.oidc.params ?? {};
   const token = await readSubjectToken(params, services);
   const resource = readResource(resourceOf(params), settings.resources);
   if (token.mayAct !== undefined && token.mayAct !== agent.id)
@@ -57,7 +56,7 @@ export async function exchangeToken(
   const scope = grantScope(params['scope'], token.scope, [agent.capabilities, resource.scopes, rule?.scope]);
   const details = readDetails(params['authorization_details']) ?? token.claims?.authorizationDetails;
   const maxHops = hopsLeft(token, sameAgent);
-  const expiresAt = Math.min(now() + settings.tokenLifetimeSeconds, token.expiresAt);
+  const expiresAt = Math.min(expiryOf(request, services), token.expiresAt);
   if (expiresAt <= now()) throw refused('the subject token has expired');
   if (token.claims !== undefined) {
     const parent = grantOf(token.claims);
@@ -78,8 +77,8 @@ export async function exchangeToken(
     audience: resource.audience,
     scope,
     expiresAt,
-    thumbprint: key.thumbprint,
-    ...(await services.confirmation(ctx, key)),
+    thumbprint,
+    ...(await request.binding()),
     ...(details !== undefined && { authorizationDetails: details }),
     ...(maxHops !== undefined && { maxHops }),
     ...(token.claims?.id !== undefined && { parentId: token.claims.id }),
@@ -88,12 +87,12 @@ export async function exchangeToken(
   if (issued === undefined) {
     throw refused('the subject token was revoked or is of the last hop, or the agent may not act now');
   }
-  ctx.body = { ...issued, issued_token_type: accessToken };
+  return { ...issued, issued_token_type: accessToken };
 }
 
 async function readSubjectToken(
   params: Readonly<Record<string, unknown>>,
-  services: GrantServices,
+  services: IssueServices,
 ): Promise<SubjectToken> {
   const { subject_token: token, subject_token_type: type, requested_token_type: requested } = params;
   if (typeof token !== 'string') throw oauthError('invalid_request', 'subject_token is missing');

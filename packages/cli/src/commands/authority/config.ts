@@ -18,7 +18,7 @@ const passedOn = [
   'exchange',
   'signingKeyDays',
 ] as const satisfies readonly (keyof AuthorityOptions)[];
-const own = ['listen', 'secretFile', 'adminTokenFile', 'store', 'users', 'approvals'];
+const own = ['listen', 'secretFile', 'adminTokenFile', 'store', 'users', 'approvals', 'spiffe'];
 
 export interface AuthorityConfig {
   readonly listen: string;
@@ -61,12 +61,24 @@ export async function readConfig(path: string, io: Io): Promise<AuthorityConfig>
     ...(adminToken !== undefined && { adminTokens: [adminToken] }),
     ...(users !== undefined && { users }),
     ...(approvals !== undefined && { approvals }),
+    ...('spiffe' in config && { spiffe: withPaths(config['spiffe'], folder) }),
   };
   return {
     listen,
     options: options as unknown as Omit<AuthorityOptions, 'store'>,
     openStore: readStore(path, folder, member(config, 'store'), io),
   };
+}
+
+/** Bundles are in files beside this one. What is wrong in it, `createAuthority` says. */
+function withPaths(spiffe: unknown, folder: string): unknown {
+  const domains = isJsonObject(spiffe) ? member(spiffe, 'trustDomains') : undefined;
+  if (!isJsonObject(spiffe) || !isJsonObject(domains)) return spiffe;
+  const trustDomains = Object.entries(domains).map(([name, place]) => {
+    const file = isJsonObject(place) ? member(place, 'file') : undefined;
+    return [name, isJsonObject(place) && typeof file === 'string' ? { ...place, file: resolve(folder, file) } : place];
+  });
+  return { ...spiffe, trustDomains: Object.fromEntries(trustDomains) };
 }
 
 /** The sign-in of users, with its secret from a file or from the environment. */

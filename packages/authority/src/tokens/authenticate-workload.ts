@@ -1,0 +1,96 @@
+import { matchesSpiffeId, readJwtSvid, type TrustBundles, type VerifiedJwtSvid } from '@countersign/spiffe';
+import { errors } from 'oidc-provider';
+import { mayAct, type RegisteredAgent } from '../agents/agent.js';
+import { isAgentId } from '../agents/read-agent.js';
+import type { Workloads } from '../agents/workloads.js';
+import { AuthorityError } from '../authority-error.js';
+import type { SpiffeSettings } from '../options/read-spiffe.js';
+import type { Store } from '../storage/store.js';
+import type { TokenBinding } from './grants.js';
+import { verifyKeyProof } from './dpop-proof.js';
+
+/** draft-ietf-oauth-spiffe-client-auth §4.1. */
+export const spiffeAssertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-spiffe';
+
+/** A workload that proved its SPIFFE ID, and the key that it made for itself. */
+export interface AuthenticatedWorkload {
+  readonly agent: RegisteredAgent;
+  readonly binding: TokenBinding;
+  /** Until when the JWT-SVID counts: nothing that is issued for it lives longer. */
+  readonly expiresAt: number;
+}
+
+export interface WorkloadAuthentication {
+  /** @throws `invalid_client` or `invalid_dpop_proof`, as the library answers them; or BundleUnavailable. */
+  authenticate(assertion: string, request: WorkloadRequest): Promise<AuthenticatedWorkload>;
+}
+
+export interface WorkloadRequest {
+  readonly dpop: string | undefined;
+  readonly clientId: string | undefined;
+  /** Where it was sent, as the authority names that endpoint. */
+  readonly url: string;
+}
+
+/** The bundle of a trust domain cannot be had: our outage, not the fault of the workload. */
+export class BundleUnavailable extends Error {
+  override readonly name = 'BundleUnavailable';
+}
+
+export interface WorkloadServices {
+  readonly spiffe: SpiffeSettings;
+  readonly bundles: TrustBundles;
+  readonly workloads: Workloads;
+  readonly store: Store;
+  readonly issuer: string;
+  readonly now: () => number;
+}
+
+/**
+ * A JWT-SVID says which workload asks, and nothing more: it is a bearer token, and the SPIRE agent gives the same one out
+ * twice. So the workload also proves a key of its own, to which the token is bound, and each proof counts once.
+ */
+export function createWorkloadAuthentication(services: WorkloadServices): WorkloadAuthentication {
+  const { spiffe, bundles, workloads, store, issuer, now } = services;
+
+  function verifySvid(assertion: string): VerifiedJwtSvid {
+    const read = readJwtSvid(assertion);
+    if (!read.ok) throw refused(read.problem);
+    const lookup = bundles.jwtAuthorities(read.value.trustDomain);
+    if (lookup.kind === 'unavailable') throw new BundleUnavailable(lookup.cause);
+    if (lookup.kind === 'unknown') throw refused('its trust domain is not trusted here');
+    const verified = read.value.verify(lookup.authorities, { audience: issuer, now: now() });
+    if (!verified.ok) throw refused(verified.problem);
+    return verified.value;
+  }
+
+  async function agentOf(id: string): Promise<RegisteredAgent> {
+    const rule = spiffe.workloads.find((each) => matchesSpiffeId(each.id, id));
+    if (rule === undefined || !isAgentId(id)) throw refused('no rule names this workload');
+    try {
+      const agent = await workloads.agentOf(id, rule.facts);
+      if (mayAct(agent, now())) return agent;
+    } catch (error) {
+      if (!(error instanceof AuthorityError)) throw error;
+      throw refused(error.message);
+    }
+    throw refused('the agent may not act now');
+  }
+
+  return {
+    async authenticate(assertion, { dpop, clientId, url }) {
+      const svid = verifySvid(assertion);
+      if (clientId !== undefined && clientId !== svid.id) throw refused('client_id is not that of the JWT-SVID');
+      const { thumbprint, jwk, useUp } = await verifyKeyProof(dpop, { url, now: now() });
+      const agent = await agentOf(svid.id);
+      if (await workloads.isRegisteredKey(thumbprint)) throw refused('the key belongs to a registered agent');
+      await useUp(store);
+      const confirmation = jwk === undefined ? { jkt: thumbprint } : { jkt: thumbprint, jwk };
+      return { agent, binding: { confirmation, tokenType: 'DPoP' }, expiresAt: svid.expiresAt };
+    },
+  };
+}
+
+function refused(detail: string): Error {
+  return new errors.InvalidClientAuth(detail);
+}
