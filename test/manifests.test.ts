@@ -13,8 +13,7 @@ describe.each(publishedPackages())('the manifest of $name', ({ folder, manifest 
       bugs: { url: `${repository}/issues` },
       repository: { type: 'git', url: `git+${repository}.git`, directory: `packages/${basename(folder)}` },
       type: 'module',
-      // Importing the matchers of the test kit adds them.
-      sideEffects: manifest.name === '@countersign/testing' ? ['./dist/jest.js', './dist/vitest.js'] : false,
+      sideEffects: false,
     });
   });
 

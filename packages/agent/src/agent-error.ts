@@ -14,6 +14,7 @@ import { CodedError } from '@countersign/common';
  * - `approval_refused`: the authority does not ask people, or its approvals do not count at the API.
  * - `approval_denied`: people did not approve; the message may say why.
  * - `approval_expired`: nobody approved in time.
+ * - `identity_unavailable`: the SPIFFE Workload API gives no identity: it is down, or the workload is not registered.
  * - `authority_unavailable`: the authority cannot be reached, or is out of order. Try again later.
  * - `url_unsupported`: the URL is not http(s), is relative or carries credentials.
  */
@@ -30,6 +31,7 @@ export type AgentErrorCode =
   | 'approval_refused'
   | 'approval_denied'
   | 'approval_expired'
+  | 'identity_unavailable'
   | 'authority_unavailable'
   | 'url_unsupported';
 

@@ -76,15 +76,19 @@ export interface Agent extends Signer {
 }
 
 /**
- * Creates an agent. Throws `ConfigError` if an option is wrong or unknown.
+ * Creates an agent. Rejects with `ConfigError` if an option is wrong or unknown, and with `AgentError`
+ * `identity_unavailable` if the SPIFFE Workload API gives no identity.
  *
  * @example
  * const agent = await createAgent({ id: 'agent-code-reviewer-01', key: loadAgentKey(pem) });
  * const response = await agent.fetch('https://api.acme.dev/repos/acme/api/pulls', { method: 'POST', body });
+ *
+ * @example
+ * const socket = process.env.SPIFFE_ENDPOINT_SOCKET;
+ * const workload = await createAgent({ spiffe: { socket }, authority: 'https://id.acme.dev' });
  */
-// Asynchronous so that an agent which first has to speak to an authority is created in the same way.
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const settings = readOptions(options);
+  const settings = await readOptions(options);
   const { authority, onApprovalRequired } = settings;
   const client = authority === undefined ? undefined : authorityClient(authority, settings);
   const tokens = client && tokenEndpoint(client);
@@ -110,10 +114,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     return signer(async () => ({ token: await held.current(), links: [] }));
   }
 
+  // No API knows the key of a workload but by a token.
+  const own = settings.workload && ownTokens(required('spiffe', tokens), settings, {});
+
   return Object.freeze({
     id: settings.id,
     keyId: settings.key.keyId,
-    ...signer(() => ({ links: [] })),
+    ...signer(own === undefined ? () => ({ links: [] }) : async () => ({ token: await own.current(), links: [] })),
     withToken: (token) => {
       const credentials = { token: readToken(token), links: [] };
       return signer(() => credentials);

@@ -3,6 +3,7 @@ export type { RequestToSign, SignedRequest } from './signed-fetch.js';
 export type { ApprovalHandler, ApprovalOptions, ApprovalQuestion } from './approval-question.js';
 export { createAgent } from './agent.js';
 export type { TokenOptions, UserToken } from './authority/act-for.js';
+export type { SpiffeIdentityOptions } from './authority/workload.js';
 export type { DelegationBundle } from './bundle.js';
 export type { DelegateOptions } from './delegate.js';
 export type { AgentErrorCode } from './agent-error.js';

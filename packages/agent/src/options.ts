@@ -10,14 +10,29 @@ import {
 import { isIdentifier } from '@countersign/delegation';
 import type { SigningKey } from '@countersign/signature';
 import type { ApprovalHandler } from './approval-question.js';
+import { openWorkload, type SpiffeIdentityOptions, type Workload } from './authority/workload.js';
 
 const owner = 'createAgent';
 
-export interface AgentOptions {
+/** An agent with a key that is registered. */
+interface RegisteredIdentity {
   /** The id under which the API knows this agent. */
   readonly id: string;
   /** From `loadAgentKey` or `generateAgentKey`; or any signer whose `keyId` is the key's JWK thumbprint (a KMS). */
   readonly key: SigningKey;
+  readonly spiffe?: undefined;
+}
+
+/** An agent that is a workload with a SPIFFE identity. It makes a key for itself, and needs an `authority`. */
+interface WorkloadIdentity {
+  readonly spiffe: SpiffeIdentityOptions;
+  readonly id?: undefined;
+  readonly key?: undefined;
+}
+
+export type AgentOptions = (RegisteredIdentity | WorkloadIdentity) & AgentSettings;
+
+interface AgentSettings {
   /** Seconds until a signature expires, 1 to 300. Default 60, the oldest that a guard accepts by default. */
   readonly lifetimeSeconds?: number;
   /** Fields to cover when present, besides those the profile requires, as `idempotency-key`. Default none. */
@@ -41,7 +56,11 @@ export interface AgentOptions {
 }
 
 /** The options, checked, with every default filled in. */
-export type Settings = Required<Omit<AgentOptions, 'authority' | 'onApprovalRequired'>> & {
+export type Settings = Required<Omit<AgentSettings, 'authority' | 'onApprovalRequired'>> & {
+  readonly id: string;
+  readonly key: SigningKey;
+  /** Undefined: the agent proves itself with its key alone. */
+  readonly workload: Workload | undefined;
   readonly authority: string | undefined;
   readonly onApprovalRequired: 'wait' | ApprovalHandler | undefined;
 };
@@ -49,6 +68,7 @@ export type Settings = Required<Omit<AgentOptions, 'authority' | 'onApprovalRequ
 const optionNames: readonly string[] = [
   'id',
   'key',
+  'spiffe',
   'lifetimeSeconds',
   'cover',
   'maxBodyBytes',
@@ -60,11 +80,24 @@ const optionNames: readonly string[] = [
 ] satisfies readonly (keyof AgentOptions)[];
 
 /** Checks everything at creation: nothing fails later, nothing weakens because of a misspelt name. */
-export function readOptions(options: AgentOptions): Settings {
+export async function readOptions(options: AgentOptions): Promise<Settings> {
   checkOptionNames(owner, options, optionNames);
+  const settings = readSettings(options);
+  if (options.spiffe === undefined) {
+    return { ...settings, id: readId(options.id), key: readKey(options.key), workload: undefined };
+  }
+  const { id, key } = options as { readonly id?: unknown; readonly key?: unknown };
+  if (id !== undefined || key !== undefined || settings.authority === undefined) {
+    throw new ConfigError(
+      "createAgent: with 'spiffe' the agent gets its id from the Workload API and makes its key itself: leave out 'id' and 'key', and name the 'authority' that gives it tokens.",
+    );
+  }
+  const workload = await openWorkload(options.spiffe, settings.authority);
+  return { ...settings, id: workload.id, key: workload.key, workload };
+}
+
+function readSettings(options: AgentOptions): Omit<Settings, 'id' | 'key' | 'workload'> {
   return {
-    id: readId(options.id),
-    key: readKey(options.key),
     lifetimeSeconds: integerOption(
       owner,
       'lifetimeSeconds',

@@ -49,7 +49,6 @@ export {
   profileTag,
   requiredParameters,
   targetComponents,
-  testKeyId,
   wireBounds,
 } from './wire/wire.js';
 // values

@@ -12,6 +12,8 @@ import {
 } from '@countersign/common';
 import { AgentError } from '../agent-error.js';
 import type { Settings } from '../options.js';
+import { type ClientProof, signJwt } from './client-proof.js';
+import { proveWorkload } from './workload.js';
 
 const timeoutMilliseconds = 10_000;
 const maxAnswerBytes = 65_536;
@@ -67,13 +69,12 @@ export function authorityClient(issuer: string, settings: Settings): AuthorityCl
   }
 
   async function postOnce(url: URL, parameters: Readonly<Record<string, string>>): Promise<Received> {
-    const body = new URLSearchParams({
-      ...parameters,
-      client_id: settings.id,
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: await assertion(issuer, settings, now() + ahead),
-    });
-    return await send(settings, issuer, url, { method: 'POST', body });
+    const { headers = {}, parameters: proof } =
+      settings.workload === undefined
+        ? await proveAgent(issuer, settings, now() + ahead)
+        : await proveWorkload(settings.workload, { url, now: now() + ahead });
+    const body = new URLSearchParams({ ...parameters, client_id: settings.id, ...proof });
+    return await send(settings, issuer, url, { method: 'POST', body, headers });
   }
 
   return {
@@ -83,7 +84,8 @@ export function authorityClient(issuer: string, settings: Settings): AuthorityCl
       let asked = now();
       let answer = await postOnce(url, parameters);
       const skew = answer.date === undefined ? 0 : answer.date - asked;
-      if (answer.status === 401 && Math.abs(skew - ahead) > skewThatMatters) {
+      const isRefused = answer.status === 401 || member(answer.json, 'error') === 'invalid_dpop_proof';
+      if (isRefused && Math.abs(skew - ahead) > skewThatMatters) {
         // Once: with a clock that is wrong no assertion ever counts.
         ahead = skew;
         asked = now();
@@ -112,11 +114,16 @@ async function discover(issuer: string, settings: Settings): Promise<JsonObject>
   throw unavailable(issuer, 'it has no metadata');
 }
 
-async function send(settings: Settings, issuer: string, url: URL, init: RequestInit): Promise<Received> {
+async function send(
+  settings: Settings,
+  issuer: string,
+  url: URL,
+  init: { readonly method: 'GET' | 'POST'; readonly body?: URLSearchParams; readonly headers?: ClientProof['headers'] },
+): Promise<Received> {
   try {
     const response = await settings.fetch(url.href, {
       ...init,
-      headers: { accept: 'application/json' },
+      headers: { accept: 'application/json', ...init.headers },
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMilliseconds),
     });
@@ -133,11 +140,15 @@ async function send(settings: Settings, issuer: string, url: URL, init: RequestI
   }
 }
 
-async function assertion(issuer: string, { id, key }: Settings, now: number): Promise<string> {
-  const header = { alg: 'EdDSA', kid: key.keyId };
+async function proveAgent(issuer: string, { id, key }: Settings, now: number): Promise<ClientProof> {
   const claims = { iss: id, sub: id, aud: issuer, iat: now, exp: now + assertionSeconds, jti: randomUUID() };
-  const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${input}.${Buffer.from(await key.sign(Buffer.from(input))).toString('base64url')}`;
+  const client_assertion = await signJwt(key, { alg: 'EdDSA', kid: key.keyId }, claims);
+  return {
+    parameters: {
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion,
+    },
+  };
 }
 
 /** Why the authority refused: its error and description; undefined if it is out of order. */
