@@ -402,6 +402,20 @@ onEveryHost(
       await queued.denies(await merge(queued), 403, 'approval_used');
     });
 
+    it('people of one authority do not approve for the groups of another [C11]', async () => {
+      const keysOf = ({ issuer: name, jwk }: typeof authority) => ({ issuer: name, jwks: { keys: [jwk] } });
+      const issuers = [
+        { ...keysOf(authority), groups: ['release-managers'] },
+        { ...keysOf(otherAuthority), groups: ['partner-directors'], subjectNamespace: 'partner:' },
+      ];
+      const shared = await api.variant({ config: { ...world.config, approvals: { issuers } } });
+      const ask = await asked(shared);
+      expect(ask.issuers).toEqual([authority.issuer]);
+      const partners = await approvalOf(ask, otherAuthority);
+      await shared.denies(await merge(shared, { approval: partners }), 403, 'approval_invalid');
+      await shared.accepts(await merge(shared, { approval: await approvalOf(ask, authority) }), 200);
+    });
+
     it('a subject does not approve under the name without its namespace where policy excludes it [C11]', async () => {
       const excluding = await api.variant({
         config: {

@@ -19,6 +19,8 @@ export interface ApprovalCheckOptions {
   readonly breakGlass?: readonly string[];
   /** What the ids of people at the authority begin with here. Default: empty. */
   readonly namespace?: string;
+  /** The groups for which people of the authority count here. Default: all. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface ApprovalCheckOptions {
 export function checkApproval(
   claims: ApprovalClaims,
   request: ApprovalRequest,
-  { now, clockSkewSeconds, breakGlass = [], namespace = '' }: ApprovalCheckOptions,
+  { now, clockSkewSeconds, breakGlass = [], namespace = '', groups }: ApprovalCheckOptions,
 ): ApprovalProblem | undefined {
   const { audience, binding, askedAt, issuedAt, expiresAt, approvers } = claims;
   if (!audience.includes(request.audience)) return invalid('it is for another API');
@@ -49,7 +51,8 @@ export function checkApproval(
       return invalid('an approver gave no reason');
     }
   }
-  return claims.breakGlass ? breakGlassProblem(claims, breakGlass, namespace) : quorumProblem(request, approvers);
+  if (claims.breakGlass) return breakGlassProblem(claims, breakGlass, namespace);
+  return quorumProblem(request, groups === undefined ? approvers : approvers.map((one) => within(groups, one)));
 }
 
 /**
@@ -83,6 +86,11 @@ export function missingApprovers(
     const missing = count - new Set(entitled.map(({ id }) => id)).size;
     return missing > 0 ? [{ groups, count: missing }] : [];
   });
+}
+
+/** Other groups count only against an approver, as the owner of the agent. */
+function within(groups: readonly string[], approver: Approver): Approver {
+  return { ...approver, groups: approver.groups.filter((group) => groups.includes(group)) };
 }
 
 function quorumProblem(request: ApprovalRequest, approvers: readonly Approver[]): ApprovalProblem | undefined {

@@ -66,6 +66,23 @@ describe('checkApproval', () => {
     expect(problem).toMatchObject({ kind: 'invalid' });
   });
 
+  it('counts people only in the groups for which their authority may approve [C11]', () => {
+    const claims = claimsFor(request, { approvers: [person('user_7')] });
+    const [{ groups = [] } = {}] = request.requirement.quorums;
+    const asPartner = (own: readonly string[]) =>
+      checkApproval(claims, request, { now, clockSkewSeconds: 5, groups: own });
+    expect(asPartner(['partner-directors'])).toMatchObject({ kind: 'invalid' });
+    expect(asPartner(['partner-directors', ...groups])).toBeUndefined();
+  });
+
+  it('excludes the owner by a group for which the authority may not approve', () => {
+    const excluding = demanding({ excluded: ['owner'] });
+    const owned = { ...excluding, actor: { ...excluding.actor, owner: 'platform-team' } };
+    const groups = owned.requirement.quorums.flatMap((quorum) => quorum.groups);
+    const claims = claimsFor(owned, { approvers: [person('user_7', [...groups, 'platform-team'])] });
+    expect(checkApproval(claims, owned, { now, clockSkewSeconds: 5, groups })).toMatchObject({ kind: 'invalid' });
+  });
+
   it('accepts a break-glass approval of a named person, with a reason, for minutes', () => {
     const change = { breakGlass: true, approvers: [person('user_1', [], 'production is down')] };
     const longer = demanding({ useWithinSeconds: 3600 });

@@ -9,10 +9,17 @@ import { type IssuerOptions, readIssuers, type TrustedIssuer } from '../token/is
  * An authority whose approvals count. Its keys are found as those of an issuer of tokens. If it issues tokens here too,
  * its `subjectNamespace` is that of its entry in the `issuers` of the guard.
  */
-export type ApprovalIssuer = Pick<
-  IssuerOptions,
-  'issuer' | 'jwks' | 'jwksUri' | 'subjectNamespace' | 'dangerouslyAllowHttp' | 'dangerouslyAllowPrivateAddresses'
->;
+export interface ApprovalIssuer
+  extends Pick<
+    IssuerOptions,
+    'issuer' | 'jwks' | 'jwksUri' | 'subjectNamespace' | 'dangerouslyAllowHttp' | 'dangerouslyAllowPrivateAddresses'
+  > {
+  /**
+   * The groups for which its approvals count, as policies name them. Each authority names the groups of its people
+   * itself. Default: all. Required if there are several authorities.
+   */
+  readonly groups?: readonly string[];
+}
 
 /** Who may approve what policies annotate with `@approval`. */
 export interface ApprovalsOptions {
@@ -58,9 +65,15 @@ type QueuedDecision = Omit<ApprovalClaims, 'issuer' | 'audience' | 'breakGlass'>
  */
 export type ApprovalQueue = (asked: QueuedApproval) => QueueAnswer | Promise<QueueAnswer>;
 
+/** An authority with checked options. */
+export interface TrustedApprover extends TrustedIssuer {
+  /** Undefined: all. */
+  readonly groups: readonly string[] | undefined;
+}
+
 /** The options, checked. */
 export interface ApprovalsValues {
-  readonly issuers: ReadonlyMap<string, TrustedIssuer>;
+  readonly issuers: ReadonlyMap<string, TrustedApprover>;
   readonly queue: ApprovalQueue | undefined;
   readonly uses: ApprovalUses | undefined;
   readonly breakGlass: readonly string[];
@@ -80,6 +93,7 @@ const issuerNames = [
   'jwks',
   'jwksUri',
   'subjectNamespace',
+  'groups',
   'dangerouslyAllowHttp',
   'dangerouslyAllowPrivateAddresses',
 ] as const satisfies readonly (keyof ApprovalIssuer)[];
@@ -154,12 +168,32 @@ function checkFields(fields: unknown): void {
 function readApprovalIssuers(
   issuers: readonly ApprovalIssuer[],
   tokenIssuers: readonly IssuerOptions[],
-): ReadonlyMap<string, TrustedIssuer> {
+): ReadonlyMap<string, TrustedApprover> {
   if (!Array.isArray(issuers)) throw new ConfigError(`${owner}: 'issuers' must be a list.`);
   for (const issuer of issuers) checkOptionNames(`${owner}, issuers`, issuer, issuerNames);
-  return readIssuers(
-    issuers.map((issuer) => ({ ...inNamespace(issuer, tokenIssuers), algorithms: ['EdDSA', 'Ed25519'] })),
+  const algorithms = ['EdDSA', 'Ed25519'];
+  const read = readIssuers(
+    issuers.map(({ groups: _groups, ...issuer }) => ({ ...inNamespace(issuer, tokenIssuers), algorithms })),
   );
+  return new Map(
+    issuers.map(({ issuer, groups }) => {
+      checkGroups(issuer, groups, issuers.length);
+      return [issuer, { ...(read.get(issuer) as TrustedIssuer), groups }];
+    }),
+  );
+}
+
+/** The people of one authority must not stand for those of another: each names its groups as it likes. */
+function checkGroups(issuer: string, groups: readonly string[] | undefined, count: number): void {
+  if (groups === undefined && count > 1) {
+    throw new ConfigError(
+      `${owner}, issuer '${issuer}': there are several authorities. Name the 'groups' for which this one may approve.`,
+    );
+  }
+  if (groups === undefined) return;
+  if (!Array.isArray(groups) || groups.length === 0 || !groups.every((group) => typeof group === 'string')) {
+    throw new ConfigError(`${owner}, issuer '${issuer}': 'groups' must list names, like those in @approval("…").`);
+  }
 }
 
 /** A person must have one name here, whether it approves or is a subject: otherwise nobody could be excluded. */

@@ -1,9 +1,18 @@
 import { approvalType, type ApprovalClaims, maxApprovalLength, readApprovalClaims } from '@countersign/approval';
 import { isJsonObject, member, parseStrictJson } from '@countersign/common';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import type { TrustedIssuer } from '../token/issuers.js';
+import type { TrustedApprover } from './approval-options.js';
 import { readJwsHeader, splitCompactJws } from '../token/jws-gate.js';
 import { findKey, signatureVerifies } from '../token/issuer-signature.js';
+
+/** An approval, and who vouches for it. */
+export interface FoundApproval {
+  readonly claims: ApprovalClaims;
+  /** What ids of its approvers begin with here. */
+  readonly namespace: string;
+  /** The groups for which its approvers count here. Undefined: all. */
+  readonly groups: readonly string[] | undefined;
+}
 
 /**
  * Verifies the signature of an approval, as strictly as that of an access token: typed, and by a key of an authority that
@@ -11,9 +20,9 @@ import { findKey, signatureVerifies } from '../token/issuer-signature.js';
  */
 export async function verifyApprovalToken(
   text: string,
-  issuers: ReadonlyMap<string, TrustedIssuer>,
+  issuers: ReadonlyMap<string, TrustedApprover>,
   now: number,
-): Promise<{ readonly claims: ApprovalClaims; readonly namespace: string } | Refusal> {
+): Promise<FoundApproval | Refusal> {
   const parts = splitCompactJws(text, maxApprovalLength);
   if (parts === undefined) return malformed('it is no JWS in compact serialisation');
   const [header, payload] = [parseStrictJson(parts.header), parseStrictJson(parts.payload)];
@@ -32,7 +41,8 @@ export async function verifyApprovalToken(
   if (!found.ok) return invalid(found.detail);
   if (!(await signatureVerifies(text, found.key, read.header.alg))) return invalid('its signature does not verify');
   const claims = readApprovalClaims(payload.value);
-  return claims.ok ? { claims: claims.value, namespace: issuer.namespace } : invalid(claims.problem);
+  if (!claims.ok) return invalid(claims.problem);
+  return { claims: claims.value, namespace: issuer.namespace, groups: issuer.groups };
 }
 
 function malformed(detail: string): Refusal {

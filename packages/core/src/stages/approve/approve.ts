@@ -14,7 +14,7 @@ import { type ApprovalAsk, outage, type Refusal, type RefusalCode, refusal } fro
 import type { RevocationChecks } from '../revocation/check-revocations.js';
 import type { ApprovalsValues, QueueAnswer } from './approval-options.js';
 import { approvalRequestFor, type ConsentQuestion, type ConsentSubject } from './approval-request.js';
-import { verifyApprovalToken } from './approval-token.js';
+import { type FoundApproval, verifyApprovalToken } from './approval-token.js';
 
 /** Where a decision that needs consent is made, and the approval that came with it. */
 export interface ConsentUnit extends ConsentSubject {
@@ -43,13 +43,6 @@ export interface ApproveParts {
   readonly clock: () => number;
 }
 
-/** An approval, and who vouches for it. */
-interface FoundApproval {
-  readonly claims: ApprovalClaims;
-  /** What ids of its approvers begin with here. */
-  readonly namespace: string;
-}
-
 /** Approvals of the application's own queue are used under this name. */
 const ownIssuer = 'urn:countersign:application';
 const problemCodes: Readonly<Record<ApprovalProblem['kind'], RefusalCode>> = {
@@ -61,7 +54,15 @@ const problemCodes: Readonly<Record<ApprovalProblem['kind'], RefusalCode>> = {
 export function createApprove(parts: ApproveParts): Approve {
   const { approvals, uses, revocations, audience, clockSkewSeconds, lookupTimeoutSeconds, clock } = parts;
   const observes = parts.mode === 'observe';
-  const issuers = [...(approvals?.issuers.keys() ?? [])];
+  const issuers = [...(approvals?.issuers.values() ?? [])];
+
+  /** Who may approve as much as this demands. */
+  function issuersFor({ requirement }: ApprovalRequest): readonly string[] {
+    const able = issuers.filter(({ groups: own }) =>
+      requirement.quorums.every(({ groups }) => own === undefined || groups.some((group) => own.includes(group))),
+    );
+    return able.map(({ issuer }) => issuer);
+  }
 
   /** Why the application's queue has no approval, or the one it has. */
   async function askQueue(ask: ApprovalAsk): Promise<FoundApproval | Refusal> {
@@ -121,10 +122,10 @@ export function createApprove(parts: ApproveParts): Approve {
     const now = clock() / 1000;
     const found = await find(unit, ask, now);
     if ('code' in found) return { ok: false, refused: found, approval: { binding } };
-    const { claims, namespace } = found;
+    const { claims, namespace, groups } = found;
     const { issuer, id } = claims;
     const breakGlass = approvals?.breakGlass ?? [];
-    const problem = checkApproval(claims, request, { now, clockSkewSeconds, breakGlass, namespace });
+    const problem = checkApproval(claims, request, { now, clockSkewSeconds, breakGlass, namespace, groups });
     const refused =
       problem === undefined ? await spend(found, now) : refusal(problemCodes[problem.kind], problem.detail);
     if (refused !== undefined) return { ok: false, refused, approval: { binding, id, issuer } };
@@ -139,7 +140,7 @@ export function createApprove(parts: ApproveParts): Approve {
     }
     const request = approvalRequestFor(question, unit, { audience, fields: approvals?.fields ?? [] });
     if (!request.ok) return { ok: false, refused: refusal('policy_error', `for approval, ${request.problem}`) };
-    const ask = { binding: approvalBinding(request.value), request: request.value, issuers };
+    const ask = { binding: approvalBinding(request.value), request: request.value, issuers: issuersFor(request.value) };
     const answer = await consent(unit, ask);
     return answer.ok || answer.refused.status !== 403 ? answer : { ...answer, refused: withAsk(answer.refused, ask) };
   };
@@ -171,7 +172,7 @@ function readDecision(given: ApprovalClaims, { audience }: ApprovalRequest): Rea
   try {
     const claims = { ...given, issuer: ownIssuer, audience: [audience], breakGlass: given.breakGlass ?? false };
     const read = readApprovalClaims(approvalPayload(claims));
-    return read.ok ? { ok: true, value: { claims: read.value, namespace: '' } } : read;
+    return read.ok ? { ok: true, value: { claims: read.value, namespace: '', groups: undefined } } : read;
   } catch {
     return failed(
       'the approval is not { id, binding, askedAt, issuedAt, expiresAt, approvers: [{ id, groups, decidedAt }] } with an id of 8 to 256 characters and times in unix seconds',

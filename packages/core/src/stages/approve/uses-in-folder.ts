@@ -24,28 +24,34 @@ const epochName = 'epoch';
 export async function approvalUsesInFolder(path: string): Promise<ApprovalUses> {
   if (typeof path !== 'string' || path === '') throw new ConfigError('approvalUsesInFolder: name the folder.');
   const folder = resolve(path);
-  const epoch = await openFolder(folder).catch((error: unknown) => {
+  await openFolder(folder).catch((error: unknown) => {
     throw new ConfigError(`approvalUsesInFolder: ${folder} cannot be used: ${errorMessage(error)}.`);
   });
   let uses = 0;
 
   return {
     async use({ issuer, id, issuedAt, now }) {
+      const epoch = await openFolder(folder);
       if (issuedAt <= epoch) return 'before_epoch';
       uses += 1;
       if (uses % sweepAfter === 0) await sweep(folder, now);
       const name = hash('sha256', JSON.stringify([issuer, id]), 'hex');
-      return (await createDurably(folder, name)) ? 'first' : 'repeated';
+      if (!(await createDurably(folder, name))) return 'repeated';
+      // Whoever emptied the folder meanwhile emptied its memory, too.
+      return (await openFolder(folder)) === epoch ? 'first' : 'before_epoch';
     },
   };
 }
 
-/** The second (unix) in which the folder was made. */
+/** The second (unix) in which the folder was made, or made anew after somebody had emptied it. */
 async function openFolder(folder: string): Promise<number> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await createDurably(folder, epochName);
-  const { mtimeMs } = await stat(join(folder, epochName));
-  return Math.floor(mtimeMs / 1000);
+  const file = join(folder, epochName);
+  const made = await stat(file).catch(async () => {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await createDurably(folder, epochName);
+    return await stat(file);
+  });
+  return Math.floor(made.mtimeMs / 1000);
 }
 
 /** Whether the file is new: the file system lets one process of several make it. */

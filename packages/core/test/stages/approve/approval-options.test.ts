@@ -59,6 +59,18 @@ describe("the option 'approvals'", () => {
     ['a text', 'https://approvals.acme.dev', 'must be { issuers'],
     ['nobody', {}, 'nobody may approve'],
     ['an empty list', { issuers: [] }, 'nobody may approve'],
+    [
+      'two authorities that may approve for any group',
+      {
+        issuers: [{ issuer: 'https://id.acme.dev' }, { issuer: 'https://id.partner.example', subjectNamespace: 'p:' }],
+      },
+      "Name the 'groups' for which this one may approve",
+    ],
+    [
+      'an authority of no group',
+      { issuers: [{ issuer: 'https://id.acme.dev', groups: [] }] },
+      "'groups' must list names",
+    ],
     ['no list', { issuers: 'https://approvals.acme.dev' }, 'must be a list'],
     ['a misspelt name', { issuer: issuers }, "Did you mean 'issuers'?"],
     ['an option of another issuer', { issuers: [{ ...issuers[0], audience: 'x' }] }, "unknown option 'audience'"],

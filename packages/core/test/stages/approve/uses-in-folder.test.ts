@@ -46,6 +46,20 @@ describe('approvalUsesInFolder', () => {
     expect(await store.use(use)).toBe('before_epoch');
   });
 
+  it.each([
+    ['emptied', (folder: string) => readdirSync(folder).forEach((name) => rmSync(join(folder, name)))],
+    ['removed', (folder: string) => rmSync(folder, { recursive: true })],
+  ])('knows nothing of approvals from before its folder was %s while it runs [C11]', async (_how, lose) => {
+    const folder = await agedFolder();
+    const stores = [await approvalUsesInFolder(folder), await approvalUsesInFolder(folder)] as const;
+    expect(await stores[0].use(use)).toBe('first');
+    lose(folder);
+    for (const store of stores) expect(await store.use(use)).toBe('before_epoch');
+    const later = { ...use, id: 'approval-2', issuedAt: now + 60, until: now + 120 };
+    expect(await stores[0].use(later)).toBe('first');
+    expect(await stores[1].use(later)).toBe('repeated');
+  });
+
   it('removes uses whose approvals have long expired, and nothing else', async () => {
     const folder = await agedFolder();
     const store = await approvalUsesInFolder(folder);
