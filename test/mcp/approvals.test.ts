@@ -75,12 +75,13 @@ it('the HTTP proxy sends the user to the page where people approve, and goes on 
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientCapabilities': { elicitation: { url: {} } },
   };
-  const first = await call({ _meta });
+  const answered = { other: { action: 'accept' } };
+  const first = await call({ _meta, inputResponses: answered });
   expect(first.result).toMatchObject({ resultType: 'input_required', inputRequests: expect.any(Object) });
   const retry = {
     _meta,
     requestState: first.result?.['requestState'],
-    inputResponses: { 'countersign-approval': { action: 'accept' }, other: { action: 'accept' } },
+    inputResponses: { 'countersign-approval': { action: 'accept' }, ...answered },
   };
   const { approval } = guarded.records.findLast(({ code }) => code === 'approval_required') ?? {};
   const [binding, now] = [approval?.binding ?? '', seconds()];

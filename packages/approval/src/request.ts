@@ -20,7 +20,7 @@ export interface ApprovalRequest {
   readonly chain: readonly ApprovalHop[];
   readonly action: string;
   readonly resource: { readonly type: string; readonly id: string };
-  /** The request of HTTP; absent if there is none, or if the call within it names its arguments by their digest. */
+  /** The request of HTTP; absent if there is none. */
   readonly http?: ApprovalHttp;
   /** The call within a request, like one tool call of MCP. */
   readonly call?: ApprovalCall;
@@ -49,7 +49,7 @@ export interface ApprovalHttp {
   readonly query?: string;
   /** Fields that decide how the request is read, like `content-type`, and those that the application names; by name. */
   readonly fields?: Readonly<Record<string, string>>;
-  /** Content-Digest (RFC 9530) of the body, like `sha-256=:…:`; absent if there is no body. */
+  /** Content-Digest (RFC 9530) of the body, like `sha-256=:…:`; absent without a body, and if a call states its arguments. */
   readonly contentDigest?: string;
 }
 

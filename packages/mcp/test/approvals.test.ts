@@ -55,7 +55,9 @@ describe.each(eras)('approvals in $host.name, modern: $isModern', ({ host, isMod
       resource: { type: 'Tool', id: 'approve_me' },
       call: { method: 'tools/call', name: 'approve_me', argumentsDigest: digestOf({ amount: 1 }) },
     });
-    expect(ask.request).not.toHaveProperty('http');
+    const { host: authority_, pathname } = new URL(running.url);
+    expect(ask.request).toMatchObject({ http: { method: 'POST', authority: authority_, path: pathname } });
+    expect(ask.request).not.toHaveProperty('http.contentDigest');
     expect(answer.error?.data).toMatchObject({
       code: 'approval_required',
       hint: expect.stringContaining('countersign/approval'),
@@ -85,6 +87,29 @@ describe.each(eras)('approvals in $host.name, modern: $isModern', ({ host, isMod
     expect((await pay({ amount: 3 }, { _meta })).result).toMatchObject({ content: [{ text: 'paid' }] });
     expect((await pay({ amount: 3 }, { _meta })).error?.data).toMatchObject({ code: 'approval_used' });
     expect(running.ran.filter((name) => name.startsWith('approve_me 3'))).toEqual(['approve_me 3']);
+  });
+
+  it('it does not run at another endpoint with the same guard [C11]', async () => {
+    const elsewhere = new Rpc(`${running.url}?database=production`, isModern);
+    if (!isModern) await elsewhere.open(running.alice);
+    const params = { name: 'approve_me', arguments: { amount: 7 } };
+    const approval = await approvalOf(askIn(await pay({ amount: 7 })), authority);
+    const answer = await elsewhere.call(running.alice, 'tools/call', params, { 'agent-approval': approval });
+    expect(answer.error?.data).toMatchObject({ code: 'approval_mismatch' });
+    expect(running.ran).not.toContain('approve_me 7');
+  });
+
+  it('it does not run with what its sender says beside the arguments later [C11]', async () => {
+    const approval = await approvalOf(askIn(await pay({ amount: 8 })), authority);
+    const _meta = { 'countersign/approval': approval };
+    for (const more of [
+      { inputResponses: { amount: { action: 'accept', content: { amount: 1e6 } } } },
+      { dryRun: false },
+    ]) {
+      const answer = await pay({ amount: 8 }, { _meta, ...more });
+      expect(answer.error?.data).toMatchObject({ code: 'approval_mismatch' });
+    }
+    expect(running.ran).not.toContain('approve_me 8');
   });
 
   it('it runs once with an approval in the field of its request [C11]', async () => {

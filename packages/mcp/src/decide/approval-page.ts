@@ -1,6 +1,7 @@
 import { boundString } from '@countersign/common';
 import type { Caller, Refusal } from '@countersign/core';
 import type { Denial } from './denial.js';
+import { argumentsIn } from './arguments.js';
 import { errorCodes, isJsonObject, type JsonObject, memberOf } from './json-rpc.js';
 import { type AskedRequest, capabilitiesIn, opensPages } from './request-meta.js';
 import { purposeOf } from './request-state.js';
@@ -53,6 +54,19 @@ export function withoutApprovalAnswer(responses: unknown): unknown {
   if (!isJsonObject(responses)) return responses;
   const { [approvalKey]: _ours, ...others } = responses;
   return Object.keys(others).length === 0 ? undefined : others;
+}
+
+/**
+ * What people approve of a call, and records name by its digest: its arguments. Beside them stands what else its sender
+ * chooses and the server may act by, such as answers to what a tool asked, if there is any.
+ */
+export function contentOf(params: unknown, given?: JsonObject): JsonObject {
+  const { name: _name, arguments: _given, task: _task, ...others } = argumentsIn(params);
+  const inputResponses = withoutApprovalAnswer(memberOf(params, 'inputResponses'));
+  const answers = inputResponses === undefined ? {} : { inputResponses };
+  if (given === undefined) return { ...argumentsIn(params), ...answers };
+  const more = { ...others, ...answers };
+  return Object.keys(more).length === 0 ? given : { arguments: given, ...more };
 }
 
 /** The parameters for the server, with its own state and the answers to it. */

@@ -1,7 +1,8 @@
 import { defined } from '@countersign/common';
 import type { Call, CallResult, Caller, Guard } from '@countersign/core';
 import { askAll } from './ask-all.js';
-import { argumentsIn, digestOf } from './arguments.js';
+import { contentOf } from './approval-page.js';
+import { digestOf } from './arguments.js';
 import { concealed, refuseUnasked, refuseWith } from './call-end.js';
 import { Catalogue, type ListItems, type NamedList } from './catalogue.js';
 import { asAbsent, type Denial, denialOf } from './denial.js';
@@ -195,7 +196,7 @@ export function decisionsOf(
     learn: (list, items) => catalogue.learn(list, items),
     async decide(caller, request, surroundings: McpSurroundings = {}) {
       const reading = readRequest(request, rules, catalogue);
-      const given = reading.kind === 'ask' ? (reading.given ?? argumentsIn(request.params)) : undefined;
+      const given = reading.kind === 'ask' ? contentOf(request.params, reading.given) : undefined;
       const argumentsDigest = given && digestOf(given);
       const call = guard.begin(
         caller,

@@ -1,3 +1,4 @@
+import { defined } from '@countersign/common';
 import type { Caller, Guard } from '@countersign/core';
 import type { NamedList } from '../decide/catalogue.js';
 import { outcomeOf } from '../decide/call-end.js';
@@ -48,7 +49,7 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
     if (caller === undefined && guard.mode === 'observe') return await handler(request, context);
     if (caller === undefined) throw asError(nobody);
     learnRegistered(server, decisions, method, request.params);
-    const asked = withState({ ...request, method }, context.mcpReq?.requestState?.());
+    const asked = withLifted({ ...request, method }, context);
     const list = (listed: NamedList) =>
       withCaller(caller, () => listPages(listed, asked, askingItself(unguarded(listed), request, listed, context)));
     const headers = headersOf(context);
@@ -89,10 +90,11 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
   };
 }
 
-/** SDK 2 takes the state out of the parameters, and hands it over in the context. */
-function withState(request: JsonRpcRequest, lifted: unknown): JsonRpcRequest {
-  if (lifted === undefined) return request;
-  return { ...request, params: { ...(isJsonObject(request.params) && request.params), requestState: lifted } };
+/** SDK 2 takes the members of a further round out of the parameters, and hands them over in the context. */
+function withLifted(request: JsonRpcRequest, { mcpReq }: HandlerContext): JsonRpcRequest {
+  const lifted = defined({ requestState: mcpReq?.requestState?.(), inputResponses: mcpReq?.inputResponses });
+  if (Object.keys(lifted).length === 0) return request;
+  return { ...request, params: { ...(isJsonObject(request.params) && request.params), ...lifted } };
 }
 
 /** The request and context with the server's own state, and without what the guard asked the user. */

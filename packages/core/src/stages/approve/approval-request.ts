@@ -51,8 +51,9 @@ export function approvalRequestFor(
   { call, received }: ConsentSubject,
   { audience, fields }: { readonly audience: string; readonly fields: readonly string[] },
 ): Reading<ApprovalRequest> {
-  const bindsArguments = call?.argumentsDigest !== undefined;
-  const http = bindsArguments || received === undefined ? undefined : httpOf(received, [...decidingFields, ...fields]);
+  // The body around a call differs each time: its arguments stand for it.
+  const bindsBody = call?.argumentsDigest === undefined;
+  const http = received && httpOf(received, [...decidingFields, ...fields], bindsBody);
   if (http !== undefined && !http.ok) return http;
   const { actor, subject, chain } = caller;
   return readApprovalRequest({
@@ -79,14 +80,14 @@ function callOf({ method, name, argumentsDigest }: AuditCall): ApprovalRequest['
   return { method, ...(name !== undefined && { name }), ...(argumentsDigest !== undefined && { argumentsDigest }) };
 }
 
-function httpOf({ request, authority }: Received, bound: readonly string[]): Reading<ApprovalHttp> {
+function httpOf({ request, authority }: Received, bound: readonly string[], bindsBody: boolean): Reading<ApprovalHttp> {
   const { method, target, fields } = request;
   // Not all of them are signed: people must decide about what the application reads.
   const unlike = seenDifferently(request, bound);
   if (unlike !== undefined) return failed(unlike.detail ?? unlike.code);
   const at = target.indexOf('?');
   const query = at === -1 ? undefined : target.slice(at);
-  const contentDigest = contentDigestIn(fields);
+  const contentDigest = bindsBody ? contentDigestIn(fields) : undefined;
   const deciding = bound.filter((name) => fields.has(name)).map((name) => [name, fields.value(name) ?? '']);
   const http = {
     method,
