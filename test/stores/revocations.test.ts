@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from 'redis';
+import { beginPostgresRevocations } from '@countersign/postgres';
 import { beginRedisRevocations } from '@countersign/redis';
 import { patiently } from '../support/patiently.js';
+import { poolOf } from '../support/pools.js';
 import { findPostgres, startPostgres } from '../support/postgres.js';
 import { findRedis, startRedis } from '../support/redis.js';
 import { startApi, type StorePlace } from './processes.js';
@@ -30,6 +32,9 @@ async function startRedisStore(): Promise<Store> {
 
 async function startPostgresStore(): Promise<Store> {
   const server = await startPostgres(postgres!);
+  const pool = poolOf(server);
+  await beginPostgresRevocations(pool);
+  await pool.end();
   return { place: { postgres: server.connection }, stop: () => server.stop() };
 }
 

@@ -11,13 +11,30 @@ const lock = 7_263_115;
  * @throws ConfigError if the database cannot be used.
  */
 export async function ensureTable(owner: string, pool: PgPool, table: string, statements: string): Promise<void> {
-  checkPool(owner, pool);
+  if (await hasTable(owner, pool, table)) return;
   try {
-    const [found] = await rowsOf(pool, 'SELECT to_regclass($1)::text AS name', [table]);
-    if (typeof found?.['name'] === 'string') return;
     // One implicit transaction. Two processes that start at once would both create the table.
     await rowsOf(pool, `SELECT pg_advisory_xact_lock(${lock});\n${statements}`);
   } catch (error) {
-    throw new ConfigError(`${owner}: the database cannot be used: ${errorMessage(error)}`);
+    throw unusable(owner, error);
   }
+}
+
+/**
+ * Whether the schemas of the `search_path` have a table.
+ *
+ * @throws ConfigError if the database cannot be used.
+ */
+export async function hasTable(owner: string, pool: PgPool, table: string): Promise<boolean> {
+  checkPool(owner, pool);
+  try {
+    const [found] = await rowsOf(pool, 'SELECT to_regclass($1)::text AS name', [table]);
+    return typeof found?.['name'] === 'string';
+  } catch (error) {
+    throw unusable(owner, error);
+  }
+}
+
+function unusable(owner: string, error: unknown): ConfigError {
+  return new ConfigError(`${owner}: the database cannot be used: ${errorMessage(error)}`);
 }

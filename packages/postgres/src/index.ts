@@ -1,4 +1,4 @@
 export type { PgClient, PgPool, PgQuery } from './pool.js';
 export { postgresAgents } from './postgres-agents.js';
 export { postgresReplay } from './postgres-replay.js';
-export { postgresRevocations } from './postgres-revocations.js';
+export { beginPostgresRevocations, postgresRevocations } from './postgres-revocations.js';

@@ -9,7 +9,7 @@ import {
   type SharedRevocations,
   type SharedRevocationsOptions,
 } from '@countersign/stores';
-import { ensureTable } from './ensure-table.js';
+import { ensureTable, hasTable } from './ensure-table.js';
 import { listen } from './listen.js';
 import { checkPool, type PgPool, type Row, rowsOf } from './pool.js';
 
@@ -56,7 +56,7 @@ const sweepSql = `DELETE FROM ${table} WHERE (name NOT LIKE '!%' AND until < ${n
  * Revocations in Postgres for all processes, through the application's pool of `pg`. They survive restarts of everything.
  * A process polls twice a second, and listens for notices on one connection of the pool.
  *
- * @throws ConfigError if the database cannot be used.
+ * @throws ConfigError if the database cannot be used, or `beginPostgresRevocations` was never called for it.
  *
  * @example
  * const revocations = await postgresRevocations(pool); // createGuard({ …, revocations })
@@ -71,11 +71,29 @@ export async function postgresRevocations(
   checkPool(owner, pool);
   // `listen` holds one connection.
   if ((pool.options?.max ?? Infinity) < 2) throw new ConfigError(`${owner}: the pool needs max: 2, or more.`);
-  await ensureTable(owner, pool, table, tables);
+  if (!(await hasTable(owner, pool, table))) {
+    throw new ConfigError(
+      `${owner}: no schema of this search_path holds revocations, not even an empty list. Is it the database, the user and the schema of the application? For a new one call beginPostgresRevocations(pool) once, or 'countersign revocations begin'.`,
+    );
+  }
   return await openSharedRevocations(owner, feedIn(pool), {
     ...options,
     hintIfEmpty: `the table ${table} has lost its first row: drop the table, or restore it from a backup.`,
   });
+}
+
+/**
+ * Begins the list of revocations in a new database, once, in the first schema of the `search_path`. It is no part of a
+ * start, where it would turn the loss of all revocations, or a wrong database, into an empty list.
+ *
+ * @returns false if it was begun before; nothing is changed then.
+ * @throws ConfigError if the database cannot be used.
+ */
+export async function beginPostgresRevocations(pool: PgPool): Promise<boolean> {
+  const owner = 'beginPostgresRevocations';
+  if (await hasTable(owner, pool, table)) return false;
+  await ensureTable(owner, pool, table, tables);
+  return true;
 }
 
 function feedIn(pool: PgPool): RevocationFeed {

@@ -4,7 +4,7 @@ import { patiently } from '../../../test/support/patiently.js';
 import { poolOf } from '../../../test/support/pools.js';
 import { findPostgres, type PostgresServer, startPostgres } from '../../../test/support/postgres.js';
 import { freshAgent, itIsAListOfRevocations, revokedIn } from '../../../test/support/shared-revocations.js';
-import { postgresRevocations } from '../src/index.js';
+import { beginPostgresRevocations, postgresRevocations } from '../src/index.js';
 
 const programs = findPostgres();
 let backups = 0;
@@ -16,6 +16,7 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
   beforeAll(async () => {
     server = await startPostgres(programs!);
     pool = poolOf(server, { max: 16 });
+    await beginPostgresRevocations(pool);
   });
   afterAll(async () => {
     await pool.end();
@@ -35,6 +36,7 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
 
   it('tells other processes faster than they poll, also after its connection broke', async () => {
     await pool.query('DROP TABLE countersign_revocations');
+    await beginPostgresRevocations(pool);
     const [one, other] = [await postgresRevocations(pool), await postgresRevocations(pool)];
     try {
       for (const breaks of [false, true]) {
@@ -53,6 +55,22 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
       }
     } finally {
       await Promise.all([one.close(), other.close()]);
+    }
+  });
+
+  it('does not start, and makes no table, where no list was begun', async () => {
+    const elsewhere = poolOf(server, { max: 2, options: '-c search_path=other' });
+    await elsewhere.query('CREATE SCHEMA other');
+    try {
+      const start = () => postgresRevocations(elsewhere);
+      for (const _twice of [1, 2]) await expect(start()).rejects.toThrow("'countersign revocations begin'");
+      expect([await beginPostgresRevocations(elsewhere), await beginPostgresRevocations(elsewhere)]).toEqual([
+        true,
+        false,
+      ]);
+      await (await start()).close();
+    } finally {
+      await elsewhere.end();
     }
   });
 

@@ -31,8 +31,12 @@ describe.skipIf(program === undefined || programs === undefined)('countersign re
 
   it.each(['redis', 'postgres'] as const)('change what all processes share in %s', async (kind) => {
     const store = ['--store', kind === 'redis' ? redis.url : file];
-    if (kind === 'redis') {
-      const early = await runCli(['revoke', 'agent', 'agent-1', ...store]);
+    for (const change of [
+      ['revoke', 'agent', 'agent-1'],
+      ['freeze', 'everything'],
+      ['revocations', 'list'],
+    ]) {
+      const early = await runCli([...change, ...store]);
       expect([early.code, early.err]).toEqual([1, expect.stringContaining("'countersign revocations begin'")]);
     }
     expect(await runCli(['revocations', 'begin', ...store])).toMatchObject({ code: 0 });
@@ -51,6 +55,13 @@ describe.skipIf(program === undefined || programs === undefined)('countersign re
     expect(await runCli(['revocations', 'begin', ...store])).toMatchObject({
       err: expect.stringContaining('4 entries'),
     });
+    for (const change of [
+      ['unfreeze', 'tenant', 'acme'],
+      ['restore', 'subject', 'user_1'],
+    ]) {
+      const missed = await runCli([...change, ...store]);
+      expect([missed.code, missed.err]).toEqual([1, expect.stringContaining('nothing has changed')]);
+    }
     await runCli(['unfreeze', 'everything', ...store]);
     await runCli(['unfreeze', 'tenant', 'acme:', ...store]);
     await runCli(['restore', 'agent', 'agent-1', ...store]);

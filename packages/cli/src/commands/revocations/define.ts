@@ -64,8 +64,8 @@ Examples:
     .addHelpText(
       'after',
       `
-No process begins a list in Redis by itself: it would turn the loss of all
-revocations into an empty list.
+No process begins a list by itself: it would turn the loss of all revocations,
+or a wrong database, into an empty list.
 
 Example:
   countersign revocations begin --store redis://redis.internal`,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { codeOf } from '@countersign/common';
-import { postgresRevocations } from '@countersign/postgres';
+import { beginPostgresRevocations, postgresRevocations } from '@countersign/postgres';
 import { beginRedisRevocations, redisRevocations } from '@countersign/redis';
 import type { SharedRevocations } from '@countersign/stores';
 import type * as Pg from 'pg';
@@ -39,7 +39,10 @@ export async function openStore(
   const pool = new Pool({ connectionString: url, connectionTimeoutMillis: 3000, max: 2 });
   pool.on('error', () => {});
   const close = async () => await pool.end();
-  return await opened(close, async () => await postgresRevocations(pool, { onTrouble }));
+  return await opened(close, async () => {
+    if (begin) await beginPostgresRevocations(pool);
+    return await postgresRevocations(pool, { onTrouble });
+  });
 }
 
 async function openRedis(

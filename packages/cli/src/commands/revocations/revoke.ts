@@ -18,7 +18,7 @@ export async function revoke(kind: string, id: string, options: RevokeOptions, i
 }
 
 export async function restore(kind: string, id: string, options: RevokeOptions, io: Io): Promise<void> {
-  await change(options, io, async (store) => await store.restore(revocable(kind, id, options)));
+  await takeBack(options, io, async (store) => await store.restore(revocable(kind, id, options)));
   inForce(`${kind} ${id} is not revoked any more`, io);
 }
 
@@ -30,7 +30,7 @@ export async function freeze(kind: string, id: string | undefined, options: Stor
 
 export async function unfreeze(kind: string, id: string | undefined, options: StoreOptions, io: Io): Promise<void> {
   const what = freezable(kind, id);
-  await change(options, io, async (store) => await store.unfreeze(what));
+  await takeBack(options, io, async (store) => await store.unfreeze(what));
   inForce(`${nameOf(kind, id)} is not frozen any more; what is revoked stays so`, io);
 }
 
@@ -72,6 +72,20 @@ async function change(
   } finally {
     await close();
   }
+}
+
+/** Who names it in another way, such as without its issuer, must learn that nothing changed. */
+async function takeBack(
+  options: StoreOptions,
+  io: Io,
+  make: (revocations: SharedRevocations) => Promise<void>,
+): Promise<void> {
+  await change(options, io, async (store) => {
+    const before = store.list().length;
+    await make(store);
+    if (store.list().length < before) return;
+    throw new CliError("nothing has changed: it is not in the list. See 'countersign revocations list'");
+  });
 }
 
 function inForce(what: string, io: Io): void {
