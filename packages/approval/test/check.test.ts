@@ -68,7 +68,7 @@ describe('checkApproval', () => {
 
   it('counts people only in the groups for which their authority may approve [C11]', () => {
     const claims = claimsFor(request, { approvers: [person('user_7')] });
-    const [{ groups = [] } = {}] = request.requirement.quorums;
+    const groups = request.requirement.quorums.flatMap((quorum) => quorum.groups);
     const asPartner = (own: readonly string[]) =>
       checkApproval(claims, request, { now, clockSkewSeconds: 5, groups: own });
     expect(asPartner(['partner-directors'])).toMatchObject({ kind: 'invalid' });

@@ -29,8 +29,16 @@ async function fill(store: Store, questions: readonly Question[]): Promise<Store
       'countersign_approvals',
       ['id', 'request', 'status', 'broke_glass', 'binding', 'agent', 'tenant', 'version', 'asked_at', 'decide_by'],
       named.map(({ id, change, status = 'approved', brokeGlass = false }) => [
-        ...[id, JSON.stringify(requestOf(change)), status, brokeGlass ? 1 : 0],
-        ...['b', 'agent-a', '', 0, start, start],
+        id,
+        JSON.stringify(requestOf(change)),
+        status,
+        brokeGlass ? 1 : 0,
+        'b',
+        'agent-a',
+        '',
+        0,
+        start,
+        start,
       ]),
     ),
     insertion(
