@@ -57,6 +57,19 @@ describe('readApprovalRequired', () => {
     expect(await response.json()).toMatchObject({ code: 'approval_required' });
   });
 
+  it('reads the page of a queue that the API has itself, if it is one', async () => {
+    const of = async (url: unknown) => (await readApprovalRequired(asking({}, { issuers: [], url }), sent)).question;
+    expect(await of('https://app.acme.dev/queue/7')).toMatchObject({
+      issuers: [],
+      url: 'https://app.acme.dev/queue/7',
+    });
+    // No control character of the API reaches a terminal.
+    expect((await of('https://app.acme.dev/\u001b[2J'))?.url).toBe('https://app.acme.dev/%1B[2J');
+    for (const url of ['javascript:alert(1)', 'file:///etc/passwd', 'https://', 7, undefined]) {
+      expect(await of(url)).toEqual({ request, issuers: [], shown: { text: body.toString() } });
+    }
+  });
+
   it('shows a body that is no text in base64, and none if there is too much of it', async () => {
     const [binary, large] = [Buffer.from([0xff, 0xfe]), Buffer.alloc(200_000)];
     expect(await shown(binary)).toMatchObject({ shown: { base64: '//4=' } });

@@ -61,6 +61,17 @@ describe('countersign approvals', () => {
     expect((await cli('list', '--status', 'other')).code).toBe(1);
   });
 
+  it('counts one decision and one emergency as one', async () => {
+    const { cli, ask, running } = await world({ breakGlass: ['user:eve'] });
+    const id = await ask();
+    const { binding = '' } = (await running.authority.approvals?.find(id)) ?? {};
+    const eve = { subject: 'user:eve', name: 'Eve', groups: [] };
+    await running.authority.approvals?.decide(eve, { id, binding, verdict: 'break_glass', reason: 'Site is down' });
+    const { out } = await cli('statistics');
+    expect(out).toContain('0 waiting, 1 emergency\n');
+    expect(out).toMatch(/user:eve {2}1 decision {2}100 % approved/);
+  });
+
   it('says how each person decides', async () => {
     const { cli, merge, ask } = await world();
     for (const number of [1, 2, 3]) await merge(number);
