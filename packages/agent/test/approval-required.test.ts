@@ -49,6 +49,8 @@ const digested = (bytes: Uint8Array): Response =>
 
 const shown = async (bytes: Buffer) => (await readApprovalRequired(digested(bytes), { ...sent, body: bytes })).question;
 
+const withPage = async (url: unknown) => (await readApprovalRequired(asking({}, { issuers: [], url }), sent)).question;
+
 describe('readApprovalRequired', () => {
   it('reads what people have to approve, and shows them the body', async () => {
     const { question, response } = await readApprovalRequired(asking(), sent);
@@ -58,15 +60,14 @@ describe('readApprovalRequired', () => {
   });
 
   it('reads the page of a queue that the API has itself, if it is one', async () => {
-    const of = async (url: unknown) => (await readApprovalRequired(asking({}, { issuers: [], url }), sent)).question;
-    expect(await of('https://app.acme.dev/queue/7')).toMatchObject({
+    expect(await withPage('https://app.acme.dev/queue/7')).toMatchObject({
       issuers: [],
       url: 'https://app.acme.dev/queue/7',
     });
     // No control character of the API reaches a terminal.
-    expect((await of('https://app.acme.dev/\u001b[2J'))?.url).toBe('https://app.acme.dev/%1B[2J');
+    expect((await withPage('https://app.acme.dev/\u001b[2J'))?.url).toBe('https://app.acme.dev/%1B[2J');
     for (const url of ['javascript:alert(1)', 'file:///etc/passwd', 'https://', 7, undefined]) {
-      expect(await of(url)).toEqual({ request, issuers: [], shown: { text: body.toString() } });
+      expect(await withPage(url)).toEqual({ request, issuers: [], shown: { text: body.toString() } });
     }
   });
 
