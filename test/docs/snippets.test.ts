@@ -52,6 +52,8 @@ it('every block names its language, so that its test runs', () => {
     'js',
     'go',
     'python',
+    'rust',
+    'toml',
     'yaml',
     'diff',
     'http-message',

@@ -15,7 +15,6 @@ const FOLDERS = [
   'cedar/evaluate',
   'explain',
   'lint',
-  'narrow',
   'cedar',
 ];
 
