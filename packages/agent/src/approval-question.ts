@@ -3,8 +3,10 @@ import type { ApprovalDisclosure, ApprovalRequest } from '@countersign/approval'
 /** What people are asked to approve, from the refusal of an API. */
 export interface ApprovalQuestion {
   readonly request: ApprovalRequest;
-  /** The authorities whose approvals count. */
+  /** The authorities whose approvals count. Empty: the API has a queue of its own, and the agent repeats the request. */
   readonly issuers: readonly string[];
+  /** The page of that queue on which people decide, as the API names it. */
+  readonly url?: string;
   /** The body or the arguments, which people see beside the digest of the request, and why the agent asks. */
   readonly shown?: ApprovalDisclosure;
 }

@@ -39,6 +39,8 @@ function questionIn(text: string, sent: SentRequest): ApprovalQuestion | undefin
   if (!isJsonObject(asked)) return undefined;
   const request = readApprovalRequest(member(asked, 'request'));
   const issuers = member(asked, 'issuers');
+  const url = member(asked, 'url');
+  const isPage = typeof url === 'string' && /^https?:/i.test(url) && URL.canParse(url);
   if (!request.ok || !Array.isArray(issuers) || !issuers.every((issuer) => typeof issuer === 'string'))
     return undefined;
   const { actor, http } = request.value;
@@ -50,7 +52,8 @@ function questionIn(text: string, sent: SentRequest): ApprovalQuestion | undefin
     http.path + (http.query ?? '') === sent.url.pathname + sent.url.search &&
     http.contentDigest === digestOf(sent.body);
   const shown = disclosureOf(sent.body);
-  return isSent ? { request: request.value, issuers, ...(shown && { shown }) } : undefined;
+  if (!isSent) return undefined;
+  return { request: request.value, issuers, ...(isPage && { url: new URL(url).href }), ...(shown && { shown }) };
 }
 
 function digestOf(body: Uint8Array | undefined): string | undefined {

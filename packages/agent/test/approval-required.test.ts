@@ -49,12 +49,26 @@ const digested = (bytes: Uint8Array): Response =>
 
 const shown = async (bytes: Buffer) => (await readApprovalRequired(digested(bytes), { ...sent, body: bytes })).question;
 
+const withPage = async (url: unknown) => (await readApprovalRequired(asking({}, { issuers: [], url }), sent)).question;
+
 describe('readApprovalRequired', () => {
   it('reads what people have to approve, and shows them the body', async () => {
     const { question, response } = await readApprovalRequired(asking(), sent);
     expect(question).toEqual({ request, issuers, shown: { text: body.toString() } });
     // The answer is still there for a caller who gets it.
     expect(await response.json()).toMatchObject({ code: 'approval_required' });
+  });
+
+  it('reads the page of a queue that the API has itself, if it is one', async () => {
+    expect(await withPage('https://app.acme.dev/queue/7')).toMatchObject({
+      issuers: [],
+      url: 'https://app.acme.dev/queue/7',
+    });
+    // No control character of the API reaches a terminal.
+    expect((await withPage('https://app.acme.dev/\u001b[2J'))?.url).toBe('https://app.acme.dev/%1B[2J');
+    for (const url of ['javascript:alert(1)', 'file:///etc/passwd', 'https://', 7, undefined]) {
+      expect(await withPage(url)).toEqual({ request, issuers: [], shown: { text: body.toString() } });
+    }
   });
 
   it('shows a body that is no text in base64, and none if there is too much of it', async () => {

@@ -13,5 +13,6 @@ export type { MatchingDetails, PolicyContext, PolicyDecision, PolicyEngine, Poli
 export { explanationText } from './explain/explanation-text.js';
 export type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from './explanation.js';
 export { checkPolicies } from './lint/check.js';
+export { type ApprovedCall, narrowPermit } from './narrow/narrow-permit.js';
 export type { PolicyCheck, PolicyFinding, PolicyFindingCode } from './lint/finding.js';
 export { IncompleteResource, isResource, readResource, resourceProblem } from './resource.js';

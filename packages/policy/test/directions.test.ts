@@ -15,6 +15,7 @@ const FOLDERS = [
   'cedar/evaluate',
   'explain',
   'lint',
+  'narrow',
   'cedar',
 ];
 

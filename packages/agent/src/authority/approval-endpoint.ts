@@ -31,7 +31,11 @@ export function approvalEndpoint(client: AuthorityClient): ApprovalEndpoint {
     }
     const why = refusalIn(answer);
     if (why === undefined) throw unavailable(issuer, `it answered with ${answer.status}`);
-    throw new AgentError('approval_refused', `${issuer} does not ask people: ${why}.`);
+    const advice =
+      member(answer.json, 'error') === 'invalid_client'
+        ? ' Register this agent there, with the id and the key that it has here, also if the API knows it already. If it is registered, it may be suspended, or its key has ended.'
+        : '';
+    throw new AgentError('approval_refused', `${issuer} does not ask people: ${why}.${advice}`);
   }
 
   async function poll({ id, interval: first }: Asked, signal: AbortSignal | undefined): Promise<string> {

@@ -53,6 +53,13 @@ describe('approvalEndpoint', () => {
     expect(paths().at(-1)).toBe('/withdraw');
   });
 
+  it('says what to do if the authority does not know the agent', async () => {
+    const { ask } = endpoint({ status: 401, json: { error: 'invalid_client', error_description: 'unknown agent' } });
+    await expect(ask.request(question, {})).rejects.toThrow(
+      `${issuer} does not ask people: invalid_client: unknown agent. Register this agent there, with the id and the key that it has here`,
+    );
+  });
+
   it('shows no control characters of the authority', async () => {
     const { ask } = endpoint({ json: asked }, { json: { status: 'denied', reason: 'not\u001b now' } });
     await expect(ask.request(question, {})).rejects.toThrow('not\\u001b now');

@@ -17,8 +17,8 @@ export function sentenceOf({ event, approval, agentName, knownGroups }: Message)
   const [agent, action] = [shown(agentName), actionOf(approval)];
   const asked = groupsAsked(approval.request);
   const known = asked.filter((group) => knownGroups.has(group)).map(shown);
-  const others = known.length < asked.length ? ['the people whom policy names'] : [];
-  const groups = [...known, ...others].join(', ');
+  const unnamed = known.length === 0 ? 'the people whom policy names' : 'others whom policy names';
+  const groups = [...known, ...(known.length < asked.length ? [unnamed] : [])].join(', ');
   if (event === 'asked') {
     return `${agent} asks for approval of ${action}. To be decided by ${groups} until ${timeOf(approval.decideBy)}.`;
   }

@@ -120,7 +120,7 @@ it('messages name no group that only the agent named, and no action that could b
   await vi.waitFor(() => expect(received).toHaveLength(actions.length), patiently);
   const texts = received.map(({ body }) => (JSON.parse(body) as { text: string }).text);
   const words =
-    'Merge bot asks for approval of ACTION. To be decided by release-managers, security, the people whom policy names until TIME UTC.';
+    'Merge bot asks for approval of ACTION. To be decided by release-managers, security, others whom policy names until TIME UTC.';
   const sent = texts.map((text) => text.replace(/\d{4}-\d\d-\d\d \d\d:\d\d/, 'TIME'));
   const shown = ['pr › merge', 'evil › dev', 'an action', 'an action', 'an action', 'an action'];
   expect(sent.toSorted()).toEqual(shown.map((action) => words.replace('ACTION', action)).toSorted());

@@ -73,20 +73,25 @@ export async function statistics(options: StatisticsOptions, io: Io): Promise<vo
     io.out(`${printableJson(answer)}\n`);
     return;
   }
-  const counts = ['asked', 'approved', 'denied', 'expired', 'withdrawn', 'pending', 'brokeGlass'];
-  io.out(`${counts.map((name) => `${show(member(answer, name))} ${words[name] ?? name}`).join(', ')}\n`);
+  const counts = ['asked', 'approved', 'denied', 'expired', 'withdrawn'].map(
+    (name) => `${show(member(answer, name))} ${name}`,
+  );
+  const emergencies = countOf(member(answer, 'brokeGlass'), 'emergency', 'emergencies');
+  io.out(`${[...counts, `${show(member(answer, 'pending'))} waiting`, emergencies].join(', ')}\n`);
   const half = member(answer, 'medianSeconds');
   if (typeof half === 'number') io.out(`Half of them were decided within ${duration(half)}.\n`);
   const rows = listOf(answer, 'approvers').map((one) => [
     show(member(one, 'approver')),
-    `${show(member(one, 'decisions'))} decisions`,
+    countOf(member(one, 'decisions'), 'decision', 'decisions'),
     `${Math.round(Number(member(one, 'approveRate')) * 100)} % approved`,
     `half within ${duration(Number(member(one, 'medianSeconds')))}`,
   ]);
   table(rows, io);
 }
 
-const words: Readonly<Record<string, string>> = { pending: 'waiting', brokeGlass: 'emergencies' };
+function countOf(count: unknown, one: string, several: string): string {
+  return `${show(count)} ${count === 1 ? one : several}`;
+}
 
 /** Exits with 3 if `--open` finds an emergency that nobody reviewed. */
 export async function breakGlass(options: BreakGlassOptions, io: Io): Promise<void> {

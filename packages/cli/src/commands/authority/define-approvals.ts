@@ -87,12 +87,14 @@ Example:
   )
     .option('--least <count>', 'approved so often, and never denied', '10')
     .option('--days <days>', 'how long such a policy counts, 1 to 365', '30')
-    .option('--policies <folder>', 'folder of the policies, as the diff names it', 'policies')
+    .option('--policies <folder>', 'folder of the policies that asked, below this one', 'policies')
     .addHelpText(
       'after',
       `
 Nothing is changed. Each policy is for one agent, one user, one action and one
-resource, and expires. It permits these whatever their content: narrow it.
+resource, and expires. It keeps the conditions of the permits that asked, which
+it reads in the folder, and leaves out what another permit asks about. It
+permits the rest whatever its content: narrow it.
 
 Example:
   countersign approvals suggest --authority https://id.acme.dev > narrow.diff

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type JsonObject, member } from '@countersign/common';
+import { type ApprovedCall, narrowPermit } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
-import { printable } from '../../text.js';
+import { printable, show } from '../../text.js';
 import { type AdminOptions, askAdmin } from './admin-api.js';
+import { loadPolicies } from '../policy/load.js';
 import { listOf, objectOf } from './approvals.js';
 
 export interface SuggestOptions extends AdminOptions {
@@ -12,70 +14,82 @@ export interface SuggestOptions extends AdminOptions {
   readonly policies: string;
 }
 
-/** Prints, as a diff, policies for what people approved again and again. A person commits it, or nothing changes. */
-export async function suggest({ least, days, policies, ...options }: SuggestOptions, io: Io): Promise<void> {
+/**
+ * Prints, as a diff, policies for what people approved again and again. Each keeps the conditions of the permits of this
+ * folder that asked. A person commits it, or nothing changes.
+ */
+export async function suggest({ least, days, policies: folder, ...options }: SuggestOptions, io: Io): Promise<void> {
   if (!/^[1-9]\d{0,2}$/.test(least)) throw new CliError('--least must be 1 to 999', exitCodes.usage);
   if (!/^[1-9]\d{0,2}$/.test(days) || Number(days) > 365)
     throw new CliError('--days must be 1 to 365', exitCodes.usage);
-  if (!/^[\w./-]+$/.test(policies) || policies.startsWith('/') || policies.split('/').includes('..')) {
+  if (!/^[\w./-]+$/.test(folder) || folder.startsWith('/') || folder.split('/').includes('..')) {
     throw new CliError('--policies must be a folder below this one', exitCodes.usage);
   }
   const answer = await askAdmin(options, io, 'GET', `/approvals/suggestions?least=${least}`);
+  const suggestions = listOf(answer, 'suggestions');
+  if (suggestions.length === 0) {
+    io.err(`Nothing was approved ${least} times, by the same agent for the same user.\n`);
+    return;
+  }
+  const { policies } = await loadPolicies(folder);
   // Whole days, so that a run later on the same day says the same.
-  const end = new Date((Math.floor(io.clock() / 86_400_000) + Number(days)) * 86_400_000);
-  const expires = end.toISOString().replace('.000Z', 'Z');
-  const diffs = listOf(answer, 'suggestions').flatMap((suggestion) => {
-    const file = policyFile(suggestion, expires);
-    return file === undefined ? [] : [newFileDiff(`${policies.replace(/\/$/, '')}/${file.name}`, file.text)];
-  });
-  if (diffs.length === 0) io.err(`Nothing was approved ${least} times, by the same agent for the same user.\n`);
-  for (const diff of diffs) io.out(diff);
+  const expiresAt = (Math.floor(io.clock() / 86_400_000) + Number(days)) * 86_400;
+  for (const suggestion of suggestions) {
+    const name = nameOf(suggestion);
+    const narrowed = narrowPermit(callOf(suggestion), policies, {
+      id: name,
+      expiresAt,
+      now: Math.floor(io.clock() / 1000),
+    });
+    if (narrowed.ok) {
+      const text = `${commentOf(suggestion, narrowed.value.exceptFor)}${narrowed.value.text}`;
+      io.out(newFileDiff(`${folder.replace(/\/$/, '')}/${name}.cedar`, text));
+    } else {
+      io.err(
+        `Not suggested: ${show(member(suggestion, 'action'))} of ${show(member(suggestion, 'agent'))}, since ${printable(narrowed.problem)}.\n`,
+      );
+    }
+  }
 }
 
-/** Undefined: the resource has a type that no policy can name. */
-function policyFile(
-  suggestion: JsonObject,
-  expires: string,
-): { readonly name: string; readonly text: string } | undefined {
+function callOf(suggestion: JsonObject): ApprovedCall {
   const [subject, resource] = [objectOf(suggestion, 'subject'), objectOf(suggestion, 'resource')];
-  const [agent, action] = [String(member(suggestion, 'agent')), String(member(suggestion, 'action'))];
-  const type = String(member(resource, 'type'));
-  if (!/^[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*$/.test(type)) return undefined;
+  const policies = member(suggestion, 'policies');
+  return {
+    agent: String(member(suggestion, 'agent')),
+    action: String(member(suggestion, 'action')),
+    resource: { type: String(member(resource, 'type')), id: String(member(resource, 'id')) },
+    subject: { type: member(subject, 'type') === 'user' ? 'user' : 'agent', id: String(member(subject, 'id')) },
+    hops: Number(member(suggestion, 'hops')),
+    policies: Array.isArray(policies) ? policies.map(String) : [],
+  };
+}
+
+function nameOf(suggestion: JsonObject): string {
+  const { agent, action, subject, resource } = callOf(suggestion);
   const slug = `${agent}-${action}`
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .slice(0, 60);
   const digest = createHash('sha256')
-    .update(JSON.stringify([subject, resource, agent, action]))
+    .update(
+      JSON.stringify([subject, resource, agent, action, member(suggestion, 'hops'), member(suggestion, 'audience')]),
+    )
     .digest('hex');
-  const name = `approved-${slug}-${digest.slice(0, 8)}`;
-  const text = `// People approved this ${Number(member(suggestion, 'approvals'))} times and never denied it: ${namesOf(suggestion, 'approvers')}.
-// Until it expires nobody is asked, whatever the content of the request is. Narrow it if you can.
-@id("${name}")
-@expires("${expires}")
-permit (
-  principal == Agent::${cedarText(agent)},
-  action == Action::${cedarText(action)},
-  resource == ${type}::${cedarText(String(member(resource, 'id')))}
-) when {
-  ${conditionOf(subject, agent)}
-};
-`;
-  return { name: `${name}.cedar`, text };
+  return `approved-${slug}-${digest.slice(0, 8)}`;
 }
 
-function conditionOf(subject: JsonObject, agent: string): string {
-  const id = String(member(subject, 'id'));
-  if (member(subject, 'type') === 'user') {
-    return `context has onBehalfOf && context.onBehalfOf == User::${cedarText(id)}`;
-  }
-  if (id === agent) return '!(context has onBehalfOf) && !(context has onBehalfOfAgent)';
-  return `context has onBehalfOfAgent && context.onBehalfOfAgent == Agent::${cedarText(id)}`;
-}
-
-/** A string of Cedar. What is not printable is spelt out, so that nobody commits what they do not see. */
-function cedarText(text: string): string {
-  return `"${printable(text.replaceAll(/["\\]/g, String.raw`\$&`))}"`;
+function commentOf(suggestion: JsonObject, exceptFor: readonly string[]): string {
+  return [
+    `At ${show(member(suggestion, 'audience'))}, people approved this ${show(member(suggestion, 'approvals'))} times and never denied it: ${namesOf(suggestion, 'approvers')}.`,
+    `Its conditions are those of ${namesOf(suggestion, 'policies')}, which asked. A later change there does not change them here.`,
+    ...(exceptFor.length === 0
+      ? []
+      : [`People are still asked where ${exceptFor.map(printable).join(', ')} asks, too.`]),
+    'Until it expires nobody is asked, whatever the content of the request is. Narrow it if you can.',
+  ]
+    .map((line) => `// ${line}\n`)
+    .join('');
 }
 
 /** In a comment, so on one line. */

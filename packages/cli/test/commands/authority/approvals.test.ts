@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cedarFromDirectory } from '@countersign/core';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -13,9 +12,11 @@ beforeEach(() => {
   vi.stubEnv('COUNTERSIGN_ADMIN_TOKEN', adminToken);
 });
 
-function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'countersign-approvals-'));
+/** A folder of policies below this one, as the command wants it. */
+function folderHere(policies: string): string {
+  const path = mkdtempSync('node_modules/.approvals-');
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  writeFileSync(join(path, 'policies.cedar'), policies);
   return path;
 }
 
@@ -60,6 +61,17 @@ describe('countersign approvals', () => {
     expect((await cli('list', '--status', 'other')).code).toBe(1);
   });
 
+  it('counts one decision and one emergency as one', async () => {
+    const { cli, ask, running } = await world({ breakGlass: ['user:eve'] });
+    const id = await ask();
+    const { binding = '' } = (await running.authority.approvals?.find(id)) ?? {};
+    const eve = { subject: 'user:eve', name: 'Eve', groups: [] };
+    await running.authority.approvals?.decide(eve, { id, binding, verdict: 'break_glass', reason: 'Site is down' });
+    const { out } = await cli('statistics');
+    expect(out).toContain('0 waiting, 1 emergency\n');
+    expect(out).toMatch(/user:eve {2}1 decision {2}100 % approved/);
+  });
+
   it('says how each person decides', async () => {
     const { cli, merge, ask } = await world();
     for (const number of [1, 2, 3]) await merge(number);
@@ -73,43 +85,68 @@ describe('countersign approvals', () => {
 
   it('suggests a policy for what is always approved, which applies as a diff and expires', async () => {
     const { cli, merge } = await world();
+    const path = folderHere(`
+      @id("merge") @approval("release-managers") permit (principal, action == Action::"pr.merge", resource)
+        when { context.scope.contains("pr:merge") };
+      @id("web") @approval("security") permit (principal, action, resource in Org::"web");
+      @id("close") @approval("release-managers") permit (principal, action == Action::"pr.close", resource);`);
+    const close = { action: 'pr.close', policies: ['policies.cedar#close'] };
     for (const number of [1, 2, 3]) await merge(number);
-    for (const number of [1, 2, 3]) await merge(number, 'approve', { action: 'pr.close' });
-    await merge(4, 'deny', { action: 'pr.close' });
+    for (const number of [1, 2, 3]) await merge(number, 'approve', close);
+    await merge(4, 'deny', close);
     for (const number of [1, 2, 3]) await merge(number, 'approve', { resource: { type: 'Repo', id: 'x"); permit' } });
     expect((await cli('suggest')).err).toContain('Nothing was approved 10 times');
-    const { out } = await cli('suggest', '--least', '3', '--days', '30');
+    const { out, err } = await cli('suggest', '--least', '3', '--days', '30', '--policies', path);
+    expect(err).toBe('');
     expect(out.match(/^diff /gm)).toHaveLength(2);
     expect(out).not.toContain('pr.close');
-    const path = folder();
+    expect(out).toContain('+// People are still asked where policies.cedar#web asks, too.');
     execFileSync('git', ['init', '--quiet', path]);
-    execFileSync('git', ['apply', '-'], { cwd: path, input: out });
+    execFileSync('git', ['apply', `-p${path.split('/').length + 1}`, '-'], { cwd: path, input: out });
+    rmSync(join(path, '.git'), { recursive: true });
     vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-12-23T23:59:59Z') });
     onTestFinished(() => void vi.useRealTimers());
-    const engine = await cedarFromDirectory(join(path, 'policies'), { watch: false });
-    const query = (id: string, user = 'user:alice') =>
-      engine.decide({
+    const engine = await cedarFromDirectory(path, { watch: false });
+    const query = (id: string, user = 'user:alice', scope = ['pr:merge'], parents: string[] = []) => {
+      const { decision, approval } = engine.decide({
         principal: { id: 'agent-a', roles: [], capabilities: [] },
         action: 'pr.merge',
-        resource: { type: 'Repo', id },
+        resource: { type: 'Repo', id, parents: parents.map((parent) => ({ type: 'Org', id: parent })) },
         context: {
-          scope: [],
+          scope,
           onBehalfOf: user,
-          depth: 1,
+          depth: 2,
           via: [],
           proof: 'issuer',
           possession: 'signature',
           request: { method: 'POST', path: '/' },
         },
-      }).decision;
-    expect([query('acme/api'), query('x"); permit'), query('acme/web'), query('acme/api', 'user:bob')]).toEqual([
-      'allow',
-      'allow',
-      'deny',
-      'deny',
-    ]);
+      });
+      return approval === undefined ? decision : 'ask';
+    };
+    expect(query('acme/api')).toBe('allow');
+    expect(query('x"); permit')).toBe('allow');
+    expect(query('acme/web')).toBe('ask');
+    expect(query('acme/api', 'user:bob')).toBe('ask');
+    expect(query('acme/api', 'user:alice', [])).toBe('deny');
+    expect(query('acme/api', 'user:alice', ['repo:read'])).toBe('deny');
+    expect(query('acme/api', 'user:alice', ['pr:merge'], ['web'])).toBe('ask');
     vi.setSystemTime(Date.parse('2026-12-24T00:00:00Z'));
-    expect(query('acme/api')).toBe('deny');
+    expect(query('acme/api')).toBe('ask');
+  });
+
+  it('suggests nothing if the permits that asked are not in the folder [C11]', async () => {
+    const { cli, merge } = await world();
+    for (const number of [1, 2, 3]) await merge(number);
+    const path = folderHere('@id("merge") permit (principal, action, resource);');
+    const { code, out, err } = await cli('suggest', '--least', '3', '--policies', path);
+    expect([code, out, err]).toEqual([
+      0,
+      '',
+      "Not suggested: pr.merge of agent-a, since no permit 'policies.cedar#merge' asks for approval.\n",
+    ]);
+    const missing = await cli('suggest', '--least', '3', '--policies', 'no-such-folder');
+    expect([missing.code, missing.out]).toEqual([1, '']);
   });
 
   it('lists emergencies, and fails while one waits for a review', async () => {
