@@ -1,68 +1,38 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../support/free-port.js';
-import { type Ran, run } from '../support/run.js';
-import { makeApplication, publishedPackages, root } from '../support/workspace.js';
+import { readdir } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { adapters } from '../hosts/registry.js';
+import type { Ran } from '../support/run.js';
 import { blocksOf, readPage } from './blocks.js';
+import { blockOf, Parcels } from './parcels.js';
 
-const page = readPage('docs/quickstart.md');
-const cli = join(root, 'packages/cli/bin/countersign.js');
+const path = 'docs/quickstart.md';
+const api = blockOf(path, 'createGuard({');
 
-describe('docs/quickstart.md', () => {
-  let folder: string;
-  let port: number;
-  let server: ChildProcess | undefined;
-
-  /** The one block of the page that contains this text, for the port of this test. */
-  function block(text: string): string {
-    const found = blocksOf(page).filter(({ code }) => code.includes(text));
-    expect(found, text).toHaveLength(1);
-    return (found[0]?.code ?? '').replaceAll('3000', `${port}`);
-  }
-
-  /** Runs the commands of a block. The package of the workspace stands in for the installed one. */
-  async function play(text: string): Promise<Ran> {
-    const commands = block(text).replaceAll('npx @countersign/cli', `'${process.execPath}' '${cli}'`);
-    return await run('sh', ['-c', commands], { cwd: folder });
-  }
+describe('the quickstart', () => {
+  let parcels: Parcels;
+  const play = (text: string): Promise<Ran> => parcels.play(blockOf(path, text));
 
   beforeAll(async () => {
-    port = await freePort();
-    folder = await mkdtemp(join(tmpdir(), 'countersign-quickstart-'));
-    const packages = new Map(publishedPackages().map((one) => [one.name, one.folder]));
-    packages.set('express', join(root, 'packages/express/node_modules/express'));
-    await makeApplication(folder, packages);
+    parcels = await Parcels.create();
   });
-  afterAll(async () => {
-    server?.kill('SIGKILL');
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => parcels.remove());
 
   it('generates a key, and registers it', async () => {
     expect(await play('keygen')).toMatchObject({ exitCode: 0 });
-    expect(await readdir(folder)).toEqual(expect.arrayContaining(['agent.pem', 'agents.json']));
+    expect(await readdir(parcels.folder)).toEqual(expect.arrayContaining(['agent.pem', 'agents.json']));
   });
 
   it('writes policies that pass the check, with the warning that it announces', async () => {
     await play('mkdir policies');
-    await writeFile(join(folder, 'policies/schema.cedarschema'), block('entity Parcel'));
-    await writeFile(join(folder, 'policies/parcels.cedar'), block('courier-reads'));
+    await parcels.writePolicies();
     const { exitCode, stdout } = await play('policy check');
     expect(exitCode).toBe(0);
     expect(stdout).toContain('parcel.cancel');
   });
 
   it('starts the API', async () => {
-    await writeFile(join(folder, 'api.mjs'), block('createGuard({'));
-    const [program = '', ...args] = block('node api.mjs').trim().split(' ');
-    expect(program).toBe('node');
-    server = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
-    expect(await once(createInterface({ input: server.stdout! }), 'line')).toEqual(['listening']);
+    expect(blockOf(path, 'node api.mjs').trim()).toBe('node api.mjs');
+    await parcels.start(api);
   });
 
   it('gets 200 when the request is permitted', async () => {
@@ -78,9 +48,8 @@ describe('docs/quickstart.md', () => {
   });
 
   it('gets 401 signature_required when the request has no signature', async () => {
-    const [, url = ''] = block('curl http').match(/curl (\S+)/) ?? [];
-    const answer = await fetch(url);
-    expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'signature_required' }]);
+    const { stdout } = await play('curl http');
+    expect(JSON.parse(stdout)).toMatchObject({ status: 401, code: 'signature_required' });
   });
 
   it('shows all three in the log, and verifies it once the API has stopped', async () => {
@@ -88,17 +57,40 @@ describe('docs/quickstart.md', () => {
     for (const text of ['parcel.read', 'parcels.cedar#courier-reads', 'policy_denied', 'signature_required']) {
       expect(stdout).toContain(text);
     }
-    server?.kill('SIGINT');
-    await once(server!, 'exit');
+    await parcels.stop();
     expect(await play('audit verify')).toMatchObject({ exitCode: 0 });
   });
+});
 
-  it('has no command that is not run here except the installation', () => {
-    const played = ['keygen', 'mkdir policies', 'policy check', 'node api.mjs', 'curl', 'audit query', 'audit verify'];
-    const others = blocksOf(page).filter(({ language, code }) => {
-      return language === 'sh' && !played.some((text) => code.includes(text));
-    });
-    expect(others).toHaveLength(2);
-    for (const { code } of others) expect(code).toMatch(/pack:all|npm install/);
+it('the quickstart has no command that is not run here except the installation', () => {
+  const played = ['keygen', 'mkdir policies', 'policy check', 'node api.mjs', 'curl', 'audit query', 'audit verify'];
+  const others = blocksOf(readPage(path)).filter(({ language, code }) => {
+    return language === 'sh' && !played.some((text) => code.includes(text));
+  });
+  expect(others).toHaveLength(2);
+  for (const { code } of others) expect(code).toMatch(/pack:all|npm install/);
+});
+
+const others = blocksOf(readPage('docs/quickstart-frameworks.md'))
+  .filter(({ language }) => language === 'js')
+  .map(({ code }): [string, string] => [/@countersign\/(?!core)([\w-]+)/.exec(code)?.[1] ?? '', code]);
+
+describe('the quickstart on other frameworks', () => {
+  it('is there for every adapter', () => {
+    expect(['express', ...others.map(([name]) => name)].toSorted()).toEqual(
+      adapters.map(({ name }) => name).toSorted(),
+    );
+  });
+
+  it.each(others)('answers on %s as on Express', async (_name, other) => {
+    const parcels = await Parcels.running(other);
+    onTestFinished(() => parcels.remove());
+    const permitted = await parcels.play(blockOf(path, 'curl GET'));
+    expect(JSON.parse(permitted.stdout)).toEqual({ id: '17', readBy: 'agent-courier' });
+    const denied = await parcels.play(blockOf(path, 'curl DELETE'));
+    expect(JSON.parse(denied.stdout)).toMatchObject({ status: 403, code: 'policy_denied' });
+    const unsigned = await parcels.play(blockOf(path, 'curl http'));
+    expect(JSON.parse(unsigned.stdout)).toMatchObject({ status: 401, code: 'signature_required' });
+    await parcels.stop();
   });
 });

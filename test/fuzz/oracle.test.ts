@@ -93,10 +93,12 @@ describe('the oracle of the fuzz', () => {
 
   it('reports faults of the server and answers without a known code', () => {
     expect(problemsOfAnswer(500, '')).toEqual(['status 500 plain 500', 'unknown answer 500 plain 500']);
-    expect(problemsOfAnswer(401, '{"type":"urn:countersign:refusal:no_such_code"}')).toEqual([
-      'unknown answer 401 no_such_code',
-    ]);
-    expect(problemsOfAnswer(401, '{"type":"urn:countersign:refusal:signature_invalid"}')).toEqual([]);
+    expect(problemsOfAnswer(401, '{"type":"https://countersign.github.io/countersign/refusals/no_such_code"}')).toEqual(
+      ['unknown answer 401 no_such_code'],
+    );
+    expect(
+      problemsOfAnswer(401, '{"type":"https://countersign.github.io/countersign/refusals/signature_invalid"}'),
+    ).toEqual([]);
     expect(problemsOfAnswer(404, '')).toEqual([]);
   });
 });

@@ -34,7 +34,7 @@ export type Verdict =
 /** Checks a response; `originals` are the signed requests of its case without a response so far. */
 export function judge({ status, body }: Answer, originals: readonly Original[], answersHead: boolean): Verdict {
   if (status === 200) return judgeAccepted(JSON.parse(body) as Seen, originals);
-  const code = /"type":"urn:countersign:refusal:(\w+)"/.exec(body)?.[1] ?? `plain ${status}`;
+  const code = /"type":"https:[^"]*\/refusals\/(\w+)"/.exec(body)?.[1] ?? `plain ${status}`;
   const known = knownCodes.has(code) || (answersHead && status < 500) || plainStatuses.has(status);
   const problems = [
     ...(status >= 500 ? [`status ${status} ${code}`] : []),

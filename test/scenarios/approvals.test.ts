@@ -361,7 +361,7 @@ onEveryHost(
       expect(status).toBe(403);
       // There is nothing that people could approve.
       expect(JSON.parse(body)).toEqual({
-        type: 'urn:countersign:refusal:approval_required',
+        type: 'https://countersign.github.io/countersign/refusals/approval_required',
         title: expect.any(String),
         status: 403,
         code: 'approval_required',

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { refusalPages } from '@countersign/common';
 import type { AuditRecord, RefusalCode } from '@countersign/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HostConfig } from '../hosts/config.js';
@@ -346,7 +347,7 @@ export class Api {
 export function expectProblem(response: RawResponse, status: number, code: RefusalCode): void {
   expect(response.headers['content-type']).toBe('application/problem+json');
   expect(JSON.parse(response.body)).toEqual({
-    type: `urn:countersign:refusal:${code}`,
+    type: `${refusalPages}${code}`,
     title: expect.stringMatching(/^[A-Z][\w ,-]+\.$/),
     status,
     code,

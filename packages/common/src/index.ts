@@ -47,6 +47,7 @@ export {
   mcpParameterPrefix,
   methodOverrideFields,
   profileTag,
+  refusalPages,
   requiredParameters,
   targetComponents,
   wireBounds,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { AgentError, createAgent, type Signer } from '@countersign/agent';
 import { credentialFields, escapeUnprintable } from '@countersign/common';
 import { CliError, exitCodes, messageOf } from '../cli-error.js';
-import { hintFor } from '../hints.js';
+import { hintFor } from '../hints/index.js';
 import { coloursFor, type Io } from '../io.js';
 import { printable } from '../text.js';
 import { readHeaders } from './headers.js';

@@ -5,7 +5,7 @@ import { type ChainFacts, chainFacts } from '../inspect/chain/facts.js';
 import { looksLikeRequest, type Presented, readBundle, readRequest } from '../inspect/chain/presented.js';
 import { readTrust } from '../inspect/chain/trust.js';
 import { explainJwk, explainPrivateKey, explainRawKey, type JsonObject } from '../inspect/key.js';
-import { hintFor } from '../hints.js';
+import { hintFor } from '../hints/index.js';
 import { explainProblem, looksLikeProblem } from '../inspect/refusal.js';
 import { explainRegistrations, looksLikeRegistration } from '../inspect/registration.js';
 import { type Report, renderReport } from '../inspect/report.js';

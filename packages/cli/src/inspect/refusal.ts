@@ -1,4 +1,4 @@
-import { hintFor } from '../hints.js';
+import { hintFor } from '../hints/index.js';
 import { show } from '../text.js';
 import type { Report, Row } from './report.js';
 

@@ -4,7 +4,7 @@ import { generateAgentKey } from '@countersign/agent';
 import { refusalCodes } from '@countersign/core';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hintFor } from '../../src/hints.js';
+import { hintFor } from '../../src/hints/index.js';
 import { nowSeconds, runCli } from '../run-cli.js';
 
 function encode(part: object): string {
@@ -189,7 +189,12 @@ describe('inspect: Signature-Input', () => {
 describe('inspect: a refusal', () => {
   it.each(refusalCodes)('has a hint for %s', async (code) => {
     const out = await explain(
-      JSON.stringify({ type: `urn:countersign:refusal:${code}`, title: 't', status: 400, code }),
+      JSON.stringify({
+        type: `https://countersign.github.io/countersign/refusals/${code}`,
+        title: 't',
+        status: 400,
+        code,
+      }),
     );
     expect(out).toContain(`Refusal: ${code}`);
     expect(hintFor(code)?.length).toBeGreaterThan(20);

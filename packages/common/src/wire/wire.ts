@@ -76,3 +76,6 @@ export const wireBounds = {
   minNonceLength: 8,
   maxNonceLength: 256,
 } as const;
+
+/** The `type` of a refusal (RFC 9457) is a page of the site of the documentation: this, and the code. */
+export const refusalPages = 'https://countersign.github.io/countersign/refusals/';

@@ -1,4 +1,4 @@
-import { CodedError } from '@countersign/common';
+import { CodedError, refusalPages } from '@countersign/common';
 import { catalogue, type Refusal } from './refusal.js';
 
 /** A refusal as it goes over the wire: RFC 9457 problem details and the challenge, byte-identical on every host. */
@@ -28,7 +28,7 @@ export function refusalResponse(
 ): RefusalResponse {
   const { retryAfterSeconds } = catalogue[refused.code];
   const body = JSON.stringify({
-    type: `urn:countersign:refusal:${refused.code}`,
+    type: `${refusalPages}${refused.code}`,
     title: refused.title,
     status: refused.status,
     code: refused.code,

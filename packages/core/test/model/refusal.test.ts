@@ -102,7 +102,7 @@ describe('a refusal on the wire', () => {
   it('is problem details with constant text: the detail stays inside', () => {
     const response = refusalResponse(refusal('key_unknown', 'secret detail'), 'sig=("@method")');
     expect(JSON.parse(response.body)).toEqual({
-      type: 'urn:countersign:refusal:key_unknown',
+      type: 'https://countersign.github.io/countersign/refusals/key_unknown',
       title: 'The key is not known.',
       status: 401,
       code: 'key_unknown',

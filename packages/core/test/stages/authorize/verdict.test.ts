@@ -19,7 +19,7 @@ async function refused(options: Partial<GuardOptions>, claims?: object): Promise
 }
 
 const terse = {
-  type: 'urn:countersign:refusal:policy_denied',
+  type: 'https://countersign.github.io/countersign/refusals/policy_denied',
   title: 'Policy does not permit this.',
   status: 403,
   code: 'policy_denied',

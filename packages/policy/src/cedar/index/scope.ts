@@ -7,7 +7,7 @@ export interface PolicyScope {
   readonly resource: Constraint;
 }
 
-/** All present members must hold; for `in`, one of the groups. Entities are written as {@link entityKey}. */
+/** All present members must hold; for `in`, one of the groups. Entities are as `entityKey` writes them. */
 export interface Constraint {
   readonly equals?: string;
   readonly is?: string;
