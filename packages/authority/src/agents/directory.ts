@@ -77,8 +77,8 @@ function publishedKey({ jwk, thumbprint, notBefore, expiresAt }: RegisteredKey):
  * transaction waits for another while it holds the version. Never below the time: a database that was restored from a
  * backup goes on above every version that was published before. In milliseconds, so that many changes do not run ahead of it.
  */
-export function directoryChange(now: number): Statement {
-  const least = now * 1000;
+export function directoryChange(): Statement {
+  const least = Date.now();
   return sql`UPDATE countersign_directory SET version = CASE WHEN version < ${least} THEN ${least} ELSE version + 1 END`;
 }
 

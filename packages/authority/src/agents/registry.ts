@@ -60,7 +60,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
 
     async add(input) {
       const { statements, id } = insertAgent(input, now());
-      if ((await store.batch([...statements, directoryChange(now())])) !== undefined) return await known(id);
+      if ((await store.batch([...statements, directoryChange()])) !== undefined) return await known(id);
       throw (await get(id)) === undefined ? keyTaken() : agentExists(id);
     },
 
@@ -73,7 +73,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     async update(id, input) {
       checkId(id);
       const statement = updateFacts(id, input);
-      if (statement !== undefined) await store.batch([statement, directoryChange(now())]);
+      if (statement !== undefined) await store.batch([statement, directoryChange()]);
       return await known(id);
     },
 
@@ -82,7 +82,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       checkStatus(status);
       const change = sql`
         UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`;
-      const done = await store.batch([required(change), directoryChange(now())]);
+      const done = await store.batch([required(change), directoryChange()]);
       const agent = await known(id);
       if (done === undefined && status !== 'revoked') {
         throw new AuthorityError('status_conflict', `agent '${id}' is revoked, which is final`);
@@ -95,7 +95,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       if (!isTag(tag)) throw new AuthorityError('agent_invalid', 'that is no tag');
       const change = sql`
         UPDATE countersign_agents SET status = ${status} WHERE tags LIKE ${`% ${tag} %`} AND status <> 'revoked' RETURNING id`;
-      const [rows = []] = (await store.batch([change, directoryChange(now())])) ?? [];
+      const [rows = []] = (await store.batch([change, directoryChange()])) ?? [];
       return rows.map((row) => textOf(row, 'id')).toSorted();
     },
 
@@ -104,7 +104,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       const key = readKey(input);
       const until = overlapSeconds === undefined ? undefined : now() + readOverlap(overlapSeconds);
       const statements = insertAnotherKey(id, key, { now: now(), until });
-      const done = await store.batch([...statements, endRegistration(id), directoryChange(now())]);
+      const done = await store.batch([...statements, endRegistration(id), directoryChange()]);
       if (done !== undefined) return await known(id);
       throw await whyNoKey(await known(id), key, store, now());
     },
@@ -116,7 +116,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       const change = sql`
         UPDATE countersign_keys SET expires_at = ${at} WHERE agent_id = ${id} AND thumbprint = ${thumbprint}
         AND (expires_at IS NULL OR expires_at > ${at})`;
-      await store.batch([lockAgent(id), change, endRegistration(id), directoryChange(at)]);
+      await store.batch([lockAgent(id), change, endRegistration(id), directoryChange()]);
       return await known(id);
     },
   };

@@ -64,7 +64,7 @@ async function register(request: IncomingMessage, services: RegistrationServices
     invitations.take(token),
     ...statements,
     sql`INSERT INTO countersign_registration_tokens (agent_id, digest) VALUES (${id}, ${tokenDigestText(management)})`,
-    directoryChange(now()),
+    directoryChange(),
   ]);
   const agent = await agents.get(id);
   if (done !== undefined && agent !== undefined) {
@@ -127,7 +127,7 @@ async function replaceKeys(
     ...(added.length === 0 ? [] : [few]),
     ...added.flatMap((key) => insertAnotherKey(agent.id, key, { now: now(), until: undefined })),
     // The same keys again are no change: each version is a directory that all guards read anew.
-    ...(added.length + dropped.length === 0 ? [] : [directoryChange(now())]),
+    ...(added.length + dropped.length === 0 ? [] : [directoryChange()]),
   ]);
   if (done === undefined) {
     if ((await store.run(few)).length === 0)
