@@ -11,6 +11,7 @@ export interface PgQuery {
 export interface PgPool {
   query(query: PgQuery): Promise<{ readonly rows: unknown[] }>;
   connect(): Promise<PgClient>;
+  on?(event: 'error', listener: (error: Error) => void): unknown;
   readonly options?: { readonly max?: number | undefined };
 }
 
@@ -45,8 +46,16 @@ export async function rowsOf(
   return rows as readonly Row[];
 }
 
+const heard = new WeakSet<PgPool>();
+
 /** @throws ConfigError */
 export function checkPool(owner: string, pool: PgPool): void {
-  if (typeof pool?.query === 'function' && typeof pool.connect === 'function') return;
-  throw new ConfigError(`${owner}: pass a Pool of 'pg'.`);
+  if (typeof pool?.query !== 'function' || typeof pool.connect !== 'function') {
+    throw new ConfigError(`${owner}: pass a Pool of 'pg'.`);
+  }
+  // Without a listener, an idle connection that the server ends would end the process.
+  if (!heard.has(pool)) pool.on?.('error', ignore);
+  heard.add(pool);
 }
+
+function ignore(): void {}

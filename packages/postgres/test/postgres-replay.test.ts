@@ -34,6 +34,15 @@ describe.skipIf(programs === undefined)('postgresReplay', () => {
     expect(results.toSorted()).toEqual([...Array.from({ length: 5 }, () => 'replayed'), 'reserved']);
   });
 
+  it('goes on when the server ends idle connections of a pool that nobody listens to', async () => {
+    const own = new Pool({ ...server.connection, application_name: 'unheard' });
+    const store = await postgresReplay(own, { clockSkewSeconds: 0 });
+    await pool.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'unheard'`);
+    await vi.waitFor(() => expect(own.totalCount).toBe(0), patiently);
+    expect(await store.reserve(freshProof())).toBe('reserved');
+    await own.end();
+  });
+
   const losses: Readonly<Record<string, () => Promise<unknown>>> = {
     TRUNCATE: () => pool.query('TRUNCATE countersign_used'),
     DELETE: () => pool.query('DELETE FROM countersign_used'),
