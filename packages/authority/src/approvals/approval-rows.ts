@@ -1,5 +1,5 @@
 import { type ApprovalDisclosure, readApprovalRequest } from '@countersign/approval';
-import { parseStrictJson } from '@countersign/common';
+import { eachInTurn, parseStrictJson, yieldEvery } from '@countersign/common';
 import type { Seal } from '../keys/seal.js';
 import { numberOf, optionalNumber, optionalText, type Row, type Store, textOf } from '../storage/store.js';
 import type { Approval, ApprovalStatus, ApproverIdentity, Decision, Verdict } from './approval.js';
@@ -10,13 +10,18 @@ export async function approvalsOf(
   { store, seal, now }: { readonly store: Store; readonly seal: Seal; readonly now: () => number },
 ): Promise<readonly Approval[]> {
   if (rows.length === 0) return [];
-  const ids = rows.map((row) => textOf(row, 'id'));
+  const known = rows.map((row) => textOf(row, 'id'));
+  // As many as a power of two, so that there are few different statements.
+  const ids = Array.from({ length: 2 ** Math.ceil(Math.log2(known.length)) }, (_, index) => known[index] ?? null);
   const decisions = await store.run({
     text: `SELECT * FROM countersign_approval_decisions WHERE approval_id IN (${ids.map((_, index) => `$${index + 1}`).join(', ')})
       ORDER BY decided_at, approver`,
     values: ids,
   });
-  return rows.map((row) => approvalOf(row, decisions, seal, now()));
+  const approvals: Approval[] = [];
+  // Requests have up to 64 KB.
+  await eachInTurn(rows, yieldEvery(), (row) => approvals.push(approvalOf(row, decisions, seal, now())));
+  return approvals;
 }
 
 function approvalOf(row: Row, decisions: readonly Row[], seal: Seal, now: number): Approval {

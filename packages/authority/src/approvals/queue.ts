@@ -21,6 +21,7 @@ import {
   type Verdict,
 } from './approval.js';
 import { approvalsOf, factsOf } from './approval-rows.js';
+import { asking, tooMany, waiting } from './asking.js';
 import { checkReason } from './question.js';
 import { type ApprovalFilter, selection } from './selection.js';
 
@@ -48,11 +49,10 @@ export interface ApprovalQueue {
   denyAsAdministrator(id: string, reason: string | undefined): Promise<Approval>;
   /** Marks an emergency as reviewed, by another person than the one who decided, whom the policy does not exclude. */
   review(id: string, reviewer: ApproverIdentity): Promise<Approval>;
+  /** Without what the agents showed, which may be large: `find` has it. */
   list(filter: ApprovalFilter): Promise<readonly Approval[]>;
 }
 
-/** Questions of one agent that wait at the same time: people must be able to read them. */
-const mostWaiting = 50;
 /** Decisions about one request at the same moment: each loses at most to all others. */
 const mostAttempts = 50;
 /** How decisions by the API of administrators are signed. */
@@ -82,6 +82,11 @@ export function createApprovalQueue(services: {
     const approval = await find(id);
     if (approval === undefined) throw new AuthorityError('approval_unknown', 'there is no such approval');
     return approval;
+  }
+
+  async function waitingAlike({ agent, binding }: Approval): Promise<Approval | undefined> {
+    const [same] = await read(await store.run(waiting(agent, binding, now())));
+    return same;
   }
 
   /** Records a decision, and what it leads to. False: another one came first. */
@@ -142,12 +147,6 @@ export function createApprovalQueue(services: {
         throw invalid('the request is for an API that this authority does not serve');
       }
       const at = now();
-      const [same] = await read(
-        await store.run(sql`
-          SELECT * FROM countersign_approvals
-          WHERE agent = ${agent.id} AND binding = ${binding} AND status = 'pending' AND decide_by > ${at} LIMIT 1`),
-      );
-      if (same !== undefined) return same;
       const approval: Approval = {
         id: randomBytes(24).toString('base64url'),
         binding,
@@ -162,26 +161,16 @@ export function createApprovalQueue(services: {
         brokeGlass: false,
         decisions: [],
       };
-      const room = required(sql`
-        SELECT count(*) AS waiting FROM countersign_approvals
-        WHERE agent = ${agent.id} AND status = 'pending' AND decide_by > ${at} HAVING count(*) < ${mostWaiting}`);
-      const done = await store.batch([
-        room,
-        sql`
-          INSERT INTO countersign_approvals
-            (id, binding, agent, tenant, request, shown, status, version, asked_at, decide_by, broke_glass)
-          VALUES (${approval.id}, ${binding}, ${agent.id}, ${approval.tenant}, ${JSON.stringify(request)},
-            ${shown === undefined ? null : seal.seal(JSON.stringify(shown))}, 'pending', 0, ${at}, ${approval.decideBy}, 0)`,
-        ...groupsAsked(request).map(
-          (group) => sql`INSERT INTO countersign_approval_groups (approval_id, name) VALUES (${approval.id}, ${group})`,
-        ),
-        ...announce(approval, 'asked'),
-      ]);
-      if (done === undefined) {
-        throw new AuthorityError('approvals_full', `${mostWaiting} requests of this agent wait for people already`);
+      const sealed = shown === undefined ? null : seal.seal(JSON.stringify(shown));
+      const statements = [...asking(approval, sealed), ...announce(approval, 'asked')];
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const same = await waitingAlike(approval);
+        if (same !== undefined) return same;
+        if ((await store.batch(statements)) === undefined) continue;
+        announced();
+        return approval;
       }
-      announced();
-      return approval;
+      throw new AuthorityError('approvals_full', tooMany);
     },
 
     async decide(approver, { id, binding, verdict, reason }) {
@@ -218,8 +207,10 @@ export function createApprovalQueue(services: {
     async withdraw(id, agent) {
       const before = await find(id);
       if (before?.agent !== agent) return undefined;
+      // What nobody decided about is not kept: an agent could fill the store with it.
       await store.run(sql`
-        UPDATE countersign_approvals SET status = 'withdrawn', ended_at = ${now()}, version = version + 1
+        UPDATE countersign_approvals SET status = 'withdrawn', ended_at = ${now()}, version = version + 1,
+          shown = CASE WHEN version = 0 THEN NULL ELSE shown END
         WHERE id = ${id} AND agent = ${agent} AND status = 'pending' AND decide_by > ${now()} RETURNING id`);
       return await find(id);
     },

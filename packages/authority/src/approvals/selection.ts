@@ -18,7 +18,14 @@ export interface ApprovalFilter {
   readonly limit: number;
 }
 
-/** The statement that reads them: what waits by urgency, anything else newest first. */
+/** Without what the agents showed. */
+const columns = `id, binding, agent, tenant, request, NULL AS shown, status, version, asked_at, decide_by, ended_at, use_by,
+  broke_glass, reviewed_by, reviewed_at`;
+
+/**
+ * The statement that reads them: what waits by urgency, anything else newest first. If more wait than are read, each agent
+ * gets its turn with what is most urgent of it, so that none hides the requests of others.
+ */
 export function selection(filter: ApprovalFilter, now: number): Statement {
   const values: (string | number)[] = [];
   const bind = (value: string | number): string => `$${values.push(value)}`;
@@ -44,6 +51,12 @@ export function selection(filter: ApprovalFilter, now: number): Statement {
     ...(decidedFirst === true ? ['id IN (SELECT approval_id FROM countersign_approval_decisions)'] : []),
     ...(brokeGlass === true ? ['reviewed_at IS NULL'] : []),
   ].map((condition) => `CASE WHEN ${condition} THEN 0 ELSE 1 END, `);
-  const order = waiting === true ? 'decide_by, idx' : `${first.join('')}idx DESC`;
-  return { text: `SELECT * FROM countersign_approvals ${where} ORDER BY ${order} LIMIT ${bind(limit)}`, values };
+  const from = `SELECT ${columns} FROM countersign_approvals`;
+  if (waiting !== true) {
+    return { text: `${from} ${where} ORDER BY ${first.join('')}idx DESC LIMIT ${bind(limit)}`, values };
+  }
+  const turns = `SELECT idx, decide_by, ROW_NUMBER() OVER (PARTITION BY agent ORDER BY decide_by, idx) AS turn
+    FROM countersign_approvals ${where}`;
+  const chosen = `SELECT idx FROM (${turns}) AS turns ORDER BY turn, decide_by, idx LIMIT ${bind(limit)}`;
+  return { text: `${from} WHERE idx IN (${chosen}) ORDER BY decide_by, idx`, values };
 }

@@ -31,8 +31,9 @@ export async function adminApprovals(
       // Postgres cannot even be asked for a text with NUL.
       if (agent !== null && !isAgentId(agent)) throw new BadRequest(400, 'invalid_request', "'agent' is no id");
       const limit = numberIn(query, 'limit', mostListed, mostListed);
-      const found = await queue.list({ ...filterOf(query.get('status')), ...(agent !== null && { agent }), limit });
-      return { status: 200, body: { approvals: found.map(summary) } };
+      const filter = { ...filterOf(query.get('status')), ...(agent !== null && { agent }) };
+      const found = await queue.list({ ...filter, limit });
+      return { status: 200, body: { approvals: found, more: found.length === limit } };
     }
     case 'GET statistics': {
       const since = now() - numberIn(query, 'days', 30, 90) * 86_400;

@@ -38,6 +38,7 @@ export function requestRows(request: ApprovalRequest): readonly Html[] {
 export function contentOf(
   { http, call }: ApprovalRequest,
   { text, base64, arguments: given }: ApprovalDisclosure = {},
+  isKept = true,
 ): Html {
   const hasContent = http?.contentDigest !== undefined || call?.argumentsDigest !== undefined;
   const parts = [
@@ -47,6 +48,7 @@ export function contentOf(
   ];
   if (parts.length > 0) return html`${parts}`;
   if (!hasContent) return html`<p class="quiet">The request has no body.</p>`;
+  if (!isKept) return html`<p class="quiet">Nobody decided about the content, so it is not kept.</p>`;
   return html`<p class="alarm">The agent does not show the content. You would approve something of which you see only a digest.</p>`;
 }
 

@@ -46,7 +46,7 @@ ${statusOf(approval)}
 <h2>What exactly</h2>
 <dl>
 ${requestRows(request)}</dl>
-${contentOf(request, approval.shown)}
+${contentOf(request, approval.shown, status === 'pending' || approval.decisions.length > 0)}
 <h2>Who asks, and for whom</h2>
 <dl>
 ${row('Agent', codeOf(approval.agent))}${owner === undefined ? undefined : row('Run by', valueOf(owner))}${ownerNow === undefined || ownerNow === owner ? undefined : row('Run by, now', valueOf(ownerNow))}${row('For', html`${request.subject.type} ${codeOf(request.subject.id)}`)}

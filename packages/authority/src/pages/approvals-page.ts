@@ -1,3 +1,4 @@
+import type { RegisteredAgent } from '../agents/agent.js';
 import type { Approval } from '../approvals/approval.js';
 import type { Answer } from '../http/answer.js';
 import { valueOf } from './approval-content.js';
@@ -12,16 +13,20 @@ export interface ApprovalsView {
   readonly waiting: readonly Approval[];
   /** What they could decide only in an emergency. */
   readonly emergencies: readonly Approval[];
-  /** Names of agents by id. */
-  readonly names: ReadonlyMap<string, string>;
+  /** False: more may wait, which were not read. */
+  readonly isAll: boolean;
+  /** By id. */
+  readonly agents: ReadonlyMap<string, RegisteredAgent>;
   /** The address of this page; that of a request is below it. */
   readonly here: string;
   readonly now: number;
 }
 
+type ListView = Omit<ApprovalsView, 'waiting' | 'emergencies' | 'isAll'>;
+
 /** What waits for a person, the most urgent first. */
 export function inboxPage(view: ApprovalsView): Answer {
-  const { user, waiting, emergencies } = view;
+  const { user, waiting, emergencies, isAll } = view;
   const title = 'Requests for approval';
   return page(
     200,
@@ -29,13 +34,14 @@ export function inboxPage(view: ApprovalsView): Answer {
     html`${navigation(view.here, 'inbox')}
 <h1>${title}</h1>
 ${signedInAs(user, view.signOut)}
+${isAll ? undefined : html`<p role="status" class="limit">More may wait than are shown here. The most urgent ones of each agent are shown.</p>`}
 ${waiting.length === 0 ? html`<p>Nothing waits for you.</p>` : list(view, waiting)}
 ${emergencies.length === 0 ? undefined : html`<h2>Only in an emergency</h2>${list(view, emergencies)}`}`,
   );
 }
 
 /** What was decided in the groups of a person, newest first; then what ended without a decision. */
-export function historyPage(view: Omit<ApprovalsView, 'waiting' | 'emergencies'>, ended: readonly Approval[]): Answer {
+export function historyPage(view: ListView, ended: readonly Approval[]): Answer {
   const title = 'Past requests';
   const decided = ended.filter(({ decisions }) => decisions.length > 0);
   const other = ended.filter(({ decisions }) => decisions.length === 0);
@@ -55,25 +61,21 @@ function navigation(here: string, current: 'inbox' | 'history'): Html {
   return html`<nav aria-label="Approvals">${link('inbox', here, 'Waiting')} ${link('history', `${here}/history`, 'Past')}</nav>`;
 }
 
-function section(
-  view: Omit<ApprovalsView, 'waiting' | 'emergencies'>,
-  title: string,
-  approvals: readonly Approval[],
-): Html | undefined {
+function section(view: ListView, title: string, approvals: readonly Approval[]): Html | undefined {
   return approvals.length === 0 ? undefined : html`<h2>${title}</h2>${list(view, approvals)}`;
 }
 
-function list(view: Omit<ApprovalsView, 'waiting' | 'emergencies'>, approvals: readonly Approval[]): Html {
+function list(view: ListView, approvals: readonly Approval[]): Html {
   return html`<ul>
 ${approvals.map((approval) => item(approval, view))}</ul>`;
 }
 
-function item(approval: Approval, { here, names, now }: Omit<ApprovalsView, 'waiting' | 'emergencies'>): Html {
+function item(approval: Approval, { here, agents, now }: ListView): Html {
   const { id, agent, request, status, decideBy, endedAt } = approval;
   const { resource, subject, action } = request;
   return html`<li class="item">
 <h2><a href="${here}/${id}">${codeOf(action)} on ${codeOf(resource.type)} ${codeOf(shorten(resource.id))}</a></h2>
-<p class="quiet"><bdi>${names.get(agent) ?? agent}</bdi> for ${valueOf(subject.id)}. ${status === 'pending' ? `Ends in ${remaining(decideBy - now)}.` : html`${approval.brokeGlass ? 'Approved in an emergency' : statuses[status]} ${moment(endedAt ?? decideBy, now)}`}</p>
+<p class="quiet"><bdi>${agents.get(agent)?.name ?? agent}</bdi> for ${valueOf(subject.id)}. ${status === 'pending' ? `Ends in ${remaining(decideBy - now)}.` : html`${approval.brokeGlass ? 'Approved in an emergency' : statuses[status]} ${moment(endedAt ?? decideBy, now)}`}</p>
 </li>
 `;
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import {
   type Approval,
@@ -61,10 +62,6 @@ export function createApprovalPages({
     return { ...user, groups: [...new Set([...user.groups, ...named])] };
   }
 
-  async function ownerOf({ agent }: Approval): Promise<string | undefined> {
-    return (await agents.get(agent))?.owner;
-  }
-
   /** Whoever is in none of the groups learns nothing, not even that there is such a request. */
   async function visible(id: string, user: User): Promise<Approval> {
     const approval = await queue.find(id);
@@ -78,32 +75,42 @@ export function createApprovalPages({
     );
   }
 
-  async function namesOf(approvals: readonly Approval[]): Promise<ReadonlyMap<string, string>> {
+  /** The agents that asked, each read once. */
+  async function agentsOf(approvals: readonly Approval[]): Promise<ReadonlyMap<string, RegisteredAgent>> {
     const ids = [...new Set(approvals.map(({ agent }) => agent))];
     const found = await Promise.all(ids.map(async (id) => await agents.get(id)));
-    return new Map(found.flatMap((agent) => (agent?.name === undefined ? [] : [[agent.id, agent.name] as const])));
+    return new Map(found.flatMap((agent) => (agent === undefined ? [] : [[agent.id, agent] as const])));
   }
 
   async function inbox(request: IncomingMessage): Promise<Answer> {
     const user = await whoIs(request, here);
     if ('status' in user) return user;
     const tenant = user.tenant ?? '';
-    const asked = await queue.list({ groups: user.groups, tenant, waiting: true, limit: mostWaiting });
+    const mayBreakGlass = options.breakGlass.has(user.subject);
+    const [asked, all] = await Promise.all([
+      queue.list({ groups: user.groups, tenant, waiting: true, limit: mostWaiting }),
+      mayBreakGlass ? queue.list({ tenant, waiting: true, limit: mostWaiting }) : [],
+    ]);
+    const known = await agentsOf([...asked, ...all]);
     // Whose consent changes nothing is not asked for it.
-    const open = asked.filter(
+    const waiting = asked.filter(
       (one) =>
         one.decisions.every(({ approver }) => approver !== user.subject) &&
-        stillMissing(one).some(({ groups }) => groups.some((group) => user.groups.includes(group))),
+        stillMissing(one).some(({ groups }) => groups.some((group) => user.groups.includes(group))) &&
+        decisionProblem(one, user, known.get(one.agent)?.owner) === undefined,
     );
-    const problems = await Promise.all(open.map(async (one) => decisionProblem(one, user, await ownerOf(one))));
-    const waiting = open.filter((_, index) => problems[index] === undefined);
-    const all = options.breakGlass.has(user.subject)
-      ? await queue.list({ tenant, waiting: true, limit: mostPast })
-      : [];
     const ids = new Set(waiting.map(({ id }) => id));
     const emergencies = all.filter(({ id }) => !ids.has(id));
-    const names = await namesOf([...waiting, ...emergencies]);
-    return inboxPage({ user, signOut: signOutForm?.(user, here), waiting, emergencies, names, here, now: now() });
+    return inboxPage({
+      user,
+      signOut: signOutForm?.(user, here),
+      waiting,
+      emergencies,
+      isAll: Math.max(asked.length, all.length) < mostWaiting,
+      agents: known,
+      here,
+      now: now(),
+    });
   }
 
   async function history(request: IncomingMessage): Promise<Answer> {
@@ -114,7 +121,7 @@ export function createApprovalPages({
     const filter = { groups: user.groups, tenant, ended: true, decidedFirst: true, limit: mostPast };
     const ended = await queue.list(filter);
     return historyPage(
-      { user, signOut: signOutForm?.(user, `${here}/history`), names: await namesOf(ended), here, now: now() },
+      { user, signOut: signOutForm?.(user, `${here}/history`), agents: await agentsOf(ended), here, now: now() },
       ended,
     );
   }

@@ -168,6 +168,11 @@ CREATE INDEX countersign_keys_age ON countersign_keys (agent_id, created_at);
   `
 ALTER TABLE countersign_agents ADD COLUMN workload BIGINT NOT NULL DEFAULT 0;
 `,
+  `
+CREATE INDEX countersign_approvals_asked ON countersign_approvals (agent, asked_at);
+CREATE INDEX countersign_approvals_undecided ON countersign_approvals (decide_by)
+  WHERE status = 'pending' AND version = 0 AND shown IS NOT NULL;
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -7,7 +7,7 @@ const atOnce = 500;
 /** How long people see what was asked for and decided. Logs keep it longer. */
 const approvalSeconds = 90 * 86_400;
 
-/** Deletes what has expired, a part at a time, and returns the number of rows. */
+/** Deletes what has expired, a part at a time, and returns the number of rows that were changed. */
 export async function sweep(store: Store, now: number): Promise<number> {
   let total = 0;
   for (const statement of statements(now)) {
@@ -28,6 +28,10 @@ function statements(now: number): readonly Statement[] {
       (SELECT digest FROM countersign_invitations WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING digest`,
     sql`DELETE FROM countersign_sessions WHERE digest IN
       (SELECT digest FROM countersign_sessions WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING digest`,
+    // What nobody decided about in time: an agent could fill the store with it.
+    sql`UPDATE countersign_approvals SET shown = NULL WHERE id IN
+      (SELECT id FROM countersign_approvals
+        WHERE status = 'pending' AND version = 0 AND shown IS NOT NULL AND decide_by <= ${now} LIMIT ${atOnce}) RETURNING id`,
     // An emergency that nobody has reviewed stays.
     sql`DELETE FROM countersign_approvals WHERE id IN
       (SELECT id FROM countersign_approvals WHERE asked_at <= ${now - approvalSeconds} AND decide_by <= ${now}

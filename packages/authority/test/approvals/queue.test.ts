@@ -1,4 +1,10 @@
-import { approvalDetails, approverProblem, checkApproval, readApprovalClaims } from '@countersign/approval';
+import {
+  type ApprovalDisclosure,
+  approvalDetails,
+  approverProblem,
+  checkApproval,
+  readApprovalClaims,
+} from '@countersign/approval';
 import { decodeJwt } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { createAgentRegistry } from '../../src/agents/registry.js';
@@ -9,6 +15,7 @@ import { createSeal } from '../../src/keys/seal.js';
 import { openSigningKeys } from '../../src/keys/signing-keys.js';
 import { readOptions } from '../../src/options/read-options.js';
 import type { ApprovalOptions } from '../../src/index.js';
+import { sweep } from '../../src/storage/sweeper.js';
 import { authenticatePeople, needs, people, requestOf } from '../support/approvals.js';
 import { newKey } from '../support/client.js';
 import { engines } from '../support/stores.js';
@@ -55,7 +62,8 @@ describe.each(engines)('the queue in $name', ({ skip, open }) => {
         now,
       });
     const queue = make();
-    const ask = async (change = {}) => (await queue.ask(agent, approvalDetails(requestOf(change)))).id;
+    const ask = async (change = {}, shown?: ApprovalDisclosure) =>
+      (await queue.ask(agent, approvalDetails(requestOf(change), shown))).id;
     const keys = await openSigningKeys({
       store,
       seal: createSeal(settings.secret),
@@ -72,6 +80,7 @@ describe.each(engines)('the queue in $name', ({ skip, open }) => {
       agents,
       agent,
       ask,
+      sweepNow: async () => await sweep(store, at),
       pass: (seconds: number) => {
         at += seconds;
       },
@@ -250,6 +259,69 @@ describe.each(engines)('the queue in $name', ({ skip, open }) => {
     await expect(queue.ask(agent, approvalDetails(foreign))).rejects.toMatchObject({ code: 'approval_invalid' });
     const elsewhere = requestOf({ audience: 'https://other.example' });
     await expect(queue.ask(agent, approvalDetails(elsewhere))).rejects.toMatchObject({ code: 'approval_invalid' });
+  });
+
+  it.skipIf(skip)('asks once when the same is asked several times at once, and never more than 50', async () => {
+    const { ask, queue } = await world();
+    expect(new Set(await Promise.all(Array.from({ length: 10 }, () => ask()))).size).toBe(1);
+    const results = await Promise.allSettled(Array.from({ length: 60 }, (_, index) => ask({ action: `a.${index}` })));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(49);
+    expect(await queue.list({ waiting: true, limit: 100 })).toHaveLength(50);
+  });
+
+  it.skipIf(skip)('lets an agent ask 200 times an hour, also if it withdraws', async () => {
+    const { ask, queue, pass } = await world();
+    for (let count = 0; count < 200; count++) await queue.withdraw(await ask(), 'agent-a');
+    await expect(ask()).rejects.toMatchObject({ code: 'approvals_full' });
+    pass(3600);
+    await ask();
+  });
+
+  it.skipIf(skip)('keeps what the agent shows as long as people may decide, or if one did', async () => {
+    const { ask, queue, pass, sweepNow } = await world();
+    const shown = { why: 'to ship' };
+    const kept = async (id: string) => (await queue.find(id))?.shown?.why;
+    const [withdrawn, half, expired] = [
+      await ask({ action: 'a' }, shown),
+      await ask({ action: 'b', ...needs(2) }, shown),
+      await ask({ action: 'c' }, shown),
+    ];
+    await decide(queue, half, 'user:rita');
+    expect(await Promise.all([withdrawn, half, expired].map(kept))).toEqual(['to ship', 'to ship', 'to ship']);
+    expect((await queue.list({ waiting: true, limit: 10 })).map((one) => one.shown)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    await queue.withdraw(withdrawn, 'agent-a');
+    await queue.withdraw(half, 'agent-a');
+    expect(await Promise.all([withdrawn, half].map(kept))).toEqual([undefined, 'to ship']);
+    pass(3600);
+    await sweepNow();
+    expect(await kept(expired)).toBeUndefined();
+    expect((await queue.find(expired))?.status).toBe('expired');
+  });
+
+  it.skipIf(skip)('lets no agent hide the requests of others behind its own [M6]', async () => {
+    const { ask, queue, agents } = await world();
+    const id = await ask();
+    const soon = needs(1, { decideWithinSeconds: 1800 });
+    for (const name of ['agent-x', 'agent-y']) {
+      const agent = await agents.add({ id: name, publicKey: newKey().publicKey });
+      for (let count = 0; count < 50; count++) {
+        const asked = requestOf({ ...soon, actor: { id: name }, action: `a.${count}` });
+        await queue.ask(agent, approvalDetails(asked));
+      }
+    }
+    const filter = { groups: ['release-managers'], tenant: '', waiting: true };
+    const found = await queue.list({ ...filter, limit: 100 });
+    expect(found).toHaveLength(100);
+    expect(found.at(-1)?.id).toBe(id);
+    expect((await queue.list({ ...filter, limit: 3 })).map(({ agent }) => agent).toSorted()).toEqual([
+      'agent-a',
+      'agent-x',
+      'agent-y',
+    ]);
   });
 
   it.skipIf(skip)('ends a question of the agent that asked, and of no other', async () => {

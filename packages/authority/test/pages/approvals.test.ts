@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { approvalDetails, argumentsDigest } from '@countersign/approval';
 import { describe, expect, it } from 'vitest';
 import { decide, needs, people, requestOf, requirement, startApprovals } from '../support/approvals.js';
+import { sql } from '../../src/storage/store.js';
 import { newKey, post } from '../support/client.js';
 import { open, submit, ticketOf } from '../support/pages.js';
 import { login, world } from '../support/sign-in.js';
@@ -172,6 +173,31 @@ describe('the pages of approvers', () => {
     expect(history).toMatch(/Decided[\s\S]*db\.drop[\s\S]*Without a decision[\s\S]*pr\.merge/);
     const listed = await (await running.admin('GET', '/approvals?status=ended&limit=1')).json();
     expect(listed).toMatchObject({ approvals: [{ id }] });
+  });
+
+  it('say that more may wait than they show, of which each agent has its share [M6]', async () => {
+    const { running, ask } = await startApprovals({ breakGlass: ['user:eve'] });
+    const [id, other] = [await ask(), await ask({ action: 'pr.close' })];
+    const before = await text(`${running.issuer}/approvals`, rita);
+    expect(before).not.toContain('More may wait');
+    await running.store.batch(
+      Array.from({ length: 250 }, (_, index) => [
+        sql`
+          INSERT INTO countersign_approvals
+            (id, binding, agent, tenant, request, status, version, asked_at, decide_by, broke_glass)
+          SELECT ${`${index}`}, ${`${index}`}, 'agent-x', '', request, 'pending', 0, asked_at, decide_by - 1800, 0
+          FROM countersign_approvals WHERE id = ${id}`,
+        sql`INSERT INTO countersign_approval_groups (approval_id, name) VALUES (${`${index}`}, 'release-managers')`,
+      ]).flat(),
+    );
+    for (const person of [rita, 'user:eve']) {
+      const page = await text(`${running.issuer}/approvals`, person);
+      expect(page).toMatch(/More may wait than are shown/);
+      expect(page.match(/class="item"/g)).toHaveLength(200);
+      expect([page.includes(id), page.includes(other)]).toEqual([true, true]);
+    }
+    const listed = (await (await running.admin('GET', '/approvals')).json()) as { approvals: object[]; more: boolean };
+    expect([listed.approvals.length, listed.more]).toEqual([200, true]);
   });
 
   it('let a named person approve in an emergency, and another review it', async () => {

@@ -32,7 +32,9 @@ export interface DeadLetterOptions extends AdminOptions {
 export async function list(options: ListOptions, io: Io): Promise<void> {
   const { status, agent } = options;
   const query = new URLSearchParams({ status, ...(agent !== undefined && { agent }) });
-  const approvals = listOf(await askAdmin(options, io, 'GET', `/approvals?${query.toString()}`), 'approvals');
+  const answer = await askAdmin(options, io, 'GET', `/approvals?${query.toString()}`);
+  const approvals = listOf(answer, 'approvals');
+  if (member(answer, 'more') === true) io.err('There may be more. Name one agent with --agent.\n');
   if (options.json) {
     io.out(`${printableJson(approvals)}\n`);
     return;
