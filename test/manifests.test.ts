@@ -13,7 +13,8 @@ describe.each(publishedPackages())('the manifest of $name', ({ folder, manifest 
       bugs: { url: `${repository}/issues` },
       repository: { type: 'git', url: `git+${repository}.git`, directory: `packages/${basename(folder)}` },
       type: 'module',
-      sideEffects: false,
+      // Importing the matchers of the test kit adds them.
+      sideEffects: manifest.name === '@countersign/testing' ? ['./dist/jest.js', './dist/vitest.js'] : false,
     });
   });
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../support/run.js';
 import { makeApplication, publishedPackages, root } from '../support/workspace.js';
 import { entryPoints, type Packed, packAll } from './packed.js';
+import { makeTestProjects } from './test-projects.js';
 
 const names = publishedPackages().map(({ name }) => name);
 
@@ -167,6 +168,22 @@ describe('an application that installed all of them', () => {
       const { stderr } = await node('--input-type=module', '--eval', `await import('${name}/dist/index.js')`);
       expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
     }
+  });
+});
+
+describe('a project that tests its API with the kit', () => {
+  beforeAll(() => makeTestProjects(application));
+
+  it.each([
+    ['jest', ['../node_modules/jest/bin/jest.js', '--runInBand', '--watchman=false'], 'Tests:       4 passed, 4 total'],
+    ['vitest', ['../node_modules/vitest/vitest.mjs', 'run'], /Tests {2}\d\d passed/],
+    ['node', ['--test'], 'pass 1'],
+  ] as const)('passes with %s', async (folder, args, verdict) => {
+    const { PATH } = process.env;
+    const options = { cwd: join(application, folder), env: { PATH, NO_COLOR: '1' }, deadlineSeconds: 110 };
+    const { stdout, stderr, exitCode } = await run(process.execPath, args, options);
+    expect(stdout + stderr).toMatch(verdict);
+    expect(exitCode).toBe(0);
   });
 });
 

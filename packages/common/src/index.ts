@@ -50,6 +50,7 @@ export {
   refusalPages,
   requiredParameters,
   targetComponents,
+  testKeyId,
   wireBounds,
 } from './wire/wire.js';
 // values

@@ -4,6 +4,9 @@
 /** The signature that counts is the one with this `tag`. */
 export const profileTag = 'countersign';
 
+/** The `kid` of the public keys that @countersign/testing hands out. Guards refuse such keys: no test data becomes trusted. */
+export const testKeyId = 'countersign-testing';
+
 /** Parameters that every signature of the profile carries. */
 export const requiredParameters = ['created', 'keyid', 'nonce', 'tag'] as const;
 

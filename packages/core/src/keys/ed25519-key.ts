@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isWeakEd25519Key, jwkThumbprint } from '@countersign/signature';
-import { isJsonObject, type JsonObject, member } from '@countersign/common';
+import { isJsonObject, type JsonObject, member, testKeyId } from '@countersign/common';
 import type { PublicJwk } from '../model/jwk.js';
 
 export type PublicKeyReading =
@@ -45,6 +45,7 @@ function bytesOfText(text: string): Buffer | string {
 function bytesOfJwk(jwk: unknown): Buffer | string {
   if (!isJsonObject(jwk)) return 'it is neither base64 nor a JWK';
   if (Object.hasOwn(jwk, 'd')) return "it has a 'd', so it is a private key; register the public key only";
+  if (member(jwk, 'kid') === testKeyId) return 'it is a key of @countersign/testing, which counts in tests only';
   if (member(jwk, 'kty') !== 'OKP' || member(jwk, 'crv') !== 'Ed25519')
     return 'it is not of type OKP with curve Ed25519';
   const x = member(jwk, 'x');

@@ -30,6 +30,11 @@ describe('readPublicKey', () => {
     for (const form of forms) expect(readPublicKey(form)).toMatchObject({ ok: false, problem });
   });
 
+  it('a key of the test kit is refused [A11]', () => {
+    const problem = expect.stringContaining('a key of @countersign/testing');
+    expect(readPublicKey({ ...key.jwk, kid: 'countersign-testing' })).toMatchObject({ ok: false, problem });
+  });
+
   it.each([
     ['all zero', '00'.repeat(32)],
     ['the identity', `01${'00'.repeat(31)}`],

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isWeakEd25519Key } from '@countersign/signature';
-import { isJsonObject, type JsonObject, member } from '@countersign/common';
+import { isJsonObject, type JsonObject, member, testKeyId } from '@countersign/common';
 import { keysOfJwkSet } from '../../model/jwk.js';
 import type { JwsHeader } from './jws-gate.js';
 import { algorithmsFor } from './signature-algorithms.js';
@@ -25,6 +25,8 @@ export function readIssuerKey(jwk: unknown, allowed: readonly string[]): IssuerK
   // RFC 7517 §9.2: a published private or shared key proves nothing any more.
   if (member(jwk, 'kty') === 'oct') return refused('it is a symmetric key; everybody who verifies could also sign');
   if (Object.hasOwn(jwk, 'd')) return refused("it has a 'd', so it is a private key; publish the public key only");
+  if (member(jwk, 'kid') === testKeyId)
+    return refused('it is a key of @countersign/testing, which counts in tests only');
   const algorithms = algorithmsOf(jwk).filter((name) => allowed.includes(name));
   if (algorithms.length === 0 || !mayVerify(jwk)) return { kind: 'irrelevant' };
   const kid = member(jwk, 'kid');

@@ -69,6 +69,7 @@ describe('readIssuerKey', () => {
   it.each([
     ['no object', 'text', /not an object/],
     ['a symmetric key', { kty: 'oct', k: 'c2VjcmV0', alg: 'HS256' }, /symmetric/],
+    ['a key of the test kit', { ...ed, kid: 'countersign-testing' }, /countersign.testing/],
     ['a private Ed25519 key', { ...ed, d: ed.x }, /private key/],
     ['a private RSA key', { ...rsa, d: 'AQAB' }, /private key/],
     ['a point that is not on its curve', { ...ec, y: ec.x }, /imported/],

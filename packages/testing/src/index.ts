@@ -1,0 +1,13 @@
+export type { TestApprovals, TestApprover } from './approvals.js';
+export type { Attack, Attacks } from './attacks/attacks.js';
+export type { TestAgent, TestCaller, TestDelegate, TestRegistration } from './caller.js';
+export type { Injected, InjectRequest, TestClient, TestRequest } from './clients/client.js';
+export type { TestApp } from './clients/exchange.js';
+export type { TestClock } from './clock.js';
+export type { TokenOptions } from './issuer.js';
+export { type TestKit, testKit, type TestKitOptions } from './kit.js';
+export { assertRecorded, assertRefused, type CountersignMatchers, matchers } from './matchers.js';
+export type { FailingPart } from './outages.js';
+export type { ExpectedRecord } from './recorded.js';
+export type { TestAudit } from './records.js';
+export type { AnyResponse } from './refused.js';
