@@ -1,4 +1,3 @@
-import { lockAgent } from '../agents/key-changes.js';
 import { required, sql, type Statement } from '../storage/store.js';
 import { type Approval, groupsAsked } from './approval.js';
 
@@ -21,7 +20,7 @@ export function asking(approval: Approval, shown: string | null): readonly State
   const { id, binding, agent, tenant, request, askedAt: at, decideBy } = approval;
   return [
     // Of several at once each sees those before it.
-    required(lockAgent(agent)),
+    required(sql`SELECT id FROM countersign_agents WHERE id = ${agent} AND status <> 'revoked' FOR UPDATE`),
     required(sql`
       SELECT id FROM countersign_agents WHERE id = ${agent} AND NOT EXISTS (
         SELECT 1 FROM countersign_approvals
