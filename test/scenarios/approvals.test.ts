@@ -9,10 +9,12 @@ import {
 import { expect, it } from 'vitest';
 import { type Api, type ApiOptions, onEveryHost } from '../support/api.js';
 import { approvalOf, askIn, type Ask, bindingOf, person, seconds } from '../support/approvals.js';
+import { delegationField, linkOf } from '../support/links.js';
 import { dpopProof, dpopRequest, ed25519ProofKey } from '../support/dpop.js';
 import type { Field, RawRequest, SignedRequestOptions } from '../support/signed-request.js';
 import { accessToken, type Claims, ed25519Issuer, rsaIssuer } from '../support/tokens.js';
 import {
+  agents,
   issuer,
   policies,
   reviewer,
@@ -437,6 +439,58 @@ permit(principal, action == Action::"pr.merge", resource);`,
       const others = await approvalOf(ask, authority, { approvers: [person('user_41')] });
       const { records } = await excluding.accepts(await merge(excluding, { token, approval: others }), 200);
       expect(records[0]?.approval).toMatchObject({ approvers: [{ id: 'acme:user_41' }] });
+    });
+
+    it('the owner of the agent that began does not approve for one that goes on [C11]', async () => {
+      const excluding = await api.variant({
+        config: {
+          ...world.config,
+          agents: agents.map((agent) => ({ owner: 'ops-team', ...agent })),
+          policies: `${withoutMerges}
+@id("merges") @approval("release-managers") @approval_excludes("owner")
+permit(principal, action == Action::"pr.merge", resource);`,
+        },
+      });
+      const token = await excluding.token({ scope: 'repo:read' });
+      const link = linkOf({ id: reviewerId, key: reviewer }, runnerId, {
+        audience: excluding.audience,
+        parent: token,
+        claims: { scope: 'repo:read' },
+      });
+      const handedOn: Merge = { key: runner, token, fields: [delegationField([link])] };
+      const ask = await asked(excluding, handedOn);
+      expect(ask.request).toMatchObject({
+        chain: [{ id: userId }, { id: reviewerId, owner: 'platform-team' }, { id: runnerId }],
+      });
+      const own = { ...person('user_7'), groups: ['release-managers', 'platform-team'] };
+      const approval = await approvalOf(ask, authority, { approvers: [own] });
+      await excluding.denies(await merge(excluding, { ...handedOn, approval }), 403, 'approval_invalid');
+      const others = await approvalOf(ask, authority);
+      await excluding.accepts(await merge(excluding, { ...handedOn, approval: others }), 200);
+    });
+
+    it('everybody who approved is in the record [F1]', async () => {
+      const now = seconds();
+      const others = Array.from({ length: 8 }, (_, index) => `other-${index}`);
+      const approvers = Array.from({ length: 12 }, (_, index) => ({
+        id: `user_${index}`,
+        groups: [...others, 'release-managers'],
+        decidedAt: now,
+        reason: '\u754c'.repeat(1000),
+      }));
+      const times = { askedAt: now - 60, issuedAt: now, expiresAt: now + 60 };
+      const queue = ({ binding }: { readonly binding: string }): QueueAnswer => ({
+        status: 'approved',
+        id: 'queue-0002',
+        binding,
+        ...times,
+        approvers,
+      });
+      const queued = await api.variant({ ...world, start: { guard: { approvals: { queue } } } });
+      const { records } = await queued.accepts(await merge(queued), 200);
+      expect(records[0]).not.toHaveProperty('oversize');
+      expect(records[0]?.approval?.approvers?.map(({ id }) => id)).toEqual(approvers.map(({ id }) => id));
+      expect(records[0]?.approval?.approvers?.[0]?.groups).toEqual(['release-managers']);
     });
 
     it('nobody approves where policy excludes the owner of an agent without one [C11]', async () => {

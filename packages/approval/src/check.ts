@@ -65,14 +65,15 @@ export function approverProblem(
   namespace = '',
 ): string | undefined {
   const ids = [id, namespace + id];
-  const agents = [actor.id, ...chain.filter(({ type }) => type === 'agent').map((hop) => hop.id)];
-  if (agents.some((agent) => ids.includes(agent))) return 'an agent of the request cannot approve it';
+  // The last hop is the actor.
+  const agents = [...chain.slice(0, -1).filter(({ type }) => type === 'agent'), actor];
+  if (agents.some((agent) => ids.includes(agent.id))) return 'an agent of the request cannot approve it';
   const { excluded } = requirement;
   if (excluded.includes('subject') && ids.includes(subject.id)) return 'the subject may not approve this';
-  if (excluded.includes('owner') && actor.owner === undefined)
-    return 'nobody knows the owner, who may not approve this';
-  const isOwner = actor.owner !== undefined && [...ids, ...groups].includes(actor.owner);
-  if (excluded.includes('owner') && isOwner) return 'the owner of the agent may not approve this';
+  if (!excluded.includes('owner')) return undefined;
+  const owners = agents.map(({ owner }) => owner);
+  if (owners.includes(undefined)) return 'nobody knows the owner of each agent, who may not approve this';
+  if ([...ids, ...groups].some((name) => owners.includes(name))) return 'the owner of an agent may not approve this';
   return undefined;
 }
 

@@ -38,6 +38,8 @@ export interface ApprovalParty {
 
 export interface ApprovalHop extends ApprovalParty {
   readonly proof: 'issuer' | 'signature' | 'local';
+  /** Who answers for an agent before the actor; absent if nobody knows. */
+  readonly owner?: string;
 }
 
 export interface ApprovalHttp {
@@ -127,8 +129,9 @@ function partyIn(value: unknown, where: string): ApprovalParty {
 function hopIn(value: unknown, where: string): ApprovalHop {
   const members = new Members(value, where);
   const hop = { ...partyOf(members), proof: members.oneOf('proof', ['issuer', 'signature', 'local']) };
+  const owner = members.optionalText('owner', isName);
   members.end();
-  return hop;
+  return { ...hop, ...(owner !== undefined && { owner }) };
 }
 
 function partyOf(members: Members): ApprovalParty {

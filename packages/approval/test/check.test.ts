@@ -100,6 +100,16 @@ it('approverProblem takes the owner for a group, too', () => {
   expect(approverProblem(owned, person('user_9'))).toBeUndefined();
 });
 
+it('approverProblem excludes the owner of each agent of the chain, and everybody if one has none [C11]', () => {
+  const excluding = demanding({ excluded: ['owner'] });
+  const [user, before, actor] = excluding.chain;
+  expect(approverProblem(excluding, person('user_9', ['ops-team']))).toMatch('owner of an agent');
+  expect(approverProblem(excluding, person('user_9'))).toBeUndefined();
+  const { owner: _owner, ...unowned } = before!;
+  const unknown = { ...excluding, chain: [user!, unowned, actor!] };
+  expect(approverProblem(unknown, person('user_9'))).toMatch('nobody knows the owner');
+});
+
 it('approverProblem lets nobody approve for an agent without the owner whom policy excludes [C11]', () => {
   const unowned = { ...demanding({ excluded: ['owner'] }), actor: { id: 'agent-a' } };
   expect(approverProblem(unowned, person('user_9'))).toMatch('owner');

@@ -16,7 +16,7 @@ export const request: ApprovalRequest = {
   subject: { id: 'user_123', type: 'user', issuer: 'https://id.acme.dev' },
   chain: [
     { id: 'user_123', type: 'user', proof: 'issuer', issuer: 'https://id.acme.dev' },
-    { id: 'agent-orchestrator', type: 'agent', proof: 'issuer', issuer: 'https://id.acme.dev' },
+    { id: 'agent-orchestrator', type: 'agent', proof: 'issuer', issuer: 'https://id.acme.dev', owner: 'ops-team' },
     { id: 'agent-code-reviewer-01', type: 'agent', proof: 'signature' },
   ],
   action: 'pr.merge',

@@ -85,6 +85,7 @@ function compose(values: GuardValues): GuardParts {
   const replay = values.replay ?? memoryReplayStore({ clock });
   const approve = createApprove({
     ...values,
+    agents,
     revocations,
     audience: audiences[0] ?? '',
     uses: values.approvals?.uses ?? usesInReplayStore(replay),

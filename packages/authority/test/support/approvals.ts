@@ -38,7 +38,7 @@ export function requestOf(change: Partial<ApprovalRequest> = {}): ApprovalReques
     subject: { id: 'user:alice', type: 'user' },
     chain: [
       { id: 'user:alice', type: 'user', proof: 'issuer' },
-      { id: 'agent-planner', type: 'agent', proof: 'issuer' },
+      { id: 'agent-planner', type: 'agent', proof: 'issuer', owner: 'team:planning' },
       { id: 'agent-a', type: 'agent', proof: 'signature' },
     ],
     action: 'pr.merge',

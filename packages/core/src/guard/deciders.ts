@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isPromise } from '@countersign/common';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { authorize, barredFromAsking, type DecisionParts } from '../stages/authorize/authorize.js';
+import type { Asked } from '../stages/authorize/question.js';
 import { explainedRefusal } from '../stages/authorize/verdict.js';
 import { type ResourceParts, resolveResource } from '../stages/authorize/resolve-resource.js';
 import type { Approve, Consent, ConsentUnit } from '../stages/approve/approve.js';
@@ -63,13 +65,22 @@ export function createDeciders(parts: DeciderParts): Deciders {
 
   /** Whether people consented, and the caller still counts once that is known. */
   async function consentTo(
-    caller: Caller,
-    { action, resource, policy }: Required<Pick<DecidedAction, 'action' | 'resource' | 'policy'>>,
+    asked: Asked,
+    { resource, policy }: Required<Pick<DecidedAction, 'resource' | 'policy'>>,
     unit: DecisionUnit,
   ): Promise<Consent> {
     const { approval: requirement } = policy;
     if (requirement === undefined) return { ok: false, refused: refusal('policy_error', 'nothing needs approval') };
-    const consent = await approve({ caller, action, resource, policy, requirement }, unit);
+    /** People may have taken their time: what runs is decided by the policies of now. */
+    async function changedSince(): Promise<Refusal | undefined> {
+      const verdict = await authorize(asked, resource, unit.revalidate, parts);
+      if (!verdict.permitted) return verdict.refused;
+      return verdict.policy.policySet === policy.policySet && isDeepStrictEqual(verdict.policy.approval, requirement)
+        ? undefined
+        : refusal('approval_mismatch', 'policy changed while people decided');
+    }
+    const { caller, action } = asked;
+    const consent = await approve({ caller, action, resource, policy, requirement, changedSince }, unit);
     const lapsed = consent.ok ? await unit.revalidate() : undefined;
     return lapsed === undefined
       ? consent
@@ -92,7 +103,7 @@ export function createDeciders(parts: DeciderParts): Deciders {
       if (isPromise(verdict)) verdict = await verdict;
       let decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
       if (verdict.permitted && verdict.policy.approval !== undefined) {
-        const consent = await consentTo(caller, { action, resource, policy: verdict.policy }, unit);
+        const consent = await consentTo(asked, { resource, policy: verdict.policy }, unit);
         decided = { ...decided, ...(consent.approval && { approval: consent.approval }) };
         if (!consent.ok) verdict = { permitted: false, policy: verdict.policy, refused: consent.refused };
       }

@@ -123,6 +123,43 @@ describe('A call within a request', () => {
     expect(asks[1]).toMatchObject({ call: { method: 'job', name: 'run' } });
   });
 
+  it('is decided by the policies of the moment after people have approved [C11]', async () => {
+    let current: ReturnType<Parameters<typeof engine>[0]> = { ...allow, approval: requirement };
+    const policy = { ...engine(() => current), asksApproval: true };
+    const used: string[] = [];
+    const uses = { use: ({ id }: { readonly id: string }) => (used.push(id), 'first' as const) };
+    const changes = [
+      [{ ...allow, decision: 'deny' as const, approval: undefined }, 'policy_denied'],
+      [{ ...allow, approval: { ...requirement, reason: 'required' as const } }, 'approval_mismatch'],
+      [{ ...allow, approval: requirement, policySet: 'newer' }, 'approval_mismatch'],
+    ] as const;
+    for (const [change, code] of changes) {
+      const asked = { ...allow, approval: requirement };
+      current = asked;
+      const queue: ApprovalQueue = async ({ binding }) => {
+        await Promise.resolve();
+        current = change as unknown as typeof current;
+        const now = Math.floor(Date.now() / 1000);
+        const approvers = [
+          { id: 'user_42', groups: requirement.quorums[0]?.groups ?? [], decidedAt: now, reason: 'ok' },
+        ];
+        return {
+          status: 'approved',
+          id: 'queue-0001',
+          binding,
+          askedAt: now,
+          issuedAt: now,
+          expiresAt: now + 60,
+          approvers,
+        };
+      };
+      const { guard } = await guarded({ policy, approvals: { queue, uses } });
+      const answer = await guard.begin(await letIn(guard), digested).authorize(permission);
+      expect(answer).toMatchObject({ ok: false, refusal: { code } });
+    }
+    expect(used).toEqual([]);
+  });
+
   it('is not approved without its arguments if nothing binds its request to its sender [C11]', async () => {
     const asks: unknown[] = [];
     const queue: ApprovalQueue = (asked) => (asks.push(asked), { status: 'pending' });

@@ -1,5 +1,7 @@
 import {
+  type ApprovalHop,
   type ApprovalHttp,
+  type ApprovalParty,
   type ApprovalRequest,
   type ApprovalRequirement,
   readApprovalRequest,
@@ -8,9 +10,12 @@ import type { AuditCall } from '@countersign/audit';
 import { bodyFields, failed, methodOverrideFields, type Reading } from '@countersign/common';
 import { type FieldSection, parseContentDigest } from '@countersign/signature';
 import type { PolicyDecision, Resource } from '@countersign/policy';
+import type { AgentDirectory } from '../../keys/directory.js';
 import type { Caller } from '../../model/caller.js';
+import type { Refusal } from '../../model/refusal.js';
 import { type IndexedRequest, pathOf } from '../../model/request.js';
 import { seenDifferently } from '../address/one-view.js';
+import { findKeyHolder } from '../possession/key-holder.js';
 
 /** A request of HTTP as it was received, and which of our origins it is for. */
 export interface Received {
@@ -26,6 +31,8 @@ export interface ConsentQuestion {
   readonly resource: Resource;
   readonly policy: PolicyDecision;
   readonly requirement: ApprovalRequirement;
+  /** Why policy does not ask for the same any more, if that is so. */
+  readonly changedSince: () => Promise<Refusal | undefined>;
 }
 
 /** What the question is about: a call with its arguments, else the whole request. A local caller has none. */
@@ -43,25 +50,51 @@ const decidingFields = [
 ];
 
 /**
+ * The chain, with who answers for each agent in it: whoever began it may not approve it by one hop more. Of an agent that
+ * an issuer only names nobody knows.
+ */
+export async function hopsWithOwners(
+  chain: Caller['chain'],
+  agents: AgentDirectory,
+  now: number,
+): Promise<readonly ApprovalHop[] | Refusal> {
+  const hops: ApprovalHop[] = [];
+  for (const [index, hop] of chain.entries()) {
+    const { keyId } = hop;
+    const isBefore = keyId !== undefined && hop.type === 'agent' && index < chain.length - 1;
+    const holder = isBefore ? await findKeyHolder(keyId, { agents, token: undefined, now }) : undefined;
+    if (holder !== undefined && 'code' in holder && holder.code === 'keys_unavailable') return holder;
+    const owner =
+      holder !== undefined && 'agent' in holder && holder.agent.id === hop.id ? holder.agent.owner : undefined;
+    hops.push({ ...party(hop), proof: hop.proof, ...(owner !== undefined && { owner }) });
+  }
+  return hops;
+}
+
+/**
  * What people are asked to approve: all that the guard knows of the request and that does not change when the agent
  * repeats it. Scopes, times and delegation ids are not in it: they are judged anew.
  */
 export function approvalRequestFor(
   { caller, action, resource, policy, requirement }: ConsentQuestion,
   { call, received }: ConsentSubject,
-  { audience, fields }: { readonly audience: string; readonly fields: readonly string[] },
+  {
+    audience,
+    fields,
+    chain,
+  }: { readonly audience: string; readonly fields: readonly string[]; readonly chain: readonly ApprovalHop[] },
 ): Reading<ApprovalRequest> {
   // The body around a call differs each time: its arguments stand for it.
   const bindsBody = call?.argumentsDigest === undefined;
   const http = received && httpOf(received, [...decidingFields, ...fields], bindsBody);
   if (http !== undefined && !http.ok) return http;
-  const { actor, subject, chain } = caller;
+  const { actor, subject } = caller;
   return readApprovalRequest({
     version: 1,
     audience,
     actor: { id: actor.id, ...(actor.owner !== undefined && { owner: actor.owner }) },
     subject: party(subject),
-    chain: chain.map((hop) => ({ ...party(hop), proof: hop.proof })),
+    chain,
     action,
     resource: { type: resource.type, id: resource.id },
     ...(call !== undefined && { call: callOf(call) }),
@@ -72,7 +105,7 @@ export function approvalRequestFor(
   });
 }
 
-function party({ id, type, issuer }: { readonly id: string; readonly type: string; readonly issuer?: string }): object {
+function party({ id, type, issuer }: ApprovalParty): ApprovalParty {
   return { id, type, ...(issuer !== undefined && { issuer }) };
 }
 

@@ -9,11 +9,12 @@ import {
   readApprovalClaims,
 } from '@countersign/approval';
 import type { AuditApproval } from '@countersign/audit';
-import { answerInTime, failed, type Reading } from '@countersign/common';
+import { answerInTime, boundJson, failed, type Reading } from '@countersign/common';
 import { type ApprovalAsk, outage, type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
+import type { AgentDirectory } from '../../keys/directory.js';
 import type { RevocationChecks } from '../revocation/check-revocations.js';
 import type { ApprovalsValues, QueueAnswer } from './approval-options.js';
-import { approvalRequestFor, type ConsentQuestion, type ConsentSubject } from './approval-request.js';
+import { approvalRequestFor, type ConsentQuestion, type ConsentSubject, hopsWithOwners } from './approval-request.js';
 import { type FoundApproval, verifyApprovalToken } from './approval-token.js';
 
 /** Where a decision that needs consent is made, and the approval that came with it. */
@@ -32,6 +33,7 @@ export type Approve = (question: ConsentQuestion, unit: ConsentUnit) => Promise<
 
 export interface ApproveParts {
   readonly approvals: ApprovalsValues | undefined;
+  readonly agents: AgentDirectory;
   readonly uses: ApprovalUses;
   readonly revocations: Pick<RevocationChecks, 'ofApproval'>;
   /** `observe`: nobody is asked, and nothing is used up. */
@@ -109,15 +111,19 @@ export function createApprove(parts: ApproveParts): Approve {
     }
   }
 
-  /** Uses an approval up unless it is revoked, also in the time that this takes. */
-  async function spend(found: FoundApproval, now: number): Promise<Refusal | undefined> {
+  /** Uses an approval up unless it is revoked, also in the time that this takes, or policy has changed while people decided. */
+  async function spend(
+    found: FoundApproval,
+    { changedSince }: ConsentQuestion,
+    now: number,
+  ): Promise<Refusal | undefined> {
     const revoked = revocations.ofApproval(found.claims, found.namespace);
-    const refused = await revoked();
+    const refused = (await revoked()) ?? (await changedSince());
     if (refused !== undefined || observes) return refused;
     return (await use(found, now)) ?? (await revoked());
   }
 
-  async function consent(unit: ConsentUnit, ask: ApprovalAsk): Promise<Consent> {
+  async function consent(question: ConsentQuestion, unit: ConsentUnit, ask: ApprovalAsk): Promise<Consent> {
     const { binding, request } = ask;
     const now = clock() / 1000;
     const found = await find(unit, ask, now);
@@ -127,9 +133,9 @@ export function createApprove(parts: ApproveParts): Approve {
     const breakGlass = approvals?.breakGlass ?? [];
     const problem = checkApproval(claims, request, { now, clockSkewSeconds, breakGlass, namespace, groups });
     const refused =
-      problem === undefined ? await spend(found, now) : refusal(problemCodes[problem.kind], problem.detail);
+      problem === undefined ? await spend(found, question, now) : refusal(problemCodes[problem.kind], problem.detail);
     if (refused !== undefined) return { ok: false, refused, approval: { binding, id, issuer } };
-    return { ok: true, approval: recorded(found) };
+    return { ok: true, approval: recorded(found, request) };
   }
 
   return async (question, unit) => {
@@ -138,10 +144,12 @@ export function createApprove(parts: ApproveParts): Approve {
       // Nothing binds its body to who sent it, so that nobody could say what was approved.
       return { ok: false, refused: refusal('approval_required', `not a signed request but ${proof.kind}`) };
     }
-    const request = approvalRequestFor(question, unit, { audience, fields: approvals?.fields ?? [] });
+    const chain = await hopsWithOwners(question.caller.chain, parts.agents, clock() / 1000);
+    if ('code' in chain) return { ok: false, refused: chain };
+    const request = approvalRequestFor(question, unit, { audience, fields: approvals?.fields ?? [], chain });
     if (!request.ok) return { ok: false, refused: refusal('policy_error', `for approval, ${request.problem}`) };
     const ask = { binding: approvalBinding(request.value), request: request.value, issuers: issuersFor(request.value) };
-    const answer = await consent(unit, ask);
+    const answer = await consent(question, unit, ask);
     return answer.ok || answer.refused.status !== 403 ? answer : { ...answer, refused: withAsk(answer.refused, ask) };
   };
 }
@@ -189,26 +197,28 @@ function withAsk(refused: Refusal, ask: ApprovalAsk): Refusal {
   return refused.approval === undefined ? Object.freeze({ ...refused, approval: ask }) : refused;
 }
 
-/** A record must fit into a line of the log. */
+/** A record must fit into a line of the log, with the name of everybody who approved. */
 const maxRecorded = 8;
+const reasonBytes = 3000;
 
-function recorded({ claims, namespace }: FoundApproval): AuditApproval {
+function recorded({ claims, namespace }: FoundApproval, { requirement }: ApprovalRequest): AuditApproval {
   const { binding, id, issuer, approvers, breakGlass } = claims;
+  const asked = new Set(requirement.quorums.flatMap(({ groups }) => groups));
   return {
     binding,
     id,
     issuer,
-    approvers: approvers
-      .slice(0, maxRecorded)
-      .map(({ amr, authTime, acr, reason, decidedAt, groups, ...approver }) => ({
-        id: namespace + approver.id,
-        groups: groups.slice(0, maxRecorded),
-        decidedAt,
+    approvers: approvers.map(({ amr, authTime, acr, reason, decidedAt, groups, ...approver }, index) => ({
+      id: namespace + approver.id,
+      groups: groups.filter((group) => asked.has(group)).slice(0, maxRecorded),
+      decidedAt,
+      ...(reason !== undefined && { reason: boundJson(reason, Math.floor(reasonBytes / approvers.length)) }),
+      ...(index < maxRecorded && {
         ...(amr !== undefined && { amr: amr.slice(0, maxRecorded) }),
         ...(acr !== undefined && { acr }),
         ...(authTime !== undefined && { authTime }),
-        ...(reason !== undefined && { reason }),
-      })),
+      }),
+    })),
     ...(breakGlass && { breakGlass }),
   };
 }
