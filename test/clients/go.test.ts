@@ -16,11 +16,19 @@ if (!isThere) {
   reportMissing('go-client', 'skipped: the client in Go. It needs Go 1.25 or newer on the PATH, and passes go vet.');
 }
 
+/** Fetched, the first time. */
+const staticcheck = 'honnef.co/go/tools/cmd/staticcheck@v0.8.2';
+const goEnvironment = { ...process.env, COUNTERSIGN_NODE: process.execPath, GOTOOLCHAIN: 'local', GOWORK: 'off' };
+const hasStaticcheck =
+  isThere && spawnSync('go', ['run', staticcheck, '-version'], { cwd: client, env: goEnvironment }).status === 0;
+if (isThere && !hasStaticcheck) {
+  reportMissing('staticcheck', `skipped: staticcheck of the client in Go. It must be fetched: go run ${staticcheck}`);
+}
+
 const deadlineSeconds = 1200;
 
 async function succeeds(program: string, args: readonly string[], cwd = client): Promise<string> {
-  const env = { ...process.env, COUNTERSIGN_NODE: process.execPath, GOTOOLCHAIN: 'local', GOWORK: 'off' };
-  const { exitCode, stdout, stderr } = await run(program, args, { cwd, env, deadlineSeconds });
+  const { exitCode, stdout, stderr } = await run(program, args, { cwd, env: goEnvironment, deadlineSeconds });
   expect(exitCode, `${stdout.slice(-8000)}${stderr.slice(-4000)}`).toBe(0);
   return stdout;
 }
@@ -34,6 +42,10 @@ describe.skipIf(!isThere)('the client in Go', { timeout: deadlineSeconds * 1000 
   it('is formatted, and needs the standard library only', async () => {
     expect(await succeeds('gofmt', ['-l', '.'])).toBe('');
     expect(await succeeds('go', ['list', '-m', 'all'])).toBe(`${modulePath}\n`);
+  });
+
+  it.skipIf(!hasStaticcheck)('has nothing that staticcheck finds', async () => {
+    expect(await succeeds('go', ['run', staticcheck, './...'])).toBe('');
   });
 
   it('works in an empty module', async () => {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -12,7 +12,18 @@ const client = join(root, 'clients/python');
 const installed = join(client, '.venv/bin/python');
 /** A Python in which `pip install -e 'clients/python[test]'` ran. */
 const python = process.env['COUNTERSIGN_PYTHON_CLIENT'] ?? (existsSync(installed) ? installed : 'python3');
-const modules = ['countersign', 'pytest', 'hypothesis', 'mypy', 'aiohttp', 'requests', 'httpx', 'httpx2', 'mcp'];
+const modules = [
+  'countersign',
+  'pytest',
+  'hypothesis',
+  'mypy',
+  'pdoc',
+  'aiohttp',
+  'requests',
+  'httpx',
+  'httpx2',
+  'mcp',
+];
 const isThere = spawnSync(python, ['-c', `import ${modules.join(', ')}`]).status === 0;
 if (!isThere) {
   reportMissing(
@@ -40,6 +51,16 @@ describe.skipIf(!isThere)('the client in Python', { timeout: deadlineSeconds * 1
     await succeeds(python, ['-m', 'mypy']);
     await succeeds(python, ['-m', 'ruff', 'check', '.']);
     await succeeds(python, ['-m', 'ruff', 'format', '--check', '.']);
+  });
+
+  it('has a reference of every module', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'countersign-pdoc-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const guide = await readFile(join(root, 'docs/guides/agents-python.md'), 'utf8');
+    const [, args = ''] = /&& pdoc (.*)`/.exec(guide) ?? [];
+    await succeeds(python, ['-m', 'pdoc', '-o', folder, ...args.split(' ')]);
+    expect(await readFile(join(folder, 'countersign.html'), 'utf8')).toContain('Agent.act_for');
+    expect(await readdir(join(folder, 'countersign'))).toHaveLength(4);
   });
 
   it('installs from its wheel into an empty environment', async () => {
