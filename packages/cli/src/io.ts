@@ -13,6 +13,8 @@ export interface Io {
   readonly colour: { readonly out: boolean; readonly err: boolean };
   /** Columns of the terminal of `out`; undefined if `out` is not a terminal. Default: not a terminal. */
   readonly columns?: () => number | undefined;
+  /** The time zone of the reader, as `Europe/Berlin`, for times beside UTC on a terminal. Default: UTC. */
+  readonly timeZone?: string;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly fetch: typeof fetch;
@@ -43,6 +45,7 @@ export function processIo(): Io {
     },
     colour: { out: wanted && stdout.isTTY, err: wanted && stderr.isTTY },
     columns: () => (stdout.isTTY && stdout.columns > 0 ? stdout.columns : undefined),
+    timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
     clock: Date.now,
     fetch: (input, init) => globalThis.fetch(input, init),
   };

@@ -18,8 +18,7 @@ export function chainSection(chains: ChainPaths): Html {
   const counted = paths.length - listed.length;
   return html`<p class="legend"><span>━ proved by signature</span> <span>╌ asserted by the issuer</span> <span>✓ allowed</span> <span>✗ denied</span></p>
 ${layout.drawn === paths.length ? html`` : html`<p>Drawn are ${layout.drawn} of ${paths.length} chains with their actions; the list has more.</p>`}
-<p class="hint">The graph is wider than the screen: move it sideways →</p>
-<div class="scroll" role="region" aria-label="Graph of the chains" tabindex="0">${draw(layout)}</div>
+<div class="scroll graph" role="region" aria-label="Graph of the chains" tabindex="0">${draw(layout)}</div>
 <details class="chains"><summary>The chains as a list (${paths.length})</summary>
 <div class="scroll" role="region" aria-label="List of the chains" tabindex="0"><table><caption class="unseen">Chains, the most frequent first</caption><thead><tr><th scope="col">chain</th><th scope="col">action</th><th scope="col">allowed</th><th scope="col">denied</th></tr></thead>
 <tbody>${listed.map(row)}</tbody></table></div>
@@ -29,7 +28,7 @@ ${counted + chains.others === 0 ? html`` : html`<p>And ${counted} more${chains.o
 
 function row({ members, action, allowed, denied }: ChainPath): Html {
   const chain = members.map(({ id, type }) => (type === 'user' ? `${id} (user)` : id)).join(' → ');
-  return html`<tr><td>${chain}</td><td>${action}</td><td>${allowed}</td><td>${denied}</td></tr>`;
+  return html`<tr><td>${chain}</td><td>${action}</td><td data-label="allowed">${allowed}</td><td data-label="denied">${denied}</td></tr>`;
 }
 
 function draw({ columns, edges }: ChainLayout): Html {

@@ -55,6 +55,20 @@ function moment(time) {
   return made;
 }
 
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'long' });
+const dayAndClock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+/** The time for the reader, beside that of the record, with the day where it differs. Nothing where the reader has UTC. */
+function localTime(time) {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime()) || date.getTimezoneOffset() === 0) return undefined;
+  const format = date.getDate() === date.getUTCDate() ? clock : dayAndClock;
+  return element('span', format.format(date), 'local');
+}
+for (const time of document.querySelectorAll('time')) {
+  const beside = localTime(time.textContent);
+  if (beside !== undefined) time.append(' (', beside, ')');
+}
+
 function cell(label, ...content) {
   const made = element('td');
   made.dataset.label = label;
@@ -90,7 +104,7 @@ function row(entry) {
   const decision = element('span', `${signs[verdict]} ${words[verdict] ?? verdict}`, 'verdict');
   made.append(
     cell('record', button),
-    cell('time', moment(record.time)),
+    cell('time', moment(record.time), localTime(record.time)),
     cell('decision', decision, code && element('span', code, 'code'), record.unverified && mark('not verified')),
     cell('who', who(record)),
     cell('what', what(entry)),
@@ -186,6 +200,13 @@ byId('more').addEventListener('click', () => {
   // A hidden button would lose the focus.
   if (byId('more').hidden) last?.nextElementSibling?.querySelector('button')?.focus();
 });
+// Where the graph does not fit, its list is shown.
+const narrow = matchMedia('(max-width: 720px)');
+const openList = () => {
+  for (const list of document.querySelectorAll('details.chains')) list.open ||= narrow.matches;
+};
+openList();
+narrow.addEventListener('change', openList);
 // On paper nothing can be opened.
 addEventListener('beforeprint', () => {
   for (const closed of document.querySelectorAll('details')) closed.open = true;

@@ -83,7 +83,7 @@ function numbers(content: PageContent): Html {
     ['?', 'allowed without an outcome: a crash, or still running', open.count, 'open'],
   ] as const;
   const shown = tiles.filter(([, , count, kind]) => count > 0 || !['approved', 'observed', 'undecided'].includes(kind));
-  const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
+  const span = first === undefined ? html`` : html`, from <time>${first}</time> to <time>${last}</time>`;
   return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2>${notVerified(content)}<ul class="tiles">
 ${shown.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
 </ul><p>${counted(records, 'record')} of requests${span}. The log’s own records are not among them.</p>

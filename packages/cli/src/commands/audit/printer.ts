@@ -5,7 +5,8 @@ import type { Filter } from './filter.js';
 import { jsonLine } from './json-line.js';
 import { Matcher, type OpenDecisions } from './matcher.js';
 import { recordFacts } from './record-facts.js';
-import { headRow, type LogName, recordRow } from './record-row.js';
+import { headRow, type LogName, recordRow, type RowStyle } from './record-row.js';
+import { ShortNames } from './short-names.js';
 
 /** A line, its file and its log. */
 export interface LineToPrint extends Pick<PlacedLine, 'bytes' | 'line'> {
@@ -27,6 +28,7 @@ export class Printer {
   readonly #matchers: readonly Matcher[];
   readonly #names: readonly LogName[];
   readonly #json: boolean;
+  readonly #shortNames = new ShortNames();
   #unreadable = 0;
   #shown = 0;
 
@@ -36,7 +38,7 @@ export class Printer {
     this.#names = names.map((name) => ({ name: printable(name), width }));
     this.#matchers = Array.from({ length: Math.max(1, names.length) }, () => new Matcher(filter));
     this.#json = json;
-    if (!json) io.out(`${headRow(coloursFor(io.colour.out), this.#width, this.#names[0])}\n`);
+    if (!json) io.out(`${headRow(this.#style, this.#names[0])}\n`);
   }
 
   get shown(): number {
@@ -64,22 +66,29 @@ export class Printer {
 
   /** Takes a batch of lines, because one write per record would be slow. */
   take(lines: readonly LineToPrint[]): void {
-    const colours = coloursFor(this.#io.colour.out);
-    const width = this.#width;
+    const style = this.#style;
     let text = '';
     for (const { bytes, line, file, log = 0 } of lines) {
       if (line === undefined) this.#skip(this.#inLog(file, log, '/'));
       const found = line && this.#matchers[log]?.match(line.record);
       if (line === undefined || found === undefined) continue;
       this.#shown += 1;
-      text += `${this.#json ? jsonLine(bytes) : recordRow(recordFacts(line.sequence, found), colours, width, this.#names[log])}\n`;
+      text += `${this.#json ? jsonLine(bytes) : recordRow(recordFacts(line.sequence, found), style, this.#names[log])}\n`;
     }
     if (text !== '') this.#io.out(text);
   }
 
-  /** Without a terminal, each record is one line of any length. */
-  get #width(): number {
-    return this.#io.columns?.() ?? Number.POSITIVE_INFINITY;
+  /** Whether names were shortened. */
+  get shortened(): boolean {
+    return this.#shortNames.any;
+  }
+
+  /** Without a terminal, each record is one line of any length, with whole names and UTC only. */
+  get #style(): RowStyle {
+    const colours = coloursFor(this.#io.colour.out);
+    const columns = this.#io.columns?.();
+    if (columns === undefined) return { colours, width: Number.POSITIVE_INFINITY };
+    return { colours, width: columns, timeZone: this.#io.timeZone, names: this.#shortNames };
   }
 
   #inLog(what: string, log: number, between: string): string {

@@ -32,7 +32,10 @@ export async function query(directories: readonly string[], options: QueryOption
     // Wait for a slow reader, so that output does not accumulate in memory.
     await io.drained();
   }
-  if (!options.json) io.err(`${inWords(printer)} Reading is not verifying: countersign audit verify.\n`);
+  if (!options.json)
+    io.err(
+      `${inWords(printer)} ${printer.shortened ? 'Long ids are shortened; --json has them whole. ' : ''}Reading is not verifying: countersign audit verify.\n`,
+    );
   return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
 }
 

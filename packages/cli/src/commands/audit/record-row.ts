@@ -1,6 +1,8 @@
 import type { Colours } from '../../io.js';
 import { printable } from '../../text.js';
+import { localTime } from './local-time.js';
 import { type RecordFacts, targetOf } from './record-facts.js';
+import type { ShortNames } from './short-names.js';
 
 const gap = '  ';
 const indent = ' '.repeat(10);
@@ -13,18 +15,41 @@ export interface LogName {
   readonly width: number;
 }
 
+/** How rows look. */
+export interface RowStyle {
+  readonly colours: Colours;
+  /** Columns of the terminal; infinite without one. */
+  readonly width: number;
+  /** The time zone of the reader, beside UTC. */
+  readonly timeZone?: string | undefined;
+  /** For people: long names are shortened. */
+  readonly names?: ShortNames | undefined;
+}
+
 /** The heading of the rows. */
-export function headRow({ dim }: Colours, width: number, log?: LogName): string {
-  return dim(row(['record', 'time', 'what', 'who', 'did'], width, log && { ...log, name: 'log' }));
+export function headRow({ colours: { dim }, width, timeZone }: RowStyle, log?: LogName): string {
+  const time = localTime('2026-01-01T00:00:00Z', timeZone) === undefined ? 'time' : 'time (local)';
+  return dim(row(['record', time, 'what', 'who', 'did'], width, log && { ...log, name: 'log' }));
 }
 
 /**
- * A record as a row: on one line if it fits the width, else wrapped between its cells. Only the detail is truncated.
+ * A record as a row: on one line if it fits the width, else wrapped between its cells. Only the detail is truncated, and on a
+ * terminal UUIDs and thumbprints are shortened, each to a form of its own.
  * Control characters are escaped, and colour is never the only signal.
  */
-export function recordRow(record: RecordFacts, colours: Colours, width: number, log?: LogName): string {
+export function recordRow(record: RecordFacts, { colours, width, timeZone, names }: RowStyle, log?: LogName): string {
   const { sequence, time, detail = '' } = record;
-  const cells = [String(sequence), time, whatOf(record), whoOf(record), didOf(record), whyOf(record)];
+  const local = localTime(time, timeZone);
+  // A root is to be compared, so it is whole.
+  const short = (cell: string): string => (record.own === undefined && names?.shorten(cell)) || cell;
+  const cells = [
+    String(sequence),
+    local === undefined ? time : `${time} (${local})`,
+    whatOf(record),
+    short(whoOf(record)),
+    short(didOf(record)),
+    short(whyOf(record)),
+  ];
   return colourOf(record, colours)(row([...cells, fitted(detail, width)], width, log));
 }
 

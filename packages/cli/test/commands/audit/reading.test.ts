@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { auditFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { localTime } from '../../../src/commands/audit/local-time.js';
 import { readOn } from '../../../src/commands/audit/log-end.js';
 import { runCli } from '../../run-cli.js';
 import {
@@ -228,6 +229,41 @@ describe('audit query', () => {
     expect(out.replace(detail, '').match(/\S+/g)).toEqual(whole.replace(detail, '').match(/\S+/g));
     expect(whole).toContain(refusedInNameOf.detail);
     expect(out).toMatch(width < 110 ? / the signature does not .*…$/m : / the signature does not .* length$/m);
+  });
+
+  it('shortens UUIDs and thumbprints on a terminal, each to a form of its own', async () => {
+    using other = temporaryFolder();
+    const [one, twin] = ['3f2b8c1e-7a44-4d5e-9b1c-0123456789ab', '3f2b8c1e-0000-4d5e-9b1c-0000000089ab'];
+    await writeLog(other.file('log'), [
+      decision(0, { subject: { id: one, type: 'user' } }),
+      decision(1, { subject: { id: twin, type: 'user' } }),
+      decision(2, { subject: { id: '3f2b8c1e…89ab', type: 'user' } }),
+    ]);
+    const query = ['audit', 'query', other.file('log'), '--phase', 'decision'];
+    const { out, err } = await runCli(query, { columns: () => 160 });
+    expect([...out.matchAll(/agent-a for (\S+)/g)].map(([, name]) => name)).toEqual([
+      '3f2b8c1e…89ab',
+      twin,
+      String.raw`3f2b8c1e\u{2026}89ab`,
+    ]);
+    expect(err).toContain('--json has them whole');
+    expect((await runCli(query)).out).toContain(`agent-a for ${one}`);
+  });
+
+  it('shows local times beside UTC on a terminal', async () => {
+    const terminal = { columns: () => 200, timeZone: 'Asia/Kolkata' };
+    const { out } = await runCli(['audit', 'query', log, '--phase', 'decision'], terminal);
+    expect(out).toContain('time (local)');
+    expect(out).toMatch(/2026-11-24T11:00:00\.000Z \(16:30:00\)/);
+    expect((await runCli(['audit', 'query', log], { timeZone: 'Asia/Kolkata' })).out).not.toContain('16:30');
+    const { out: inUtc } = await runCli(['audit', 'query', log], { ...terminal, timeZone: 'UTC' });
+    expect(inUtc).not.toContain('local');
+  });
+
+  it('writes the day where the local one differs', () => {
+    expect(localTime('2026-11-24T23:00:00Z', 'Asia/Kolkata')).toBe('11-25 04:30:00');
+    expect(localTime('no time', 'Asia/Kolkata')).toBeUndefined();
+    expect(localTime('2026-11-24T23:00:00Z', undefined)).toBeUndefined();
   });
 
   it('shows how many resources of a filtered list were permitted', async () => {
