@@ -4,6 +4,7 @@ import { CliError, exitCodes, messageOf } from './cli-error.js';
 import { withoutPrivateKeys } from '@countersign/common';
 import { defineAudit } from './commands/audit/define.js';
 import { defineAuthority } from './commands/authority/define.js';
+import { defineInit } from './commands/init/define.js';
 import { defineMcp } from './commands/mcp/define.js';
 import { definePolicy } from './commands/policy/define.js';
 import { defineRevocations } from './commands/revocations/define.js';
@@ -190,6 +191,7 @@ Examples:
       exitWith(await inspect(value, options, io));
     });
 
+  defineInit(program, io);
   defineAudit(program, io, exitWith);
   definePolicy(program, io, exitWith);
   defineMcp(program, io, exitWith);

@@ -1,0 +1,100 @@
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf, isJsonObject, type JsonObject, member } from '@countersign/common';
+import { CliError, exitCodes } from '../../cli-error.js';
+
+export const frameworks = ['express', 'fastify', 'koa'] as const;
+export type Framework = (typeof frameworks)[number];
+
+/** What `init` has to know of an application. */
+export interface Application {
+  readonly framework: Framework;
+  /** Whether `.js` files are ES modules. */
+  readonly esm: boolean;
+  readonly typescript: boolean;
+  /** The library by which people sign in; undefined if there is none that is known. */
+  readonly login: string | undefined;
+  /** The command that installs packages. */
+  readonly install: string;
+}
+
+const logins = [
+  'express-jwt',
+  'passport',
+  'express-session',
+  'cookie-session',
+  '@fastify/jwt',
+  '@fastify/session',
+  '@fastify/secure-session',
+  'koa-jwt',
+  'koa-session',
+  'koa-passport',
+  'better-auth',
+];
+
+const installs = [
+  ['pnpm-lock.yaml', 'pnpm add'],
+  ['yarn.lock', 'yarn add'],
+  ['bun.lock', 'bun add'],
+] as const;
+
+/** @throws CliError (as a rejection) if there is no application of a framework that is known. */
+export async function readApplication(folder: string, chosen: string | undefined): Promise<Application> {
+  const manifest = await readManifest(join(folder, 'package.json'));
+  const dependencies = membersOf(manifest, ['dependencies', 'peerDependencies']);
+  const all = [...dependencies, ...membersOf(manifest, ['devDependencies'])];
+  return {
+    framework: frameworkOf(dependencies, chosen),
+    esm: member(manifest, 'type') === 'module',
+    typescript: all.includes('typescript') || (await exists(join(folder, 'tsconfig.json'))),
+    login: logins.find((name) => dependencies.includes(name)),
+    install: await installOf(folder),
+  };
+}
+
+async function readManifest(path: string): Promise<JsonObject> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    throw new CliError(`${path} is missing: name the folder of your application`, exitCodes.usage);
+  });
+  try {
+    const manifest: unknown = JSON.parse(text);
+    if (isJsonObject(manifest)) return manifest;
+  } catch {
+    // Reported below.
+  }
+  throw new CliError(`${path} is no JSON object`, exitCodes.usage);
+}
+
+function membersOf(manifest: JsonObject, lists: readonly string[]): readonly string[] {
+  return lists.flatMap((name) => Object.keys((manifest as Record<string, object | undefined>)[name] ?? {}));
+}
+
+function frameworkOf(dependencies: readonly string[], chosen: string | undefined): Framework {
+  if (chosen !== undefined) {
+    const known = frameworks.find((name) => name === chosen);
+    if (known !== undefined) return known;
+    throw new CliError(`--framework: '${chosen}' is none of ${frameworks.join(', ')}`, exitCodes.usage);
+  }
+  if (dependencies.includes('@nestjs/core')) {
+    throw new CliError('this is an application of NestJS: docs/guides/adopt.md shows its guard', exitCodes.usage);
+  }
+  const [found, other] = frameworks.filter((name) => dependencies.includes(name));
+  if (found === undefined) {
+    throw new CliError(`package.json names none of ${frameworks.join(', ')}`, exitCodes.usage);
+  }
+  if (other === undefined) return found;
+  throw new CliError(`package.json names ${found} and ${other}: choose with --framework`, exitCodes.usage);
+}
+
+async function installOf(folder: string): Promise<string> {
+  for (const [file, command] of installs) if (await exists(join(folder, file))) return command;
+  return 'npm install';
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}

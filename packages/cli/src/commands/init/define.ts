@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+import type { Io } from '../../io.js';
+import type { InitOptions } from './init.js';
+
+/** Adds `init`. */
+export function defineInit(program: Command, io: Io): void {
+  program
+    .command('init')
+    .description('put a guard into an Express, Fastify or Koa application: its files, and the diff of your code')
+    .argument('[folder]', 'the application, with its package.json', '.')
+    .option('--origin <url>', 'what requests are addressed to', 'http://localhost:3000')
+    .option('--id <id>', 'id of the first agent', 'agent-dev')
+    .option('--framework <name>', 'express, fastify or koa, if package.json names several')
+    .option('--routes <file>', 'the routes for the policies, one a line (default: found in the source)')
+    .option('--undo', 'remove what an earlier init wrote and nobody has changed since', false)
+    .addHelpText(
+      'after',
+      `
+It writes guard.ts or guard.js, policies/, agents.json with one agent, its key
+agent.pem (mode 0600), and lines of .gitignore. It changes none of your code:
+standard output gets a diff with agentAuth and a permit for each route, which is
+also .countersign/init.diff, for git apply. A second run keeps what is there.
+
+Routes are found where app.get('/path', …) and the like stand in the source. A
+login that it knows in package.json makes the guard expect people, too
+(traffic: 'mixed').
+
+Exit code 2: there is no such application.
+
+Example:
+  countersign init --origin http://localhost:3000
+  git apply .countersign/init.diff`,
+    )
+    .action(async (folder: string, options: InitOptions) => {
+      const { init } = await import('./init.js');
+      await init(folder, options, io);
+    });
+}

@@ -1,0 +1,140 @@
+import { posix } from 'node:path';
+import type { Application, Framework } from './application.js';
+import { type FoundRoute, skipSpace } from './find-routes.js';
+import type { Source } from './sources.js';
+import { permitText } from './texts.js';
+
+/** A file before and after, by lines. Undefined: the line is new. */
+export interface Edited {
+  readonly path: string;
+  readonly lines: readonly { readonly before: string | undefined; readonly after: string }[];
+}
+
+/** How each framework creates an application. */
+const creations: Readonly<Record<Framework, RegExp>> = {
+  express: /=\s?(?:express|express\.default)\(/,
+  fastify: /=\s?(?:await )?[fF]astify(?:\.default)?\(/,
+  koa: /=\s?new Koa(?:<[^>\n]{0,100}>)?\(/,
+};
+
+/** Where the application is created; undefined if no file does so in a way that is known. */
+export function findCreation(sources: readonly Source[], framework: Framework): Source | undefined {
+  return sources.find(({ text }) => creations[framework].test(text));
+}
+
+/** What to change in the files: the guard where the application is created, and a permit for each route. */
+export function planEdits(
+  sources: readonly Source[],
+  routes: readonly FoundRoute[],
+  application: Application,
+  guardPath: string,
+): readonly Edited[] {
+  const creation = findCreation(sources, application.framework);
+  return sources.flatMap((source) => {
+    const own = routes.filter(({ file, place }) => file === source.path && place !== undefined);
+    const guards = source === creation && !source.text.includes('agentAuth(') && !source.text.includes('(agentAuth,');
+    if (own.length === 0 && !guards) return [];
+    return [edit(source, own, application, guards ? guardPath : undefined)];
+  });
+}
+
+/** `guardPath`: also puts the guard into the application that this file creates. */
+function edit(
+  { path, text }: Source,
+  routes: readonly FoundRoute[],
+  application: Application,
+  guardPath: string | undefined,
+): Edited {
+  const { framework } = application;
+  const changed = routes.reduceRight((result, route) => insertPermit(result, route, framework), text);
+  const isModule = /^import\s/m.test(text) || (application.esm && !/\brequire\(/.test(text));
+  const names = [...(guardPath === undefined ? [] : ['agentAuth']), ...(routes.length === 0 ? [] : ['permit'])];
+  const known = text.split('\n').filter((line) => line.includes('@countersign/'));
+  const missing = names.filter((name) => !known.some((line) => line.split(/\W/).includes(name)));
+  const imports = missing.length === 0 ? [] : [importLine(missing, `@countersign/${framework}`, isModule)];
+  if (guardPath !== undefined)
+    imports.push(importLine(['guard'], relativeTo(path, text, guardPath, application), isModule));
+
+  const before = text.split('\n');
+  const after = changed.split('\n');
+  const lines: { before: string | undefined; after: string }[] = before.map((line, at) => ({
+    before: line,
+    after: after[at] ?? '',
+  }));
+  // From the end, so that the first place stays right.
+  if (guardPath !== undefined) {
+    const { end, name, indent } = creationIn(text, framework);
+    lines.splice(end, 0, added(indent + guardLine(name, framework, indent === '' && isModule)));
+  }
+  const first = before.findIndex((line) => /^(?:import\s|(?:const|let|var)\s.*\brequire\()/.test(line));
+  lines.splice(Math.max(first, before[0]?.startsWith('#!') === true ? 1 : 0), 0, ...imports.map(added));
+  return { path, lines };
+}
+
+function added(line: string): { before: undefined; after: string } {
+  return { before: undefined, after: line };
+}
+
+function insertPermit(text: string, route: FoundRoute, framework: Framework): string {
+  const { place } = route;
+  if (place === undefined) return text;
+  const permit = permitText(route, framework);
+  const inserted = place.kind === 'argument' ? `, ${permit}` : ` ...${permit},`;
+  return text.slice(0, place.offset) + inserted + text.slice(place.offset);
+}
+
+interface Creation {
+  /** Index of the line after the statement. */
+  readonly end: number;
+  readonly name: string;
+  readonly indent: string;
+}
+
+function creationIn(text: string, framework: Framework): Creation {
+  const { index = 0, 0: match } = creations[framework].exec(text) ?? { 0: '' };
+  const start = text.lastIndexOf('\n', index) + 1;
+  const line = text.slice(start, index);
+  return {
+    end: text.slice(0, endOfCall(text, index + match.length)).split('\n').length,
+    name: /^\s*(?:export )?(?:const|let|var) (\w+)/.exec(line)?.[1] ?? line.trim().split(/\s/).at(-1) ?? 'app',
+    indent: text.slice(start, skipSpace(text, start)).replaceAll('\n', ''),
+  };
+}
+
+/** The offset of the parenthesis that ends a call. Text in quotes has no say. */
+function endOfCall(text: string, start: number): number {
+  let depth = 1;
+  let quote = '';
+  for (let place = start; place < text.length; place += 1) {
+    const character = text.charAt(place);
+    if (quote !== '') {
+      if (character === quote && text.charAt(place - 1) !== '\\') quote = '';
+    } else if (character === "'" || character === '"' || character === '`') quote = character;
+    else if (character === '(') depth += 1;
+    else if (character === ')') depth -= 1;
+    if (depth === 0) return place;
+  }
+  return start;
+}
+
+function guardLine(name: string, framework: Framework, mayAwait: boolean): string {
+  if (framework === 'fastify') return `${mayAwait ? 'await ' : ''}${name}.register(agentAuth, { guard });`;
+  return `${name}.use(agentAuth(guard)); // before any body parser`;
+}
+
+function importLine(names: readonly string[], from: string, isModule: boolean): string {
+  const list = `{ ${names.join(', ')} }`;
+  return isModule ? `import ${list} from ${quoted(from)};` : `const ${list} = require(${quoted(from)});`;
+}
+
+/** Written as the file writes its other imports: with an extension or without. */
+function relativeTo(path: string, text: string, guardPath: string, { esm }: Application): string {
+  const target = posix.relative(posix.dirname(path), guardPath).replace(/\.ts$/, '.js');
+  const other = /(?:from|require\()\s?['"](\.{1,2}\/[^'"\n]+)['"]/.exec(text)?.[1];
+  const withExtension = other === undefined ? esm : /\.[cm]?[jt]s$/.test(other);
+  return `${target.startsWith('.') ? '' : './'}${withExtension ? target : target.replace(/\.js$/, '')}`;
+}
+
+function quoted(text: string): string {
+  return `'${text}'`;
+}

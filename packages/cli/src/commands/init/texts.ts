@@ -1,0 +1,45 @@
+import type { Application, Framework } from './application.js';
+import type { Route } from '../policy/routes.js';
+
+/** The module of the guard. It exports a promise, so that it is the same for ES modules and CommonJS. */
+export function guardText({ esm, typescript, login }: Application, origin: string): string {
+  const names = ['agentsFromFile', 'auditFile', 'cedarFromDirectory', 'createGuard'];
+  const imported = typescript
+    ? `import { ${[...names, 'type Guard'].join(', ')} } from '@countersign/core';`
+    : esm
+      ? `import { ${names.join(', ')} } from '@countersign/core';`
+      : `const { ${names.join(', ')} } = require('@countersign/core');`;
+  const traffic =
+    login === undefined
+      ? "  // Every request must be signed by an agent. If people call this API too: traffic: 'mixed',\n"
+      : `  traffic: 'mixed', // people sign in with ${login}, agents sign their requests\n`;
+  const create = `async function create()${typescript ? ': Promise<Guard>' : ''} {
+  return await createGuard({
+    origin: '${origin}',
+    agents: await agentsFromFile('agents.json'),
+    policy: await cedarFromDirectory('policies'),
+    audit: auditFile('audit'),
+  ${traffic}    // Agents act for themselves until an issuer of tokens is trusted: issuers: [{ issuer: 'https://id.acme.dev' }],
+  });
+}
+`;
+  const exported = typescript
+    ? 'export const guard: Promise<Guard> = create();'
+    : esm
+      ? 'export const guard = create();'
+      : 'exports.guard = create();';
+  return `${imported}\n\n${create}\n// Close it when the process ends, after the server: (await guard).close() seals the log.\n${exported}\n`;
+}
+
+const parameterOf: Readonly<Record<Framework, string>> = { express: 'req', fastify: 'request', koa: 'ctx' };
+
+/** The permit of a route. Its resource is made of the parameters of the path. */
+export function permitText({ action, resource, path }: Route, framework: Framework): string {
+  const names = [...path.matchAll(/[:*](\w+)/g)].map(([, name]) => name);
+  const by = parameterOf[framework];
+  const values = names.map((name) => `${by}.params['${name}']`);
+  const id = values.length === 1 ? values[0] : `\`${values.map((value) => `\${${value}}`).join('/')}\``;
+  const type = `type: '${resource}'`;
+  const made = names.length === 0 ? `{ ${type}, id: '*' }` : `(${by}) => ({ ${type}, id: ${id} })`;
+  return `permit('${action}', ${made})`;
+}

@@ -1,0 +1,223 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from './support/free-port.js';
+import { patiently } from './support/patiently.js';
+import { run, type Ran } from './support/run.js';
+import { link, makeApplication, publishedPackages, root } from './support/workspace.js';
+
+interface Sample {
+  readonly manifest: object;
+  readonly files: Readonly<Record<string, string>>;
+  /** What starts it, once the diff is applied and it is compiled. */
+  readonly main: string;
+  readonly guard: string;
+}
+
+const compilerOptions = { module: 'nodenext', target: 'es2023', strict: true, noUncheckedIndexedAccess: true };
+const tsconfig = JSON.stringify({
+  compilerOptions: {
+    ...compilerOptions,
+    noPropertyAccessFromIndexSignature: true,
+    rootDir: 'src',
+    outDir: 'dist',
+    types: ['node'],
+  },
+  include: ['src'],
+});
+
+const samples: Readonly<Record<string, Sample>> = {
+  'Express in CommonJS': {
+    manifest: { dependencies: { express: '^5' } },
+    main: 'app.js',
+    guard: 'guard.js',
+    files: {
+      'app.js': `'use strict';
+const express = require('express');
+const { notes } = require('./routes/notes');
+
+const app = express();
+app.use(express.json());
+app.get('/orders/:id', (req, res) => {
+  res.json({ id: req.params.id });
+});
+app.use('/notes', notes);
+app.listen(process.env.PORT);
+`,
+      'routes/notes.js': `const { Router } = require('express');
+const notes = Router();
+notes.post('/', (req, res) => res.status(201).json(req.body));
+exports.notes = notes;
+`,
+    },
+  },
+  'Express in TypeScript': {
+    manifest: { type: 'module', dependencies: { express: '^5' }, devDependencies: { typescript: '^5' } },
+    main: 'dist/main.js',
+    guard: 'src/guard.ts',
+    files: {
+      'tsconfig.json': tsconfig,
+      'src/main.ts': `import { createApp } from './app.js';
+
+createApp().listen(process.env['PORT']);
+`,
+      'src/app.ts': `import express, { type Express } from 'express';
+import { router } from './notes.js';
+
+export function createApp(): Express {
+  const app = express();
+  app.use(express.json());
+  app.get('/orders/:id', (req, res) => {
+    res.json({ id: req.params.id });
+  });
+  app.get('/orders/:order/lines/:line', (req, res) => void res.json(req.params));
+  app.use('/notes', router);
+  return app;
+}`,
+      'src/notes.ts': `import { Router } from 'express';
+
+export const router: Router = Router();
+// router.get('/commented', () => {});
+router.post('/', (req, res) => void res.status(201).json(req.body));
+`,
+    },
+  },
+  'Fastify in TypeScript': {
+    manifest: { type: 'module', dependencies: { fastify: '^5' } },
+    main: 'dist/main.js',
+    guard: 'src/guard.ts',
+    files: {
+      'tsconfig.json': tsconfig,
+      'src/main.ts': `import { fastify } from 'fastify';
+
+const app = fastify({
+  logger: false, // (one day)
+});
+app.get<{ Params: { id: string } }>('/orders/:id', async (request) => ({ id: request.params.id }));
+app.post('/notes', { bodyLimit: 1000 }, async (request, reply) => {
+  reply.code(201);
+  return request.body;
+});
+await app.listen({ port: Number(process.env['PORT']) });
+`,
+    },
+  },
+  'Koa in CommonJS': {
+    manifest: { dependencies: { koa: '^3', '@koa/router': '^15', '@koa/bodyparser': '^6' } },
+    main: 'app.js',
+    guard: 'guard.js',
+    files: {
+      'app.js': `const Koa = require('koa');
+const { bodyParser } = require('@koa/bodyparser');
+const { Router } = require('@koa/router');
+const app = new Koa();
+const router = new Router();
+router.get('/orders/:id', (ctx) => {
+  ctx.body = { id: ctx.params.id };
+});
+router.post(
+  '/notes',
+  (ctx) => {
+    ctx.status = 201;
+    ctx.body = ctx.request.body;
+  },
+);
+app.use(bodyParser()).use(router.routes());
+app.listen(process.env.PORT);
+`,
+    },
+  },
+};
+
+const made: string[] = [];
+afterEach(async () => {
+  for (const folder of made.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+async function place(sample: Sample): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-init-'));
+  made.push(folder);
+  const ours = publishedPackages().map(({ name, folder: path }) => [name, path] as const);
+  await makeApplication(folder, new Map(ours));
+  for (const name of ['express', 'fastify', 'koa', '@koa/router', '@koa/bodyparser', '@types/express']) {
+    await link(join(root, 'test/node_modules', name), join(folder, 'node_modules'), name);
+  }
+  const files = { 'package.json': JSON.stringify(sample.manifest), ...sample.files };
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  return folder;
+}
+
+const cli = join(root, 'packages/cli/bin/countersign.js');
+const countersign = (folder: string, ...args: string[]): Promise<Ran> =>
+  run(process.execPath, [cli, ...args], { cwd: folder });
+
+const call = (folder: string, ...args: string[]): Promise<Ran> =>
+  countersign(folder, 'curl', ...args, '--key', 'agent.pem');
+
+async function sourcesOf(folder: string, { files }: Sample): Promise<Record<string, string>> {
+  const texts = Object.keys(files).map(async (path) => [path, await readFile(join(folder, path), 'utf8')] as const);
+  return Object.fromEntries(await Promise.all(texts));
+}
+
+describe.each(Object.entries(samples))('init of %s', (_name, sample) => {
+  it('guards the application with its files and its diff, and takes all of it back', async () => {
+    const folder = await place(sample);
+    const origin = `http://localhost:${await freePort()}`;
+    const first = await countersign(folder, 'init', '--origin', origin);
+    expect(first).toMatchObject({ exitCode: 0 });
+    expect(await readFile(join(folder, '.countersign/init.diff'), 'utf8')).toBe(first.stdout);
+    expect((await stat(join(folder, 'agent.pem'))).mode & 0o777).toBe(0o600);
+    expect(await readFile(join(folder, '.gitignore'), 'utf8')).toBe('/agent.pem\n/audit/\n/.countersign/\n');
+
+    expect(await run('git', ['apply', '.countersign/init.diff'], { cwd: folder })).toMatchObject({ exitCode: 0 });
+    if (sample.files['tsconfig.json'] !== undefined) {
+      const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.', '--pretty', 'false'];
+      expect(await run(process.execPath, tsc, { cwd: folder })).toMatchObject({ stdout: '', exitCode: 0 });
+    }
+    expect(await countersign(folder, 'policy', 'test', 'policies')).toMatchObject({ exitCode: 0 });
+    await withServer(folder, sample.main, origin, async () => {
+      expect(await call(folder, 'GET', `${origin}/orders/7`)).toMatchObject({ stdout: '{"id":"7"}', exitCode: 0 });
+      const note = await call(folder, 'POST', `${origin}/notes`, '--json', '{"text":"well"}');
+      expect(note).toMatchObject({ stdout: '{"text":"well"}', exitCode: 0 });
+      expect((await fetch(`${origin}/orders/7`)).status).toBe(401);
+    });
+
+    const second = await countersign(folder, 'init', '--origin', 'http://localhost:1');
+    expect(second).toMatchObject({ stdout: '', exitCode: 0 });
+    expect(second.stderr).not.toContain('written');
+    expect(await countersign(folder, 'init', '--undo')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('still uses the guard'),
+    });
+    expect(await run('git', ['apply', '-R', '.countersign/init.diff'], { cwd: folder })).toMatchObject({ exitCode: 0 });
+    expect(await countersign(folder, 'init', '--undo')).toMatchObject({ exitCode: 0 });
+    expect(await sourcesOf(folder, sample)).toEqual(sample.files);
+    const left = (await readdir(folder)).filter((name) => !['node_modules', 'dist', 'audit'].includes(name));
+    const roots = Object.keys(sample.files).map((path) => path.split('/')[0]);
+    expect(new Set(left)).toEqual(new Set(['package.json', ...roots]));
+  });
+});
+
+async function withServer(folder: string, main: string, origin: string, use: () => Promise<void>): Promise<void> {
+  const env = { PATH: process.env['PATH'], PORT: new URL(origin).port };
+  const child = spawn(process.execPath, [main], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => void (output += String(chunk)));
+  const ended = once(child, 'exit');
+  try {
+    await vi.waitFor(async () => {
+      if (child.exitCode !== null) throw new Error(`it ended: ${output}`);
+      await fetch(origin);
+    }, patiently);
+    await use();
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+  }
+}
