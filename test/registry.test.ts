@@ -49,11 +49,12 @@ describe.each(adapters)('the adapter $name', ({ name, framework, majors }) => {
     expect(Object.keys(devDependencies)).toEqual(expect.arrayContaining([manifest.name, ...aliases]));
   });
 
-  it('is named with its framework in the README', () => {
+  it('is named with its framework in the README, and with its oldest version in docs/guides/install.md', () => {
     const readme = readFileSync(join(root, 'README.md'), 'utf8');
     const row = readme.split('\n').find((line) => line.startsWith(`| [\`${manifest.name}\`](packages/${name}) |`));
     for (const major of majors) expect(row).toMatch(new RegExp(String.raw`\b${major}\b`));
-    for (const floor of floors) expect(readme, 'the oldest versions that are tested').toContain(floor);
+    const install = readFileSync(join(root, 'docs/guides/install.md'), 'utf8');
+    for (const floor of floors) expect(install, 'the oldest versions that are tested').toContain(floor);
   });
 });
 

@@ -154,7 +154,7 @@ describe('Commands', () => {
     expect(named.filter(({ script }) => !scripts.includes(script))).toEqual([]);
   });
 
-  it.each(['README.md', 'docs/quickstart.md'])(
+  it.each(['docs/guides/install.md', 'docs/quickstart.md'])(
     '%s installs tarballs of the version, and with each what it is made of',
     (path) => {
       const [, list = '', version] = /countersign-\{([a-z,-]+)\}-([\d.]+)\.tgz/.exec(readPage(path).text) ?? [];
