@@ -17,7 +17,9 @@ const metadata = '/.well-known/oauth-authorization-server';
  */
 export function placeOf(request: IncomingMessage & { readonly originalUrl?: string }, issuer: URL): Place | undefined {
   const target = request.originalUrl ?? request.url ?? '';
-  const [whole = '', search = ''] = target.split('?', 2);
+  // A query may have question marks of its own (RFC 3986 §3.4).
+  const mark = target.indexOf('?');
+  const [whole, search] = mark < 0 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)];
   const mount = issuer.pathname.replace(/\/$/, '');
   const isMetadata = mount !== '' && whole === metadata + mount;
   if (!isMetadata && whole !== mount && !whole.startsWith(`${mount}/`)) return undefined;
@@ -27,11 +29,12 @@ export function placeOf(request: IncomingMessage & { readonly originalUrl?: stri
     query: new URLSearchParams(search),
     rewritten(original) {
       const rest = search === '' ? path : `${path}?${search}`;
+      const { headers, httpVersionMajor } = original;
       // Its addresses are made of these: those of the issuer, never those that a client sends.
-      Object.assign(original.headers, {
-        'x-forwarded-host': issuer.host,
-        'x-forwarded-proto': issuer.protocol.slice(0, -1),
-      });
+      headers['x-forwarded-host'] = issuer.host;
+      headers['x-forwarded-proto'] = issuer.protocol.slice(0, -1);
+      // A body in HTTP/2 needs neither field; the library looks for one of them.
+      if (httpVersionMajor >= 2 && headers['content-length'] === undefined) headers['transfer-encoding'] = 'chunked';
       return Object.assign(original, { url: rest, originalUrl: mount + rest });
     },
   };
