@@ -36,6 +36,8 @@ export function createModelAdapter(model: string, store: Store, findClient: Find
     },
 
     async upsert(id, payload, expiresIn) {
+      // The queue of approvals is all state of CIBA. An agent that asks the same again and again would fill the store.
+      if (model === 'BackchannelAuthenticationRequest') return;
       const expiresAt = expiresIn !== undefined && expiresIn > 0 ? now() + Math.ceil(expiresIn) : null;
       await store.run(sql`
         INSERT INTO countersign_models (model, id, payload, grant_id, user_code, uid, expires_at)

@@ -1,9 +1,11 @@
 import { approvalDetails, approvalType } from '@countersign/approval';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
+import { sql } from '../../src/storage/store.js';
 import { decide, needs, requestOf, requirement, startApprovals } from '../support/approvals.js';
 import { startAuthority } from '../support/authority.js';
 import { assertion, newKey, post } from '../support/client.js';
+import { engines } from '../support/stores.js';
 
 async function json(response: Response): Promise<Record<string, unknown>> {
   return (await response.json()) as Record<string, unknown>;
@@ -123,6 +125,23 @@ describe('the endpoint for approvals', () => {
     expect((await fetch(url, { method: 'POST', body: twice })).status).toBe(400);
     const long = new URLSearchParams({ authorization_details: 'x'.repeat(1_100_000) });
     expect((await fetch(url, { method: 'POST', body: long })).status).toBe(413);
+  });
+
+  it.each(engines)('stores a question of CIBA once, however often it comes, in $name', async ({ skip, open }) => {
+    if (skip) return;
+    const { running, key } = await startApprovals({}, { store: await open() });
+    const question = {
+      scope: 'openid',
+      login_hint: 'x'.repeat(1000),
+      authorization_details: JSON.stringify([approvalDetails(requestOf())]),
+    };
+    const ids: unknown[] = [];
+    for (let count = 0; count < 3; count++) {
+      ids.push((await json(await post(running, '/backchannel', 'agent-a', key, question)))['auth_req_id']);
+    }
+    expect(ids).toEqual(Array.from({ length: 3 }, () => ids[0]));
+    expect(ids[0]).toMatch(/^[\w-]{32}$/);
+    expect(await running.store.run(sql`SELECT model, id FROM countersign_models`)).toEqual([]);
   });
 
   it('does not exist without approvals', async () => {
