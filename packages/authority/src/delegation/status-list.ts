@@ -39,6 +39,21 @@ interface Snapshot {
 export function createStatusLists(options: StatusListOptions): (list: number) => Promise<string | undefined> {
   let flight: Promise<Snapshot> | undefined;
   let last: Snapshot | undefined;
+  let looking: Promise<number> | undefined;
+
+  /** One for all that ask at once, so that strangers do not take all connections of a pool. */
+  async function lastPlace(): Promise<number> {
+    looking ??= options.ledger.lastPlace().finally(() => {
+      looking = undefined;
+    });
+    return await looking;
+  }
+
+  /** Looked for a second time, because the first may have begun before the token was made for which a guard asks. */
+  async function exists(list: number): Promise<boolean> {
+    const first = list * size;
+    return first === 0 || first <= (await lastPlace()) || first <= (await lastPlace());
+  }
 
   /** One for all lists, because to find the dead tokens costs the same for one list and for all. */
   async function snapshot(): Promise<Snapshot> {
@@ -51,7 +66,7 @@ export function createStatusLists(options: StatusListOptions): (list: number) =>
   }
 
   return async (list) => {
-    if (list > 0 && list * size > (await options.ledger.lastPlace())) return undefined;
+    if (!(await exists(list))) return undefined;
     const { tokens, sign } = await snapshot();
     let token = tokens.get(list);
     if (token === undefined) tokens.set(list, (token = sign(list)));

@@ -27,11 +27,10 @@ export interface PostgresPool {
 const migrationLock = 7_263_114;
 const timeoutMilliseconds = 5000;
 const late = `Postgres did not answer within ${timeoutMilliseconds / 1000} s`;
-/**
- * The server ends what takes too long as well, also if this process hangs in the middle of it. Each statement sees what
- * others committed before it, whatever the default of the database is: whoever waited for a row must see it changed.
- */
-const beginInTime = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${timeoutMilliseconds};
+/** Each statement sees what others committed before it, whatever the default is: whoever waited for a row sees it changed. */
+const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+/** The server ends what takes too long as well, also if this process hangs in the middle of it. */
+const beginInTime = `${begin}; SET LOCAL statement_timeout = ${timeoutMilliseconds};
   SET LOCAL idle_in_transaction_session_timeout = ${2 * timeoutMilliseconds}`;
 /** Serialization failure, deadlock. */
 const givenUp: ReadonlySet<string> = new Set(['40001', '40P01']);
@@ -97,10 +96,10 @@ async function runAll(
 
 async function transaction<Result>(
   client: PostgresClient,
-  begin: string,
+  beginning: string,
   work: () => Promise<Result | undefined>,
 ): Promise<Result | undefined> {
-  await execute(client, begin);
+  await execute(client, beginning);
   try {
     const result = await work();
     await execute(client, result === undefined ? 'ROLLBACK' : 'COMMIT');
@@ -137,7 +136,7 @@ async function migrate(pool: PostgresPool): Promise<void> {
   try {
     const held = (client = await pool.connect());
     client.on('error', ignore);
-    await transaction(held, 'BEGIN', async () => {
+    await transaction(held, begin, async () => {
       // Two processes that start at once would both create the tables.
       await execute(held, 'SELECT pg_advisory_xact_lock($1)', migrationLock);
       await execute(held, 'CREATE TABLE IF NOT EXISTS countersign_schema (version BIGINT NOT NULL)');

@@ -20,18 +20,22 @@ async function lists(milliseconds: number) {
     onTrouble: () => {},
   });
   keys.close();
-  let reads = 0;
+  let [reads, looks] = [0, 0];
   const ledger: Pick<Ledger, 'dead' | 'lastPlace'> = {
     async dead() {
       reads++;
       vi.advanceTimersByTime(milliseconds);
       return await Promise.resolve([reads]);
     },
-    lastPlace: async () => await Promise.resolve(200_000),
+    async lastPlace() {
+      looks++;
+      return await Promise.resolve(200_000);
+    },
   };
   return {
     read: createStatusLists({ issuer: 'https://id.acme.dev', ledger: ledger as Ledger, keys, now }),
     reads: () => reads,
+    looks: () => looks,
   };
 }
 
@@ -44,6 +48,13 @@ it('status lists are read once for all numbers, and again after 20 times as long
   vi.advanceTimersByTime(1);
   expect(await read(0)).not.toBe(first);
   expect(reads()).toBe(2);
+});
+
+it('status lists are looked for once or twice when many ask for one that does not exist [I6]', async () => {
+  const { read, reads, looks } = await lists(10);
+  expect(await Promise.all([4, 5, 6, 7, 8, 4].map(read))).toEqual(Array.from({ length: 6 }, () => undefined));
+  expect([reads(), looks()]).toEqual([0, 2]);
+  expect(await read(3)).toBeDefined();
 });
 
 it('status lists are never held for more than 5 seconds', async () => {

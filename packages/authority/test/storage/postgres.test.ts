@@ -83,7 +83,7 @@ describe.skipIf(engines[1]?.skip)('openPostgres', () => {
     await pool.query(`ALTER DATABASE ${pool.options.database} SET default_transaction_isolation = '${level}'`);
     const fresh = new Pool(pool.options);
     onTestFinished(() => fresh.end());
-    const store = await openPostgres(fresh);
+    const [store] = await Promise.all([openPostgres(fresh), openPostgres(fresh), openPostgres(fresh)]);
     for (let round = 0; round < 5; round++) {
       const taking = Array.from({ length: 20 }, () => takeOnce(store, 'assertion', `id-${round}`, 2000));
       expect((await Promise.all(taking)).filter(Boolean)).toHaveLength(1);
