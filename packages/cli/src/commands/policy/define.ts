@@ -5,7 +5,7 @@ import type { Io } from '../../io.js';
 export function definePolicy(program: Command, io: Io, exitWith: (code: number) => void): void {
   const policy = program
     .command('policy')
-    .description('start, check, test and explain a folder of Cedar policies')
+    .description('start, check, test, explain and replay a folder of Cedar policies')
     .addHelpText(
       'after',
       `
@@ -22,6 +22,7 @@ Examples:
   defineCheck(policy, io, exitWith);
   defineTest(policy, io, exitWith);
   defineExplain(policy, io);
+  defineReplay(policy, io, exitWith);
 }
 
 function defineNew(policy: Command, io: Io): void {
@@ -132,6 +133,37 @@ Example:
     .action(async (folder, options) => {
       const { explain } = await import('./explain.js');
       await explain(folder, options, io);
+    });
+}
+
+function defineReplay(policy: Command, io: Io, exitWith: (code: number) => void): void {
+  policy
+    .command('replay')
+    .description('put the decisions of an audit log to these policies, and show which would differ')
+    .argument('<folder>', 'the folder of policies')
+    .requiredOption('--log <folder>', 'an audit log, or a folder of logs; may be repeated', collect, [])
+    .option('--agents <file>', 'agents.json: roles and capabilities, which are not in the log')
+    .option('--actor <id>', 'only its decisions')
+    .option('--action <action>', 'only decisions about it')
+    .option('--since <time>', 'from then on: 2026-11-24 (00:00 UTC), 2026-11-24T15:00:00Z, or 15m, 2h, 7d before now')
+    .option('--until <time>', 'before then')
+    .option('--json', 'print the result as JSON', false)
+    .addHelpText(
+      'after',
+      `
+Nothing is sent, and the log is not verified. What policies read and the log
+does not have cannot be replayed: attributes and parents of resources, and
+authorization details. Records whose own policies would decide otherwise now
+are counted as such, and no difference is claimed.
+
+Exit code 3: decisions would differ.
+
+Example:
+  countersign policy replay policies --log audit --agents agents.json --since 7d`,
+    )
+    .action(async (folder, options) => {
+      const { replay } = await import('./replay.js');
+      exitWith(await replay(folder, options, io));
     });
 }
 

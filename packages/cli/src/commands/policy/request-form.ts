@@ -52,7 +52,7 @@ export function readRequest(form: RequestForm, where: string, vocabulary: readon
       ...reader.optionalText('onBehalfOfAgent'),
       depth: reader.has('depth') ? reader.count('depth') : via.length + (delegated ? 1 : 0),
       via,
-      proof: reader.oneOf('proof', ['issuer', 'signature'], delegated ? 'issuer' : 'signature'),
+      proof: reader.oneOf('proof', ['issuer', 'signature', 'local'], delegated ? 'issuer' : 'signature'),
       possession: reader.oneOf('possession', ['signature', 'dpop', 'web-bot-auth', 'bearer', 'local'], 'signature'),
       ...readDetails(reader),
       request: { method: reader.text('method', 'GET'), path: reader.text('path', '/') },

@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import { isJsonObject, type JsonObject, member, parseStrictJson } from '@countersign/common';
+import type { CedarEngine } from '@countersign/core';
+import { CliError, exitCodes } from '../../cli-error.js';
+import { type Colours, coloursFor, type Io } from '../../io.js';
+import { printableJson } from '../../text.js';
+import { type Filter, filterFor, type FilterOptions } from '../audit/filter.js';
+import { logsIn } from '../audit/logs.js';
+import { mergedLogs } from '../audit/merged-logs.js';
+import { countText, wrapText } from './lines.js';
+import { loadPolicies } from './load.js';
+import { type Agents, type Decided, decidedBy, replayed } from './replayed.js';
+
+export interface ReplayOptions extends Pick<FilterOptions, 'since' | 'until' | 'actor' | 'action'> {
+  readonly log: readonly string[];
+  readonly agents?: string;
+  readonly json: boolean;
+}
+
+/** Decisions that differ alike. */
+interface Change {
+  readonly was: Decided;
+  readonly now: Decided;
+  readonly actor: string;
+  readonly action: string;
+  readonly resource: string;
+  /** Those that decide now. */
+  readonly policies: readonly string[];
+  count: number;
+  /** The first such record of its log. */
+  readonly sequence: number;
+}
+
+/** How many records there are of each kind. */
+interface Counts {
+  replayed: number;
+  differ: number;
+  /** Refused before policy was asked, or lists that were filtered. */
+  beforePolicy: number;
+  unknownAgents: number;
+  /** The same policies decided otherwise, by what is not in the log, or they fail for want of it. */
+  unsure: number;
+  unreadable: number;
+}
+
+/** Most changes that are kept apart; what follows is only counted. */
+const mostChanges = 1000;
+
+/** Puts the decisions of a log to other policies, and shows which would differ. Returns the exit code. */
+export async function replay(folder: string, options: ReplayOptions, io: Io): Promise<number> {
+  const { log, agents: agentsFile, json, ...filters } = options;
+  const filter = filterFor(filters, io.clock());
+  const engine = await loadPolicies(folder);
+  const agents = agentsFile === undefined ? undefined : await readAgents(agentsFile);
+  const logs = await logsIn(log);
+  const result = await replayAll(
+    logs.map(({ directory }) => directory),
+    { engine, agents, filter },
+  );
+  io.out(
+    json
+      ? `${printableJson({ ...result.counts, changes: result.changes })}\n`
+      : asText(result, coloursFor(io.colour.out)),
+  );
+  if (!json) io.err(caution(result.counts, agents));
+  return result.counts.differ === 0 ? exitCodes.ok : exitCodes.unproven;
+}
+
+interface Result {
+  readonly counts: Counts;
+  readonly changes: readonly Change[];
+}
+
+async function replayAll(
+  folders: readonly string[],
+  { engine, agents, filter }: { engine: CedarEngine; agents: Agents | undefined; filter: Filter },
+): Promise<Result> {
+  const counts: Counts = { replayed: 0, differ: 0, beforePolicy: 0, unknownAgents: 0, unsure: 0, unreadable: 0 };
+  const changes = new Map<string, Change>();
+  for await (const lines of mergedLogs(folders)) {
+    for (const { line } of lines) {
+      const record = line.line?.record;
+      if (record === undefined || member(record, 'phase') !== 'decision' || !filter(record)) continue;
+      const one = replayed(record, agents, engine.scopeVocabulary);
+      if (typeof one === 'string') {
+        counts[one] += 1;
+        continue;
+      }
+      const decision = engine.decide(one.query);
+      const now = decidedBy(decision);
+      counts.replayed += 1;
+      if (now === one.was) continue;
+      if (one.policySet === decision.policySet || now === 'error') {
+        counts.unsure += 1;
+        continue;
+      }
+      counts.differ += 1;
+      const { principal, action, resource } = one.query;
+      const shown = `${resource.type}::"${resource.id}"`;
+      const key = JSON.stringify([one.was, now, principal.id, action, shown, decision.policies]);
+      const known = changes.get(key);
+      if (known !== undefined) known.count += 1;
+      else if (changes.size < mostChanges) {
+        const change = { was: one.was, now, actor: principal.id, action, resource: shown, policies: decision.policies };
+        changes.set(key, { ...change, count: 1, sequence: Number(member(record, 'sequence')) });
+      }
+    }
+  }
+  return { counts, changes: [...changes.values()].toSorted((one, other) => other.count - one.count) };
+}
+
+/** Roles, capabilities and owners are not in the log. */
+async function readAgents(path: string): Promise<Agents> {
+  const list = parseStrictJson(await readFile(path, 'utf8'));
+  if (!list.ok || !Array.isArray(list.value)) throw new CliError(`${path} is no list of agents`, exitCodes.usage);
+  const entries = list.value.filter(isJsonObject).map((entry): [string, JsonObject] => {
+    const { id, agent_id: printed, roles, capabilities, owner } = entry;
+    return [String(id ?? printed), { roles, capabilities, owner }];
+  });
+  return new Map(entries);
+}
+
+function asText({ counts, changes }: Result, colours: Colours): string {
+  const rows = changes.map((change) => row(change, colours)).join('');
+  const head = changes.length === 0 ? '' : `${colours.bold('COUNT  WAS       NOW       WHO, WHAT')}\n`;
+  const listed = changes.reduce((sum, { count }) => sum + count, 0);
+  const more = listed < counts.differ ? `${counts.differ - listed} more differ in other ways.\n` : '';
+  const verdict = `${counts.differ} of ${countText(counts.replayed, 'decision')} would differ.`;
+  return `${head}${rows}${more}${(counts.differ === 0 ? colours.green : colours.yellow)(verdict)}\n`;
+}
+
+function row({ count, was, now, actor, action, resource, policies, sequence }: Change, colours: Colours): string {
+  const decided = colours[now === 'allow' ? 'red' : 'yellow'](now.padEnd(8));
+  const by = policies.length === 0 ? 'no policy permits it' : `by ${policies.join(', ')}`;
+  const text = `${actor}: ${action} on ${resource}, first in record ${sequence}; ${by}`;
+  return `${String(count).padStart(5)}  ${was.padEnd(8)}  ${decided}  ${wrapText(text, ' '.repeat(27)).trimStart()}`;
+}
+
+function caution(counts: Counts, agents: Agents | undefined): string {
+  const { beforePolicy, unknownAgents, unsure, unreadable } = counts;
+  const notes = [
+    [beforePolicy, 'not replayed: refused before policy was asked, or lists.'],
+    [unknownAgents, 'not replayed: their agents are not in --agents.'],
+    [unsure, 'cannot be told: these very policies decided otherwise then.'],
+    [unreadable, 'cannot be read.'],
+  ] as const;
+  const counted = notes
+    .filter(([count]) => count > 0)
+    .map(([count, note]) => `${countText(count, 'record')} ${note}\n`);
+  const roles =
+    agents === undefined ? 'Without --agents, no agent has a role, and its capabilities are its scope.\n' : '';
+  return `${counted.join('')}${roles}A log has no attributes or parents of resources, and no authorization details.\n`;
+}

@@ -1,0 +1,74 @@
+import type { JsonObject } from '@countersign/common';
+import type { PolicyDecision, PolicyQuery } from '@countersign/core';
+import { CliError } from '../../cli-error.js';
+import { listAt, textAt, type Unknown } from '../audit/unknown-record.js';
+import { readRequest, type RequestForm } from './request-form.js';
+
+/** What policy said. `approval`: it permits what people approve. `error`: it could not decide. */
+export type Decided = 'allow' | 'deny' | 'approval' | 'error';
+
+/** Roles, capabilities and owner of each agent, by its id. */
+export type Agents = ReadonlyMap<string, JsonObject>;
+
+/** A decision of a log as a question to policy. */
+export interface Replayed {
+  readonly was: Decided;
+  readonly query: PolicyQuery;
+  readonly policySet: string | undefined;
+}
+
+/** Reads the record of a decision; or why it cannot be put to policy. */
+export function replayed(
+  record: Unknown,
+  agents: Agents | undefined,
+  vocabulary: readonly string[],
+): Replayed | 'beforePolicy' | 'unknownAgents' | 'unreadable' {
+  const was = wasDecided(record);
+  if (was === undefined || record['filtered'] !== undefined) return 'beforePolicy';
+  const id = textAt(record, 'actor', 'id') ?? '';
+  const agent = agents?.get(id);
+  if (agents !== undefined && agent === undefined) return 'unknownAgents';
+  try {
+    const query = readRequest(formOf(record, id, agent), 'the record', vocabulary);
+    return { was, query, policySet: textAt(record, 'policySet') };
+  } catch (error) {
+    if (error instanceof CliError) return 'unreadable';
+    throw error;
+  }
+}
+
+export function decidedBy({ cause, decision, approval }: PolicyDecision): Decided {
+  if (cause === 'error') return 'error';
+  return approval === undefined ? decision : 'approval';
+}
+
+/** Undefined: it was refused before policy was asked, or the log could not be written. */
+function wasDecided(record: Unknown): Decided | undefined {
+  const code = textAt(record, 'code');
+  if (code?.startsWith('approval_') === true) return 'approval';
+  if (textAt(record, 'decision') === 'allow') return record['approval'] === undefined ? 'allow' : 'approval';
+  return code === 'policy_denied' ? 'deny' : code === 'policy_error' ? 'error' : undefined;
+}
+
+function formOf(record: Unknown, id: string, agent: JsonObject | undefined): RequestForm {
+  const chain = listAt(record, 'chain');
+  const delegated = chain.length > 1;
+  const subject = {
+    [textAt(record, 'subject', 'type') === 'agent' ? 'onBehalfOfAgent' : 'onBehalfOf']: textAt(record, 'subject', 'id'),
+  };
+  const proof = textAt(chain.at(-1), 'proof');
+  const form = {
+    actor: { id, ...agent },
+    ...(delegated && subject),
+    scope: listAt(record, 'scope'),
+    action: textAt(record, 'action'),
+    resource: record['resource'],
+    depth: Math.max(0, chain.length - 1),
+    via: chain.slice(1, -1).map((hop) => textAt(hop, 'id')),
+    proof,
+    possession: textAt(record, 'possession'),
+    method: textAt(record, 'request', 'method'),
+    path: textAt(record, 'request', 'path'),
+  };
+  return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,96 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { cedarFromDirectory } from '@countersign/core';
+import { type CliResult, runCli } from '../../run-cli.js';
+import { decision, outcome, refusedRequest, temporaryFolder, writeLog } from '../audit/write-log.js';
+
+const old = `@id("reviewers") permit(principal in Role::"reviewer", action == Action::"pr.create", resource)
+when { context.scope.contains("pr:write") };`;
+const folder = temporaryFolder();
+const log = folder.file('log');
+const agents = folder.file('agents.json');
+const denied = { decision: 'deny', code: 'policy_denied', policies: [] } as const;
+
+beforeAll(async () => {
+  mkdirSync(folder.file('old'));
+  writeFileSync(folder.file('old/pulls.cedar'), old);
+  const { policySet } = (await cedarFromDirectory(folder.file('old'))).decide({} as never);
+  await writeLog(log, [
+    decision(0),
+    outcome(0),
+    decision(1),
+    decision(2, { ...denied, action: 'pr.merge' }),
+    decision(3, { decision: 'deny', code: 'insufficient_scope' }),
+    decision(4, { actor: { id: 'agent-b', keyId: 'key-of-b' } }),
+    refusedRequest(5),
+    decision(6, { decision: 'would_refuse', code: 'approval_required', action: 'pr.merge' }),
+    // Its own policies said so, by something that is not in the log.
+    decision(7, { ...denied, policySet }),
+  ]);
+  const key = { publicKey: 'x', capabilities: ['pr:write'] };
+  writeFileSync(
+    agents,
+    JSON.stringify([
+      { agent_id: 'agent-a', roles: ['reviewer'], ...key },
+      { id: 'agent-c', ...key },
+    ]),
+  );
+});
+afterAll(() => folder[Symbol.dispose]());
+
+async function replay(policies: string, ...options: string[]): Promise<CliResult> {
+  const path = folder.file(`policies-${Math.random()}`);
+  mkdirSync(path);
+  writeFileSync(join(path, 'pulls.cedar'), policies);
+  return await runCli(['policy', 'replay', path, '--log', log, ...options]);
+}
+
+it('nothing differs by the policies that decided, and what cannot be told is counted', async () => {
+  const same = await replay(old, '--agents', agents, '--action', 'pr.create');
+  expect(same).toEqual({
+    code: 0,
+    out: '0 of 3 decisions would differ.\n',
+    err: `1 record not replayed: refused before policy was asked, or lists.
+1 record not replayed: their agents are not in --agents.
+1 record cannot be told: these very policies decided otherwise then.
+A log has no attributes or parents of resources, and no authorization details.
+`,
+  });
+});
+
+it('decisions that would differ are shown together, by who, what and which policies', async () => {
+  const open = '@id("all") permit(principal, action, resource) when { context has onBehalfOf };';
+  const closed = '@id("never") forbid(principal, action == Action::"pr.create", resource);';
+  const { code, out } = await replay(`${open}\n${closed}`, '--agents', agents);
+  expect(code).toBe(3);
+  expect(out).toBe(`COUNT  WAS       NOW       WHO, WHAT
+    2  allow     deny      agent-a: pr.create on Repo::"acme/api", first in
+                           record 2; by pulls.cedar#never
+    1  deny      allow     agent-a: pr.merge on Repo::"acme/api", first in
+                           record 5; by pulls.cedar#all
+    1  approval  allow     agent-a: pr.merge on Repo::"acme/api", first in
+                           record 9; by pulls.cedar#all
+4 of 5 decisions would differ.
+`);
+});
+
+it('agents have no roles when no file of agents is given', async () => {
+  const { code, out, err } = await replay(old, '--json', '--actor', 'agent-a');
+  expect(code).toBe(3);
+  expect(JSON.parse(out)).toMatchObject({
+    replayed: 5,
+    changes: [
+      { was: 'allow', now: 'deny', count: 2, actor: 'agent-a', policies: [] },
+      { was: 'approval', now: 'deny' },
+    ],
+  });
+  expect(err).toBe('');
+  expect((await replay(old)).err).toContain('Without --agents, no agent has a role');
+});
+
+it('a wrong folder or file is an error', async () => {
+  writeFileSync(folder.file('none.json'), '{}');
+  expect(await replay(old, '--agents', folder.file('none.json'))).toMatchObject({ code: 2, out: '' });
+  expect((await runCli(['policy', 'replay', folder.path, '--log', folder.file('nowhere')])).code).not.toBe(0);
+});
