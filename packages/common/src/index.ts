@@ -41,6 +41,7 @@ export { crossesInClear, type PlainHttp, secureUrl } from './net/secure-url.js';
 export {
   bodyFields,
   credentialFields,
+  discoveryPath,
   guardDefaults,
   guardMaxima,
   mcpFields,

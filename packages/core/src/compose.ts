@@ -7,7 +7,7 @@ import { type DpopChallenge, refusalResponse, type RefusalResponse } from './mod
 import type { HttpRequest } from './model/request.js';
 import type { GuardOptions, GuardValues } from './options/guard-options.js';
 import { readGuardOptions } from './options/option-table.js';
-import type { ProtectedResource } from './options/protected-resource.js';
+import { type Discovery, discoveryOf, type ProtectedResource } from './options/protected-resource.js';
 import { type Authentication, createAuthentication } from './guard/authentication.js';
 import { createDecisions, type Decisions } from './guard/decisions.js';
 import { createLocalCallers, type LocalIdentity } from './guard/local.js';
@@ -45,6 +45,7 @@ export interface GuardParts {
   readonly local: (identity: LocalIdentity) => Caller;
   readonly respond: (refused: Refusal) => RefusalResponse;
   readonly protectedResource: ProtectedResource | undefined;
+  readonly discovery: Discovery;
   readonly revocations: Revocations;
   readonly mode: 'enforce' | 'observe';
   readonly onTrouble: (message: string) => void;
@@ -113,6 +114,7 @@ function compose(values: GuardValues): GuardParts {
         values.protectedResource?.metadataUrl,
       ),
     protectedResource: values.protectedResource,
+    discovery: discoveryOf({ ...values, audiences }),
     revocations: revocationsIn(ownRevocations, clock),
     mode: values.mode,
     onTrouble,

@@ -6,7 +6,7 @@ import type { Refusal } from './model/refusal.js';
 import type { RefusalResponse } from './model/refusal-response.js';
 import type { HttpRequest } from './model/request.js';
 import type { GuardOptions } from './options/guard-options.js';
-import type { ProtectedResource } from './options/protected-resource.js';
+import type { Discovery, ProtectedResource } from './options/protected-resource.js';
 import type { Authentication } from './guard/authentication.js';
 import type { Decisions } from './guard/decisions.js';
 import type { LocalIdentity } from './guard/local.js';
@@ -53,6 +53,8 @@ export interface Guard extends Decisions {
   respond(refused: Refusal): RefusalResponse;
   /** What the option `protectedResource` publishes (RFC 9728); undefined without it. */
   readonly protectedResource: ProtectedResource | undefined;
+  /** What clients may know before they sign. The adapters serve it, where `agentAuth` is mounted at the root. */
+  readonly discovery: Discovery;
   /**
    * Revokes agents, keys, subjects, delegations and issuers, in the memory of this process: effective for the next
    * request, the next decision and one under way, for everything that rests on them.
@@ -81,8 +83,8 @@ export interface Guard extends Decisions {
  * ```
  */
 export async function createGuard(options: GuardOptions): Promise<Guard> {
-  const { authenticate, decisions, outcomes, local, respond, protectedResource, revocations, mode, onTrouble, close } =
-    await composeGuard(options);
+  const parts = await composeGuard(options);
+  const { authenticate, decisions, outcomes, local, respond, mode, onTrouble, close } = parts;
   const troubles = new FailureThrottles(Date.now);
 
   function report(trouble: string, cause?: string): void {
@@ -104,8 +106,9 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     report,
     mode,
     respond,
-    protectedResource,
-    revocations,
+    protectedResource: parts.protectedResource,
+    discovery: parts.discovery,
+    revocations: parts.revocations,
     close,
   };
 }

@@ -72,7 +72,7 @@ export type { Authentication } from './guard/authentication.js';
 export type { Decisions } from './guard/decisions.js';
 export type { LocalIdentity } from './guard/local.js';
 export type { GuardOptions } from './options/guard-options.js';
-export type { ProtectedResource, ProtectedResourceOptions } from './options/protected-resource.js';
+export type { Discovery, ProtectedResource, ProtectedResourceOptions } from './options/protected-resource.js';
 export { isLoopback } from '@countersign/common';
 export type { HttpRequest } from './model/request.js';
 export type { AgentRegistry } from './keys/agent-registry.js';

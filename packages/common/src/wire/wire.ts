@@ -80,5 +80,8 @@ export const wireBounds = {
   maxNonceLength: 256,
 } as const;
 
+/** Where a client learns the audience, the limits and the accepted proofs of an API. */
+export const discoveryPath = '/.well-known/countersign';
+
 /** The `type` of a refusal (RFC 9457) is a page of the site of the documentation: this, and the code. */
 export const refusalPages = 'https://countersign.github.io/countersign/refusals/';

@@ -4,7 +4,7 @@ import type { Guard } from '../guard.js';
 import { type Awaitable, errorMessage, isPromise } from '@countersign/common';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { RefusalError } from '../model/refusal-response.js';
+import { RefusalError, type RefusalResponse } from '../model/refusal-response.js';
 import type { RequestBody } from '../model/request-body.js';
 import { type HttpRequest, pathOf } from '../model/request.js';
 import { holdIncoming, streamIncoming } from '../stages/body/incoming-body.js';
@@ -70,6 +70,10 @@ export async function admit(
   const incoming = incomingRequest(request, exchange.target, takeBody(provideGuard, exchange, streamBody));
   let guard = provideGuard();
   if (isPromise(guard)) guard = await guard;
+  if (asksForDiscovery(guard, exchange)) {
+    respond(discoveryAnswer(guard));
+    return false;
+  }
   const refuse = refuser(guard, request, onRefusal, respond);
   const authentication = await guard.authenticate(incoming);
   if (!authentication.ok) {
@@ -78,6 +82,21 @@ export async function admit(
   }
   const admission = admitFirst(guard, authentication, { incoming, exchange, refuse });
   return admitBelow(admission, request, { everyRequest, unmapped }, refuse);
+}
+
+/** A client asks before it signs, so this one target needs no signature. */
+function asksForDiscovery({ discovery }: Guard, { request: { method }, target }: HostExchange): boolean {
+  return target === discovery.path && (method === 'GET' || method === 'HEAD');
+}
+
+/** The same for everybody, also for clients in browsers. */
+function discoveryAnswer({ discovery }: Guard): RefusalResponse {
+  const headers = {
+    'content-type': 'application/json',
+    'cache-control': 'public, max-age=300',
+    'access-control-allow-origin': '*',
+  };
+  return { status: 200, headers, body: JSON.stringify(discovery.document) };
 }
 
 /** Holds the body, or streams it if the application says so. If its function fails, the body is held. */

@@ -1,4 +1,4 @@
-import { checkOptionNames, ConfigError } from '@countersign/common';
+import { checkOptionNames, ConfigError, discoveryPath, profileTag } from '@countersign/common';
 import { parseScope } from '@countersign/delegation';
 import { dpopAlgorithms } from '../stages/possession/dpop-proof.js';
 
@@ -18,6 +18,53 @@ export interface ProtectedResource {
   /** The path of that URL, with `/.well-known/oauth-protected-resource` at its start. */
   readonly metadataPath: string;
   readonly document: Readonly<Record<string, unknown>>;
+}
+
+/** What a client asks before it signs (wire profile). The adapters answer with it at `path`, to everybody. */
+export interface Discovery {
+  readonly path: string;
+  readonly document: Readonly<Record<string, unknown>>;
+}
+
+/** The options that it tells of. */
+interface DiscoveryFacts {
+  readonly audiences: readonly string[];
+  readonly maxAgeSeconds: number;
+  readonly clockSkewSeconds: number;
+  readonly maxBodyBytes: number;
+  readonly maxDelegationDepth: number;
+  readonly maxLinkLifetimeSeconds: number;
+  readonly scopeMatch: string;
+  readonly dpop: unknown;
+  readonly webBotAuth: unknown;
+  readonly bearer: boolean;
+  readonly protectedResource: ProtectedResource | undefined;
+}
+
+/** Names no issuer, agent or policy: only what a client could find out by requests that are refused. */
+export function discoveryOf(facts: DiscoveryFacts): Discovery {
+  const { dpop, webBotAuth, bearer, protectedResource } = facts;
+  const proofs = {
+    signature: true,
+    dpop: dpop !== undefined,
+    'web-bot-auth': webBotAuth !== undefined,
+    bearer,
+  };
+  return Object.freeze({
+    path: discoveryPath,
+    document: Object.freeze({
+      audience: facts.audiences,
+      proofs: Object.entries(proofs).flatMap(([name, accepted]) => (accepted ? [name] : [])),
+      tag: profileTag,
+      signature_max_age_seconds: facts.maxAgeSeconds,
+      clock_skew_seconds: facts.clockSkewSeconds,
+      body_max_bytes: facts.maxBodyBytes,
+      delegation_max_depth: facts.maxDelegationDepth,
+      link_max_lifetime_seconds: facts.maxLinkLifetimeSeconds,
+      scope_match: facts.scopeMatch,
+      ...(protectedResource && { resource_metadata: protectedResource.metadataUrl }),
+    }),
+  });
 }
 
 /** The other options that the metadata tells of. */
