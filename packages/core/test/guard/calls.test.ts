@@ -160,6 +160,36 @@ describe('A call within a request', () => {
     expect(used).toEqual([]);
   });
 
+  it('is judged by the clock of the moment after people have approved [C11]', async () => {
+    let later = 0;
+    const clock = (): number => Date.now() + later;
+    const waited = (seconds: number, decidedAfter: number): ApprovalQueue => {
+      return ({ binding }) => {
+        const asked = Math.floor(clock() / 1000);
+        later += seconds * 1000;
+        const at = asked + decidedAfter;
+        const approvers = [{ id: 'user_42', groups: ['managers'], decidedAt: at }];
+        return {
+          status: 'approved',
+          id: `queue-${seconds}`,
+          binding,
+          askedAt: asked,
+          issuedAt: at,
+          expiresAt: at + 20,
+          approvers,
+        };
+      };
+    };
+    const policy = { ...engine(() => ({ ...allow, approval: requirement })), asksApproval: true };
+    const answers = [];
+    for (const queue of [waited(30, 29), waited(60, 0)]) {
+      const { guard } = await guarded({ policy, approvals: { queue }, clock });
+      answers.push(await guard.begin(await letIn(guard), digested).authorize(permission));
+      later = 0;
+    }
+    expect(answers).toMatchObject([{ ok: true }, { ok: false, refusal: { code: 'approval_expired' } }]);
+  });
+
   it('is not approved without its arguments if nothing binds its request to its sender [C11]', async () => {
     const asks: unknown[] = [];
     const queue: ApprovalQueue = (asked) => (asks.push(asked), { status: 'pending' });

@@ -81,17 +81,18 @@ export function createApprove(parts: ApproveParts): Approve {
     }
   }
 
-  async function find(unit: ConsentUnit, ask: ApprovalAsk, now: number): Promise<FoundApproval | Refusal> {
+  async function find(unit: ConsentUnit, ask: ApprovalAsk): Promise<FoundApproval | Refusal> {
     const fields = unit.received?.request.fields;
     const [text, ...others] = unit.approval === undefined ? (fields?.raw('agent-approval') ?? []) : [unit.approval];
     if (others.length > 0) return refusal('approval_malformed', 'more than one Agent-Approval field');
     if (text === undefined) return await askQueue(ask);
-    return await verifyApprovalToken(text, approvals?.issuers ?? new Map(), now);
+    return await verifyApprovalToken(text, approvals?.issuers ?? new Map(), clock() / 1000);
   }
 
   /** Once, and in time also after the store has answered: it may have forgotten an approval that ended meanwhile. */
-  async function use({ claims }: FoundApproval, now: number): Promise<Refusal | undefined> {
+  async function use({ claims }: FoundApproval): Promise<Refusal | undefined> {
     const { issuer, id, issuedAt } = claims;
+    const now = clock() / 1000;
     const until = claims.expiresAt + clockSkewSeconds;
     try {
       const result = await answerInTime(lookupTimeoutSeconds, () => uses.use({ issuer, id, issuedAt, until, now }));
@@ -112,28 +113,25 @@ export function createApprove(parts: ApproveParts): Approve {
   }
 
   /** Uses an approval up unless it is revoked, also in the time that this takes, or policy has changed while people decided. */
-  async function spend(
-    found: FoundApproval,
-    { changedSince }: ConsentQuestion,
-    now: number,
-  ): Promise<Refusal | undefined> {
+  async function spend(found: FoundApproval, { changedSince }: ConsentQuestion): Promise<Refusal | undefined> {
     const revoked = revocations.ofApproval(found.claims, found.namespace);
     const refused = (await revoked()) ?? (await changedSince());
     if (refused !== undefined || observes) return refused;
-    return (await use(found, now)) ?? (await revoked());
+    return (await use(found)) ?? (await revoked());
   }
 
   async function consent(question: ConsentQuestion, unit: ConsentUnit, ask: ApprovalAsk): Promise<Consent> {
     const { binding, request } = ask;
-    const now = clock() / 1000;
-    const found = await find(unit, ask, now);
+    const found = await find(unit, ask);
     if ('code' in found) return { ok: false, refused: found, approval: { binding } };
     const { claims, namespace, groups } = found;
     const { issuer, id } = claims;
     const breakGlass = approvals?.breakGlass ?? [];
+    // Of now: people may have decided while their queue was asked.
+    const now = clock() / 1000;
     const problem = checkApproval(claims, request, { now, clockSkewSeconds, breakGlass, namespace, groups });
     const refused =
-      problem === undefined ? await spend(found, question, now) : refusal(problemCodes[problem.kind], problem.detail);
+      problem === undefined ? await spend(found, question) : refusal(problemCodes[problem.kind], problem.detail);
     if (refused !== undefined) return { ok: false, refused, approval: { binding, id, issuer } };
     return { ok: true, approval: recorded(found, request) };
   }
