@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import {
   checkpointsFileName,
@@ -9,6 +9,7 @@ import {
   readLogLine,
   splitCheckpoints,
 } from '@countersign/audit-verifier';
+import { codeOf } from '@countersign/common';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { hasCheckpoints, hasLog, requireLog } from './sources.js';
 
@@ -19,33 +20,65 @@ export interface LogFolder {
   readonly name: string;
 }
 
+/** As deep as folders are searched for logs. */
+const maxDepth = 4;
+
 /**
- * The logs of the folders that were named: each is the folder of a log, or a folder of such folders, as of the processes
- * of one API.
+ * The logs of the folders that were named: of each, its own log and those of the folders in it, as of the processes of one
+ * API.
  *
- * @throws CliError if there is no log in one of them, or a log is named twice.
+ * @throws CliError if there is no log in one of them, a folder cannot be read, or a log is named twice.
  */
 export async function logsIn(directories: readonly string[]): Promise<readonly LogFolder[]> {
-  const found = (await Promise.all(directories.map(foldersIn))).flat();
-  const paths = found.map((directory) => resolve(directory));
-  if (new Set(paths).size < paths.length) {
+  const found: string[] = [];
+  for (const directory of directories) {
+    const logs = await foldersIn(directory);
+    if (logs.length === 0) await requireLog(directory);
+    found.push(...logs);
+  }
+  if (new Set(found.map((directory) => resolve(directory))).size < found.length) {
     throw new CliError('a folder is named twice: each of its records would be shown twice', exitCodes.usage);
   }
-  const names = paths.map((path) => basename(path));
-  const areNames = new Set(names).size === names.length;
-  return found.map((directory, index) => ({ directory, name: (areNames ? names[index] : undefined) ?? directory }));
+  return named(found);
 }
 
-async function foldersIn(directory: string): Promise<readonly string[]> {
-  if (await isLog(directory)) return [directory];
-  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-  const inside = entries
-    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
-    .map(({ name }) => join(directory, name));
-  const areLogs = await Promise.all(inside.map(isLog));
-  const logs = inside.filter((_, index) => areLogs[index]).toSorted();
-  if (logs.length === 0) await requireLog(directory);
-  return logs;
+/** Folders with the names that tell them apart. */
+export function named(directories: readonly string[]): readonly LogFolder[] {
+  const names = directories.map((directory) => basename(resolve(directory)));
+  const areNames = new Set(names).size === names.length;
+  return directories.map((directory, index) => ({
+    directory,
+    name: (areNames ? names[index] : undefined) ?? directory,
+  }));
+}
+
+/**
+ * A folder, if it holds a log, and all such folders in it: one log must not hide the others.
+ *
+ * @throws CliError if one of them cannot be read.
+ */
+export async function foldersIn(directory: string, depth = 0): Promise<readonly string[]> {
+  const found = (await isLog(directory)) ? [directory] : [];
+  if (depth === maxDepth) return found;
+  const inside = await subfolders(directory, depth === 0);
+  const logs = await Promise.all(inside.map((folder) => foldersIn(folder, depth + 1)));
+  return [...found, ...logs.flat()];
+}
+
+/** Links further down could lead back up. */
+async function subfolders(directory: string, followsLinks: boolean): Promise<readonly string[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  const folders: string[] = [];
+  for (const entry of entries) {
+    const path = join(directory, entry.name);
+    const isLinked = followsLinks && entry.isSymbolicLink() && (await stat(path).catch(() => undefined))?.isDirectory();
+    // At the root of a volume, and nobody but root may read it.
+    if ((entry.isDirectory() || isLinked === true) && entry.name !== 'lost+found') folders.push(path);
+  }
+  return folders.toSorted();
 }
 
 /**
@@ -53,8 +86,8 @@ async function foldersIn(directory: string): Promise<readonly string[]> {
  * no mistake in the command.
  */
 export async function logsToVerify(directory: string, checkpoints: readonly string[]): Promise<readonly LogFolder[]> {
-  if (checkpoints.length === 0) return await logsIn([directory]);
-  return await logsIn([directory]).catch(() => [{ directory, name: basename(resolve(directory)) }]);
+  const isLost = checkpoints.length > 0 && (await foldersIn(directory)).length === 0;
+  return isLost ? named([directory]) : await logsIn([directory]);
 }
 
 /** Checkpoints without segments show a log that is gone, which must not be passed over. */

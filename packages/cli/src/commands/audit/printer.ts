@@ -25,20 +25,32 @@ export interface PrinterOptions {
 export class Printer {
   readonly #io: Io;
   /** One for each log, because an outcome is in the log of its decision. */
-  readonly #matchers: readonly Matcher[];
-  readonly #names: readonly LogName[];
+  readonly #matchers: Matcher[] = [];
+  readonly #filter: Filter;
   readonly #json: boolean;
   readonly #shortNames = new ShortNames();
+  #names: readonly LogName[] = [];
   #unreadable = 0;
   #shown = 0;
 
   constructor(io: Io, { filter, json, names = [] }: PrinterOptions) {
-    const width = Math.max(...names.map((name) => printable(name).length));
     this.#io = io;
-    this.#names = names.map((name) => ({ name: printable(name), width }));
-    this.#matchers = Array.from({ length: Math.max(1, names.length) }, () => new Matcher(filter));
+    this.#filter = filter;
     this.#json = json;
-    if (!json) io.out(`${headRow(this.#style, this.#names[0])}\n`);
+    this.nameLogs(names);
+  }
+
+  /** The logs from now on: those of before, in their order, and others after them. */
+  nameLogs(names: readonly string[]): void {
+    const width = Math.max(...names.map((name) => printable(name).length));
+    this.#names = names.map((name) => ({ name: printable(name), width }));
+    while (this.#matchers.length < Math.max(1, names.length)) this.#matchers.push(new Matcher(this.#filter));
+    if (!this.#json) this.#io.out(`${headRow(this.#style, this.#names[0])}\n`);
+  }
+
+  /** How many logs have names. */
+  get logs(): number {
+    return this.#names.length;
   }
 
   get shown(): number {

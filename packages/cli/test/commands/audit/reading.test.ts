@@ -471,6 +471,22 @@ describe.runIf(built)('audit tail --follow', () => {
     expect(await tail.ended).toEqual([1, null]);
   });
 
+  it('shows the records of a process that begins its log later', async () => {
+    using other = temporaryFolder();
+    const log = other.file('log');
+    const first = auditFile(`${log}/1`);
+    await first.write(decision(1));
+    await using tail = follow(log, '--phase', 'decision', '-n', '1');
+    expect(await tail.next()).toBe('decision-1');
+    const second = auditFile(`${log}/2`);
+    for (let number = 2; number < 30; number++) await second.write(decision(number));
+    for (let number = 2; number < 30; number++) expect(await tail.next()).toBe(`decision-${number}`);
+    await first.write(decision(30));
+    expect(await tail.next()).toBe('decision-30');
+    await first.close?.();
+    await second.close?.();
+  });
+
   it('ends silently on SIGINT, and when its output is closed', async () => {
     using other = temporaryFolder();
     const sink = auditFile(other.file('log'));

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../run-cli.js';
 import { changeLines, decision, temporaryFolder, writeLog } from './write-log.js';
@@ -128,6 +128,30 @@ describe('a folder of logs', () => {
     await writeLog(logs.file('new'), [decision(2), decision(3)]);
     const { out } = await runCli(['audit', 'tail', logs.path, '--json', '-n', '7']);
     expect(out.trim().split('\n')).toHaveLength(7);
+  });
+
+  it.each(['.', 'old', 'old/2025'])('is read with a log that was begun before, in %s', async (place) => {
+    using logs = copy();
+    const key = await writeLog(`${logs.path}/${place}`, [decision(9)]);
+    const path = logs.path;
+    writeFileSync(`${path}.vkey`, `${readFileSync(keys, 'utf8')}${key}\n`);
+    const queried = await runCli(['audit', 'query', path, '--json']);
+    expect(idsIn(queried.out)).toEqual([...byTime, 'decision-9']);
+    const verified = await runCli(['audit', 'verify', path, '--key', `${path}.vkey`]);
+    expect([verified.code, verified.out.match(/The log is whole/g)]).toEqual([0, Array(3).fill('The log is whole')]);
+    expect(await runCli(['audit', 'verify', path, '--key', keys])).toMatchObject({ code: 3 });
+    rmSync(`${path}.vkey`);
+  });
+
+  it('is not read in part', async ({ skip }) => {
+    skip(process.getuid?.() === 0 || process.platform === 'win32', 'root reads every folder');
+    using logs = copy();
+    mkdirSync(`${logs.path}/lost+found`, { mode: 0 });
+    expect(await runCli(['audit', 'query', logs.path])).toMatchObject({ code: 0 });
+    chmodSync(logs.log('0'), 0);
+    const { code, err } = await runCli(['audit', 'query', logs.path]);
+    chmodSync(logs.log('0'), 0o700);
+    expect([code, err]).toEqual([1, expect.stringContaining('cannot be read (EACCES)')]);
   });
 
   it('is told apart from a copy when it is queried', async () => {
