@@ -140,7 +140,7 @@ export async function testKit(options: TestKitOptions): Promise<TestKit> {
     approvals,
     revocations: guard.revocations,
     agents: registry,
-    attacks: createAttacks({ ...world, guard, registry, register, traffic: options.traffic ?? 'agents' }),
+    attacks: createAttacks({ ...world, guard, registry, register, options }),
     unsigned: createClient(async ({ headers }) => ({ ...headers, host: new URL(origin).host })),
     jwks: issuer.jwks,
     agent: (id, { capabilities = [], roles = [] } = {}) => register(id, capabilities, roles).caller,

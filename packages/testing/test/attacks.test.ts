@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Attack, type TestApp, type TestKit, testKit } from '../src/index.js';
+import { type Attack, type TestApp, type TestKit, testKit, type TestKitOptions } from '../src/index.js';
 import '../src/vitest.js';
 import { apps, policy } from './apps.js';
 
@@ -40,6 +40,23 @@ describe.each(Object.entries(apps))('the attacks on %s', (_name, createApp) => {
 });
 
 describe('the attacks', () => {
+  it.each<Partial<TestKitOptions>>([
+    { bearer: true },
+    { dpop: true, webBotAuth: true, traffic: 'mixed' },
+    { maxDelegationDepth: 1, maxAgeSeconds: 3600, clockSkewSeconds: 300 },
+    { origin: 'http://localhost:3000', scopeMatch: 'exact' },
+  ])('have the codes of the options %j', async (options) => {
+    const t = await testKit({ policy: await policy(), ...options });
+    const app = await apps['express']!(t.guard);
+    const bot = t.agent('bot', { capabilities: scope });
+    for (const caller of [bot, bot.onBehalfOf('alice')]) {
+      for (const { name, code, send } of t.attacks.for(caller, { path: '/prs' })) {
+        expect(await send(app), name).toBeRefusedWith(code);
+      }
+    }
+    await t.close();
+  });
+
   it('leave out what mixed traffic lets through to the login of the application', async () => {
     const t = await testKit({ policy: await policy(), traffic: 'mixed' });
     const app = await apps['express']!(t.guard);

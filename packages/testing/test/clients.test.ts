@@ -46,6 +46,7 @@ describe('fetch', () => {
     const { port } = server.address() as AddressInfo;
     expect((await alice.fetch(`http://127.0.0.1:${port}`, '/prs')).status).toBe(200);
     expect((await alice.fetch(server, '/prs')).status).toBe(200);
+    expect((await alice.fetch({ getHttpServer: () => server }, '/prs')).status).toBe(200);
     server.close();
   });
 

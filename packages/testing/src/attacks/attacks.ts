@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { ConfigError } from '@countersign/common';
-import type { AgentRegistry, Guard, RefusalCode } from '@countersign/core';
+import { ConfigError, guardDefaults } from '@countersign/common';
+import type { AgentRegistry, Guard, GuardOptions, RefusalCode } from '@countersign/core';
 import { type Held, heldBy, type TestCaller, type World } from '../caller.js';
 import type { TestRequest } from '../clients/client.js';
 import { withBody } from '../clients/sign-fields.js';
@@ -41,14 +41,15 @@ export interface Attacks {
 interface AttackWorld extends World {
   readonly guard: Guard;
   readonly registry: AgentRegistry;
-  readonly traffic: 'agents' | 'mixed';
+  readonly options: Pick<GuardOptions, 'traffic' | 'bearer' | 'maxDelegationDepth'>;
   readonly register: (id: string, capabilities: readonly string[], roles: readonly string[]) => { readonly held: Held };
 }
 
 const attempts: readonly Attempt[] = [...onSignatures, ...onBodies, ...onTokens, ...onLinks, ...onAgents];
 
 export function createAttacks(world: AttackWorld): Attacks {
-  const { guard, registry, register, traffic } = world;
+  const { guard, registry, register, options } = world;
+  const { traffic = 'agents', bearer = false, maxDelegationDepth = guardDefaults.maxDelegationDepth } = options;
   return {
     for(caller, { path, method = 'GET', headers = {}, body }) {
       if (guard.mode === 'observe') throw new ConfigError("attacks: mode is 'observe', so nothing is refused.");
@@ -60,6 +61,8 @@ export function createAttacks(world: AttackWorld): Attacks {
         hasToken: by.token !== undefined,
         linked: by.linked,
         marked: traffic === 'agents' || by.token !== undefined || by.linked,
+        bearer: bearer && by.token !== undefined,
+        mayLink: maxDelegationDepth > 1,
       };
       const scene = {
         guard,
@@ -68,9 +71,9 @@ export function createAttacks(world: AttackWorld): Attacks {
       };
       const controls = new Map<TestApp, Promise<void>>();
 
-      const attack = ({ name, code, make }: Attempt): Attack => ({
+      const attack = ({ name, code, bearerCode, make }: Attempt): Attack => ({
         name,
-        code,
+        code: kind.bearer ? (bearerCode ?? code) : code,
         async send(app) {
           const control = controls.get(app) ?? sendHonest(app, forge);
           controls.set(app, control);

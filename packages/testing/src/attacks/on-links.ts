@@ -5,7 +5,7 @@ import type { Attempt, RequestKind } from './attempt.js';
 import type { Forge } from './forge.js';
 import { tokenOf } from './on-tokens.js';
 
-const needs = ({ hasToken, linked }: RequestKind): boolean => hasToken && !linked;
+const needs = ({ hasToken, linked, mayLink }: RequestKind): boolean => hasToken && !linked && mayLink;
 
 /** What is wrong with a link, by which an accomplice got what the caller holds. */
 export const onLinks: readonly Attempt[] = [

@@ -6,6 +6,7 @@ export const onSignatures: readonly Attempt[] = [
   {
     name: 'no signature at all',
     code: 'signature_required',
+    bearerCode: 'token_not_bound_to_agent',
     needs: ({ marked }) => marked,
     make: (forge) => forge.altered(() => ({ headers: { signature: undefined, 'signature-input': undefined } })),
   },
@@ -17,6 +18,7 @@ export const onSignatures: readonly Attempt[] = [
   {
     name: 'Signature-Input removed',
     code: 'signature_ambiguous',
+    bearerCode: 'token_not_bound_to_agent',
     needs: ({ marked }) => marked,
     make: (forge) => forge.altered(() => ({ headers: { 'signature-input': undefined } })),
   },
@@ -114,12 +116,14 @@ export const onSignatures: readonly Attempt[] = [
   {
     name: 'no tag',
     code: 'signature_required',
+    bearerCode: 'token_not_bound_to_agent',
     needs: ({ marked }) => marked,
     make: (forge) => forge.signed({ parameters: { tag: undefined } }),
   },
   {
     name: 'the tag of another profile',
     code: 'signature_required',
+    bearerCode: 'token_not_bound_to_agent',
     needs: ({ marked }) => marked,
     make: (forge) => forge.signed({ parameters: { tag: 'another-profile' } }),
   },

@@ -17,12 +17,6 @@ export const onTokens: readonly Attempt[] = [
     make: (forge) => forge.signed({ uncovered: ['authorization'] }),
   },
   {
-    name: 'a token without any signature, as a bearer',
-    code: 'signature_required',
-    needs,
-    make: (forge) => forge.altered(() => ({ headers: { signature: undefined, 'signature-input': undefined } })),
-  },
-  {
     name: 'a token stolen by another agent',
     code: 'token_not_bound_to_agent',
     needs,
