@@ -54,8 +54,13 @@ func (a *Agent) AskApproval(ctx context.Context, refusal *Refusal, question Ques
 	if needed == nil {
 		return nil, failed(CodeApprovalImpossible, "The refusal does not ask for an approval.")
 	}
-	if len(needed.Issuers) > 0 && !slices.Contains(needed.Issuers, a.authority.issuer) {
+	if !slices.Contains(needed.Issuers, a.authority.issuer) {
 		return nil, failed(CodeApprovalImpossible, "The API takes no approvals of the authority of this agent.")
+	}
+	request, _ := needed.request.(map[string]any)
+	actor, _ := request["actor"].(map[string]any)
+	if actor["id"] != a.ID() || needed.sent != nil && !needed.sent.is(request) {
+		return nil, failed(CodeApprovalImpossible, "The API wants people to approve another request than the one that was sent.")
 	}
 	details := map[string]any{"type": approvalDetailsType, "binding": needed.binding, "request": needed.request}
 	if shown := question.shown(); len(shown) > 0 {

@@ -44,7 +44,7 @@ const (
 	CodeApprovalExpired Code = "approval_expired"
 	// CodeApprovalWithdrawn: the agent took the question back.
 	CodeApprovalWithdrawn Code = "approval_withdrawn"
-	// CodeApprovalImpossible: the API takes no approvals of this authority.
+	// CodeApprovalImpossible: the API takes no approvals of this authority, or names another request than was sent.
 	CodeApprovalImpossible Code = "approval_impossible"
 	// CodeApprovalRefused: the authority does not take the question.
 	CodeApprovalRefused Code = "approval_refused"

@@ -30,11 +30,13 @@ type Refusal struct {
 type NeededApproval struct {
 	// URL is the page of the application where it asks people itself. Then repeat the request later.
 	URL string
-	// Issuers are the authorities whose approvals count. Empty: any that the API knows.
+	// Issuers are the authorities whose approvals count. Empty: the application asks people itself.
 	Issuers []string
 
 	binding any
 	request any
+	// What was sent. Nil if it is not known.
+	sent *sentRequest
 }
 
 func (r *Refusal) Error() string {
@@ -62,10 +64,14 @@ func CheckResponse(response *http.Response) error {
 	if err != nil || len(body) > maxProblemBytes {
 		return nil
 	}
-	if refusal := readRefusal(response.StatusCode, response.Header, body); refusal != nil {
-		return refusal
+	refusal := readRefusal(response.StatusCode, response.Header, body)
+	if refusal == nil {
+		return nil
 	}
-	return nil
+	if refusal.Approval != nil {
+		refusal.Approval.sent = sentBy(response.Request)
+	}
+	return refusal
 }
 
 func readRefusal(status int, header http.Header, body []byte) *Refusal {

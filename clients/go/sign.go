@@ -2,7 +2,6 @@ package countersign
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"fmt"
 	"regexp"
 	"slices"
@@ -79,8 +78,7 @@ func (r *rules) sign(held credentials, request unsigned, ahead time.Duration, no
 		return signed{}, failed(CodeInsecureCredential, "Everyone on the way to "+to.origin()+" could read the request and its credentials: use https.")
 	}
 	if len(request.body) > 0 {
-		sum := sha256.Sum256(request.body)
-		fields = append(fields, field{"Content-Digest", "sha-256=:" + toBase64(sum[:]) + ":"})
+		fields = append(fields, field{"Content-Digest", digestOf(request.body)})
 	}
 	created := r.clock().Add(ahead).Unix()
 	if nonce == "" {

@@ -59,7 +59,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		// The signed copy has credentials, and a caller may log what was sent.
-		response.Request = request
+		response.Request = request.WithContext(signed.Context())
 		to, err := readURL(urlOf(signed))
 		if err != nil {
 			return nil, err
@@ -133,7 +133,8 @@ func (s *Signer) signCopy(request *http.Request, body []byte) (*http.Request, er
 	if err != nil {
 		return nil, err
 	}
-	signed := request.Clone(request.Context())
+	sent := &sentRequest{method, to.authority, to.target(), digestOf(body)}
+	signed := request.Clone(context.WithValue(request.Context(), sentKey{}, sent))
 	signed.Method, signed.Host, signed.URL.Host, signed.URL.Fragment = method, to.authority, to.authority, ""
 	signed.Header = headerOf(made.fields)
 	signed.TransferEncoding, signed.Trailer = nil, nil

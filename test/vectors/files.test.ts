@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { answerVectors } from './make/answers.js';
+import { approvalVectors } from './make/approvals.js';
 import { authorityVectors } from './make/authority.js';
 import { bundleVectors } from './make/bundles.js';
 import { digestVectors } from './make/digests.js';
@@ -19,6 +20,7 @@ it.each<[file: string, make: () => object | Promise<object>]>([
   ['bundles', bundleVectors],
   ['answers', answerVectors],
   ['authority', authorityVectors],
+  ['approvals', approvalVectors],
 ])('%s.json has what the packages make', async (file, make) => {
   const text = `${JSON.stringify(await make(), null, 2)}\n`;
   await expect(text).toMatchFileSnapshot(join(import.meta.dirname, `${file}.json`));

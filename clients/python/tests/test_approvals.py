@@ -134,7 +134,7 @@ def test_an_authority_of_the_api_is_asked_only() -> None:
         server.answers = [answer(200, {}, metadata), answer(200, {}, body)]
         fresh = Agent(IDS["runner"], key_named("runner"), origins=["https://api.acme.dev"], authority=server.url)
         with pytest.raises(AgentError) as nothing:
-            fresh.ask_approval(required({}))
+            fresh.ask_approval(required({"issuers": [server.url], "request": {"actor": {"id": IDS["runner"]}}}))
         assert nothing.value.code == "authority_unavailable"
     server.close()
 

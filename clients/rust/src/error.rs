@@ -41,7 +41,7 @@ pub enum Code {
     ApprovalExpired,
     /// The agent took the question back.
     ApprovalWithdrawn,
-    /// The API takes no approvals of this authority.
+    /// The API takes no approvals of this authority, or names another request than was sent.
     ApprovalImpossible,
     /// The authority does not take the question.
     ApprovalRefused,

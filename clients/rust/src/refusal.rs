@@ -34,12 +34,15 @@ pub struct Refusal {
 pub struct NeededApproval {
     /// The page of the application where it asks people itself. Then repeat the request later.
     pub url: Option<String>,
-    /// The authorities whose approvals count. Empty: any that the API knows.
+    /// The authorities whose approvals count. Empty: the application asks people itself.
     pub issuers: Vec<String>,
     #[cfg_attr(not(feature = "reqwest"), expect(dead_code, reason = "for the question to an authority"))]
     pub(crate) binding: Value,
     #[cfg_attr(not(feature = "reqwest"), expect(dead_code, reason = "for the question to an authority"))]
     pub(crate) request: Value,
+    /// What was sent, if the client of this crate sent it.
+    #[cfg(feature = "reqwest")]
+    pub(crate) sent: Option<crate::client::Sent>,
 }
 
 impl Refusal {
@@ -94,6 +97,8 @@ fn needed_approval(value: Option<&Value>) -> NeededApproval {
         issuers: issuers.filter_map(Value::as_str).map(str::to_owned).collect(),
         binding: member("binding").cloned().unwrap_or_default(),
         request: member("request").cloned().unwrap_or_default(),
+        #[cfg(feature = "reqwest")]
+        sent: None,
     }
 }
 

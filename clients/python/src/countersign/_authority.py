@@ -36,6 +36,7 @@ class Authority:
 
     def __init__(self, issuer: str, rules: Rules, ssl_context: ssl.SSLContext | None) -> None:
         self.issuer = issuer
+        self.agent_id = rules.agent_id
         self._rules = rules
         self._ssl = ssl_context
         self._endpoints: dict[str, str] = {}

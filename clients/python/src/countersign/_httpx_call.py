@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from ._call import refuse_redirect
-from .errors import AgentError, Refusal, read_refusal
+from ._sent import Sent
+from .errors import AgentError, Refusal
+from .errors import refusal_of as known_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,4 +96,11 @@ def refuse_to_follow() -> NoReturn:
 
 def refusal_of(response: Any) -> Refusal | None:
     """The refusal of a guard, if an answer that was read is one."""
-    return read_refusal(response.status_code, response.headers, response.content)
+    request = response.request
+    url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}{request.url.raw_path.decode('ascii')}"
+    try:
+        body = request.content
+    except RuntimeError:
+        body = None  # of a stream, that SignedAuth did not sign
+    sent = Sent(request.method, url, body)
+    return known_refusal(sent, response.status_code, response.headers, response.content)

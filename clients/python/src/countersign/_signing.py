@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import _wire as wire
 from ._base64 import b64, b64url
+from ._sent import content_digest
 from ._url import Address, read_authority, read_url
 from .errors import AgentError
 
@@ -99,8 +99,9 @@ def sign(
     fields = _checked(address, headers)
     _add_credentials(fields, credentials)
     _refuse_insecure(rules, address)
-    if body:
-        fields.append(("Content-Digest", f"sha-256=:{b64(hashlib.sha256(body).digest())}:"))
+    digest = content_digest(body)
+    if digest is not None:
+        fields.append(("Content-Digest", digest))
     created = int(rules.clock() + clock_offset)
     parameters = (
         f";created={created};expires={created + rules.lifetime_seconds}"

@@ -21,7 +21,8 @@ from aiohttp.payload import BytesIOPayload, Payload
 
 from ._call import refuse_redirect
 from ._httpx_call import lower
-from .errors import AgentError, read_refusal
+from ._sent import Sent
+from .errors import AgentError, refusal_of
 
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -101,6 +102,8 @@ async def raise_for_refusal(response: ClientResponse) -> None:
     """
     if response.ok:
         return
-    refusal = read_refusal(response.status, response.headers, await response.read())
+    url = response.request_info.url
+    sent = Sent(response.method, f"{url.scheme}://{url.raw_authority}{url.raw_path_qs}")
+    refusal = refusal_of(sent, response.status, response.headers, await response.read())
     if refusal is not None:
         raise refusal

@@ -111,8 +111,9 @@ def ask(
     """Asks for what a refusal says is needed."""
     needed = refusal.approval
     issuers = needed.get("issuers")
-    if isinstance(issuers, list) and issuers and authority.issuer not in issuers:
+    if not isinstance(issuers, list) or authority.issuer not in issuers:
         raise AgentError("approval_impossible", "The API takes no approvals of the authority of this agent.")
+    _check_sent(authority, refusal, body)
     shown = {**_content(body), **({} if arguments is None else {"arguments": dict(arguments)})}
     details = {
         "type": _DETAILS_TYPE,
@@ -128,8 +129,23 @@ def ask(
     return PendingApproval(approval_id, quote(uri, 2048), _number(answer.get("expires_in"), 0.0), interval, authority)
 
 
+def _check_sent(authority: Authority, refusal: ApprovalRequired, body: bytes | str | None) -> None:
+    """Nobody is asked about a request that another agent sent, or that was not sent."""
+    request = refusal.approval.get("request")
+    actor = request.get("actor") if isinstance(request, dict) else None
+    sent = refusal._sent  # set by this package
+    is_own = isinstance(actor, dict) and actor.get("id") == authority.agent_id
+    if not is_own or (sent is not None and not sent.is_request(request or {}, _bytes(body))):
+        message = "The API wants people to approve another request than the one that was sent."
+        raise AgentError("approval_impossible", message)
+
+
+def _bytes(body: bytes | str | None) -> bytes | None:
+    return body.encode("utf-8") if isinstance(body, str) else body
+
+
 def _content(body: bytes | str | None) -> dict[str, str]:
-    data = body.encode("utf-8") if isinstance(body, str) else body
+    data = _bytes(body)
     if not data:
         return {}
     try:

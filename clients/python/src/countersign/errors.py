@@ -12,6 +12,8 @@ from ._text import quote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ._sent import Sent
+
 AgentErrorCode = Literal[
     "already_signed",
     "approval_denied",
@@ -79,6 +81,7 @@ class Refusal(CountersignError):  # noqa: N818  # the word of the profile
         self.advice: str = ADVICE.get(self.code, UNKNOWN_ADVICE)
         self.problem: dict[str, Any] = dict(problem)
         self.required_scope = required_scope
+        self._sent: Sent | None = None
         super().__init__(f"{status} {quote(self.code)}: {self.title} {self.advice}")
 
 
@@ -128,6 +131,14 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusa
     challenge = _SCOPE.search(fields.get("www-authenticate", ""))
     scope = tuple(challenge.group(1).split()) if challenge and code == "insufficient_scope" else ()
     return _class_of(status, code)(status, problem, scope)
+
+
+def refusal_of(sent: Sent, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
+    """`read_refusal` for a request that is known."""
+    refusal = read_refusal(status, headers, body)
+    if refusal is not None:
+        refusal._sent = sent  # of this module
+    return refusal
 
 
 def is_problem(content_type: str) -> bool:

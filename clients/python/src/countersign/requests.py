@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from requests.auth import AuthBase
 
 from ._call import refuse_redirect
+from ._sent import Sent
 from ._url import read_url
-from .errors import AgentError, read_refusal
+from .errors import AgentError, refusal_of
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -130,7 +131,9 @@ def raise_for_refusal(response: Response) -> None:
     """
     if response.ok:
         return
-    refusal = read_refusal(response.status_code, response.headers, response.content)
+    request = response.request
+    sent = Sent(request.method or "GET", request.url or "", _text_or_bytes(request.body))
+    refusal = refusal_of(sent, response.status_code, response.headers, response.content)
     if refusal is not None:
         raise refusal
 
@@ -158,6 +161,12 @@ def _body_of(request: PreparedRequest) -> bytes:
         data = body.read()
         return data.encode("utf-8") if isinstance(data, str) else bytes(data)
     return b"".join(chunk.encode("utf-8") if isinstance(chunk, str) else bytes(chunk) for chunk in body)
+
+
+def _text_or_bytes(body: Any) -> bytes | None:
+    if isinstance(body, str):
+        return body.encode("utf-8")
+    return body if isinstance(body, bytes) else b"" if body is None else None
 
 
 def _text(value: str | bytes) -> str:

@@ -92,8 +92,12 @@ impl Agent {
         let authority = self.authority()?;
         let impossible = |message: &str| Error::new(Code::ApprovalImpossible, message);
         let needed = refusal.approval.as_ref().ok_or_else(|| impossible("The refusal does not ask for an approval."))?;
-        if !needed.issuers.is_empty() && !needed.issuers.contains(&authority.issuer) {
+        if !needed.issuers.contains(&authority.issuer) {
             return Err(impossible("The API takes no approvals of the authority of this agent."));
+        }
+        let actor = needed.request.pointer("/actor/id").and_then(Value::as_str);
+        if actor != Some(self.id()) || needed.sent.as_ref().is_some_and(|sent| !sent.is(&needed.request)) {
+            return Err(impossible("The API wants people to approve another request than the one that was sent."));
         }
         let mut details = json!({ "type": DETAILS_TYPE, "binding": needed.binding, "request": needed.request });
         let shown = question.shown();

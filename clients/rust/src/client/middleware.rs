@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::agent::Agent;
 use crate::client::anew::{Anew, Attempts, MAX_SHORT_REFUSAL, decide, refuse_redirect};
 use crate::client::body::peek;
+use crate::client::sent::Sent;
 use crate::error::Error;
 use crate::refusal::{Refusal, is_problem};
 use crate::request::{fields_of, headers_of};
@@ -68,8 +69,9 @@ impl Agent {
             *copy.headers_mut() = headers_of(signed.fields).map_err(failed)?;
             let response = next.clone().run(copy, extensions).await?;
             refuse_redirect(response.status(), response.headers(), &to.origin()).map_err(failed)?;
-            let (response, anew) = self.anew(response, &to).await;
+            let (mut response, anew) = self.anew(response, &to).await;
             let Some((anew, wait)) = anew.and_then(|anew| attempts.count(&anew).map(|wait| (anew, wait))) else {
+                response.extensions_mut().insert(Sent::new(&method, &to, &body));
                 return Ok(response);
             };
             drop(response);
@@ -148,8 +150,11 @@ pub async fn check(response: Response) -> Result<Response, Refusal> {
         return Ok(response);
     }
     let (response, body) = peek(response, MAX_PROBLEM_BYTES).await;
-    match body.and_then(|body| Refusal::read(response.status(), response.headers(), &body)) {
-        Some(refusal) => Err(refusal),
-        None => Ok(response),
+    let Some(mut refusal) = body.and_then(|body| Refusal::read(response.status(), response.headers(), &body)) else {
+        return Ok(response);
+    };
+    if let Some(approval) = &mut refusal.approval {
+        approval.sent = response.extensions().get().cloned();
     }
+    Err(refusal)
 }

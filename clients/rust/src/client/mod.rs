@@ -7,12 +7,14 @@ mod authority;
 mod body;
 mod metadata;
 mod middleware;
+mod sent;
 mod tokens;
 
 pub use acting::{TokenRequest, UserToken};
 pub use approval::{PendingApproval, Question};
 pub use authority::Authority;
 pub use middleware::check;
+pub use sent::Sent;
 pub use tokens::HeldToken;
 
 /// For the vectors.

@@ -2,6 +2,7 @@
 //!
 //! They start programs of the repository with `node`, or what `COUNTERSIGN_NODE` names: run `pnpm build` first.
 
+mod approval_vectors;
 mod approvals;
 mod authority;
 mod client;

@@ -120,7 +120,7 @@ fn random_bytes() -> [u8; 2] {
     bytes
 }
 
-fn vectors(name: &str) -> Value {
+pub fn vectors(name: &str) -> Value {
     let text = std::fs::read(repository(&format!("test/vectors/{name}.json"))).expect("the vectors");
     serde_json::from_slice(&text).expect("JSON")
 }
@@ -185,4 +185,8 @@ pub fn verify(lines: &[Value]) -> (u64, Vec<Value>) {
 
 pub fn to_base64(data: &[u8]) -> String {
     STANDARD.encode(data)
+}
+
+pub fn from_base64(text: &str) -> Vec<u8> {
+    STANDARD.decode(text).expect("base64")
 }
