@@ -42,6 +42,7 @@ var advices = map[string]string{
 	"dpop_proof_expired":             "Make a new DPoP proof.",
 	"dpop_proof_replayed":            "Make a new DPoP proof.",
 	"dpop_nonce_required":            "Make a DPoP proof with the nonce of the answer.",
+	"certificate_refused":            "Use a current certificate of a trust domain that the API trusts.",
 	"token_malformed":                "The token is not a JWT access token (RFC 9068). Get another one.",
 	"token_invalid":                  "The token is not valid here: wrong key, wrong kind, or issued for too long. Get another one.",
 	"token_expired":                  "Get a new token. Compare the clocks.",

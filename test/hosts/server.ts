@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
+import { createSecureServer, createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server as TlsServer, TlsOptions } from 'node:tls';
 import { continueAfterVerification } from '@countersign/core';
 
 export interface ServerOptions {
@@ -15,6 +17,8 @@ export interface ServerOptions {
   readonly maxHeaderBytes?: number;
   /** Most field lines that the server of HTTP/1 reads; it drops the rest. Default: Node's. */
   readonly maxHeadersCount?: number;
+  /** TLS, on the server that `started` gets. Default: none. */
+  readonly tls?: { readonly options: TlsOptions; started(server: TlsServer): void };
 }
 
 /** A server that listens on the loopback address. */
@@ -27,17 +31,27 @@ export interface HostServer {
   close(): Promise<void>;
 }
 
+function secureServer({ options, started }: NonNullable<ServerOptions['tls']>, http2: boolean): Server {
+  const server = http2 ? createSecureServer(options) : createHttpsServer(options);
+  started(server);
+  return server;
+}
+
 export async function startServer({
   http2 = false,
   address = '127.0.0.1',
   port = 0,
   maxHeaderBytes,
   maxHeadersCount,
+  tls,
 }: ServerOptions): Promise<HostServer> {
   const http1Options = maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes };
-  const server: Server = http2
-    ? createHttp2Server()
-    : Object.assign(createServer(http1Options), maxHeadersCount === undefined ? {} : { maxHeadersCount });
+  const server: Server =
+    tls !== undefined
+      ? secureServer(tls, http2)
+      : http2
+        ? createHttp2Server()
+        : Object.assign(createServer(http1Options), maxHeadersCount === undefined ? {} : { maxHeadersCount });
   continueAfterVerification(server);
   const connections = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -59,7 +73,7 @@ export async function startServer({
   await once(server, 'listening');
 
   return {
-    url: `http://${address}:${(server.address() as AddressInfo).port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${address}:${(server.address() as AddressInfo).port}`,
     serve: (listener) => void server.on('request', listener),
     giveUpAfter(milliseconds) {
       if (!http2) for (const connection of connections) connection.setTimeout(milliseconds);

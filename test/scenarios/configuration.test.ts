@@ -8,6 +8,7 @@ const policy: GuardOptions['policy'] = {
   scopeVocabulary: [],
   decide: () => ({ decision: 'deny', cause: 'policy', policies: [], policySet: '', errors: [] }),
 };
+const certificates: GuardOptions['mtls'] = { findByCertificate: () => ({ kind: 'none' }), statusOf: () => 'unknown' };
 const good: GuardOptions = { origin: 'https://api.acme.dev', agents, policy, audit: memoryAudit() };
 
 it('a guard starts with the minimal configuration [G5]', async () => {
@@ -46,6 +47,14 @@ it.each<[string, object, RegExp]>([
   ],
   ['explanations switched on by a text', { dangerouslyExplainRefusals: 'no' }, /must be true or false/],
   ['the rule for subjects as a text', { subjectMustAlsoBePermitted: 'yes' }, /must be true or false/],
+  ['certificates without a source', { mtls: true }, /await agentsFromSpiffe/],
+  ['a source of certificates that is a promise', { mtls: Promise.resolve({}) }, /await agentsFromSpiffe/],
+  [
+    'certificates beside plain tokens',
+    { mtls: certificates, bearer: true, issuers: [{ issuer: issuer.issuer, jwks: { keys: [issuer.jwk] } }] },
+    /neither for 'bearer'/,
+  ],
+  ['certificates in mixed traffic', { mtls: certificates, traffic: 'mixed' }, /nor for traffic: 'mixed'/],
   ['proxies that are no list', { trustedProxies: '10.0.0.0/8' }, /write a list/],
   ['a proxy that is no text', { trustedProxies: [null] }, /no address/],
   ['an age of 0', { maxAgeSeconds: 0 }, /'maxAgeSeconds'/],

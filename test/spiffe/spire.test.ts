@@ -12,6 +12,19 @@ import { findSpire, type Spire, startSpire } from '../support/spire.js';
 const programs = findSpire();
 const reviewer = 'spiffe://example.org/agent/reviewer';
 
+/** A server whose listener is given later, because its address is needed first. */
+async function serve(): Promise<{ readonly url: string; answer: RequestListener }> {
+  const served = { url: '', answer: ((_request, response) => response.end()) as RequestListener };
+  const server = createServer((request, response) => served.answer(request, response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close().closeAllConnections();
+  });
+  served.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return served;
+}
+
 describe.skipIf(programs === undefined)('with a real SPIRE', () => {
   let spire: Spire;
   beforeAll(async () => {
@@ -20,20 +33,10 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
   }, 180_000);
   afterAll(() => spire.stop());
 
-  async function serve(listener: RequestListener): Promise<string> {
-    const server = createServer(listener);
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => {
-      server.close().closeAllConnections();
-    });
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  }
-
   /** An authority that has the bundle from the Workload API, and a guarded API that trusts it. */
   async function guarded() {
-    let answer: RequestListener = () => {};
-    const issuer = await serve((request, response) => answer(request, response));
+    const [ofAuthority, ofApi] = await Promise.all([serve(), serve()]);
+    const [issuer, origin] = [ofAuthority.url, ofApi.url];
     const authority = await createAuthority({
       issuer,
       secret: 'secret-of-the-scenarios-0123456789-0123456789',
@@ -45,9 +48,7 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
       },
     });
     onTestFinished(() => authority.close());
-    answer = authority.listener;
-    let handle: RequestListener = () => {};
-    const origin = await serve((request, response) => handle(request, response));
+    ofAuthority.answer = authority.listener;
     const guard = await createGuard({
       origin,
       dangerouslyAllowHttpOrigin: true,
@@ -58,7 +59,7 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
     });
     onTestFinished(() => guard.close());
     const auth = agentAuth(guard, { everyRequest: true });
-    handle = async (request, response) => {
+    ofApi.answer = async (request, response) => {
       if (await auth(request, response)) response.end(getCaller(request)?.actor.id);
     };
     return { origin, issuer };

@@ -90,8 +90,8 @@ function selfIssued(change: CertificateChange): IssuedCertificate {
   return issueCertificate(change, undefined);
 }
 
-/** RFC 5280 §4.1, with ECDSA on P-256. */
-function issueCertificate(
+/** RFC 5280 §4.1, with ECDSA on P-256. Undefined: the certificate issues itself. */
+export function issueCertificate(
   { uris = [], dns = [], isCa = false, notBefore, notAfter, commonName = 'workload' }: CertificateChange,
   issuer: { readonly key: KeyObject; readonly name: string } | undefined,
 ): IssuedCertificate {

@@ -1,6 +1,8 @@
 import { closeParts, containRejection, profileTag, isPromise } from '@countersign/common';
 import { tmpdir } from 'node:os';
 import { boundedDirectory } from './keys/bounded-directory.js';
+import { combine } from './keys/combine.js';
+import type { AgentDirectory, CertificateAgents } from './keys/directory.js';
 import type { Caller } from './model/caller.js';
 import type { Refusal } from './model/refusal.js';
 import { type DpopChallenge, refusalResponse, type RefusalResponse } from './model/refusal-response.js';
@@ -23,7 +25,7 @@ import { createEvaluator } from './stages/authorize/evaluate.js';
 import { createLinkVerifier } from './stages/chain/links.js';
 import type { DpopRules } from './stages/possession/by-dpop.js';
 import { webBotAuthTag } from './stages/possession/by-web-bot-auth.js';
-import { createDpopNonces } from './stages/possession/dpop-nonces.js';
+import { createDpopNonces } from './stages/possession/dpop-options.js';
 import { dpopAlgorithms } from './stages/possession/dpop-proof.js';
 import { acceptSignature } from './stages/possession/profile.js';
 import { memoryReplayStore } from './stages/replay/memory-replay-store.js';
@@ -73,7 +75,8 @@ export async function composeGuard(options: GuardOptions): Promise<GuardParts> {
 
 function compose(values: GuardValues): GuardParts {
   const { policy, scopeMatch, lookupTimeoutSeconds, clock, onTrouble } = values;
-  const agents = boundedDirectory(values.agents, lookupTimeoutSeconds);
+  const registered = boundedDirectory(values.agents, lookupTimeoutSeconds);
+  const agents = values.mtls === undefined ? registered : combine(registered, namesOf(values.mtls));
   const audiences = values.audience ?? values.origin.map(({ href }) => href);
   const dpop = values.dpop && dpopRules(values.dpop);
   const ownRevocations = new RevocationSet();
@@ -95,7 +98,7 @@ function compose(values: GuardValues): GuardParts {
 
   return {
     authenticate: createAuthentication({
-      verify: composeVerifier(values, { agents, audiences, dpop, revalidation, replay }),
+      verify: composeVerifier(values, { agents, registered, audiences, dpop, revalidation, replay }),
       readForwarded: createForwardedReader(values.trustedProxies),
       isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
       recorder,
@@ -125,6 +128,7 @@ function compose(values: GuardValues): GuardParts {
 
 interface SharedParts {
   readonly agents: GuardValues['agents'];
+  readonly registered: GuardValues['agents'];
   readonly audiences: readonly string[];
   readonly dpop: DpopRules | undefined;
   readonly revalidation: Revalidation;
@@ -141,13 +145,14 @@ function composeRevocations(
 
 function composeVerifier(
   values: GuardValues,
-  { agents, audiences, dpop, revalidation, replay }: SharedParts,
+  { agents, registered, audiences, dpop, revalidation, replay }: SharedParts,
 ): Verifier {
   const { clockSkewSeconds } = values;
   return createVerifier({
     ...values,
     origins: values.origin,
     agents,
+    registered,
     dpop,
     tokens: createTokenVerifier({ issuers: values.issuers, audiences, clockSkewSeconds }),
     linkVerifier: createLinkVerifier({
@@ -169,6 +174,15 @@ function composeVerifier(
   });
 }
 
+/** The names of agents with certificates are taken, so that no issuer vouches for a key under them. */
+function namesOf(mtls: CertificateAgents): AgentDirectory {
+  return {
+    findByThumbprint: () => ({ kind: 'unknown' }),
+    statusOf: (id) => mtls.statusOf(id),
+    close: () => mtls.close?.(),
+  };
+}
+
 function dpopRules({ maxAgeSeconds, nonceSecret }: NonNullable<GuardValues['dpop']>): DpopRules {
   return { maxAgeSeconds, nonces: nonceSecret && createDpopNonces(nonceSecret) };
 }
@@ -179,8 +193,8 @@ function dpopChallenge({ nonces }: DpopRules, now: number): DpopChallenge {
 
 /** Unchecked: a part may be anything. */
 function closableParts(options: Partial<GuardOptions> | null): { close?(): unknown }[] {
-  const { agents, policy, audit, revocations } = options ?? {};
-  return [agents, policy, revocations, audit].flat().filter((part) => part !== undefined);
+  const { agents, mtls, policy, audit, revocations } = options ?? {};
+  return [agents, mtls, policy, revocations, audit].flat().filter((part) => part !== undefined);
 }
 
 /** Parts that were not awaited are closed once they are made. If one fails, the process must not end before our error is read. */

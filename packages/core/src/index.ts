@@ -56,7 +56,7 @@ export { bufferedBody } from './stages/body/buffered-body.js';
 export { continueAfterVerification } from './stages/body/expect-continue.js';
 export type { BodyFailure, BodyLimits, Digests, RequestBody } from './model/request-body.js';
 export type { Call, CallDescription, CallResult } from './guard/calls.js';
-export type { Actor, Caller, KeyProof, Proof, Subject } from './model/caller.js';
+export type { Actor, Caller, CertificateProof, KeyProof, Proof, Subject } from './model/caller.js';
 export {
   checkOptionNames,
   ConfigError,
@@ -91,7 +91,17 @@ export {
   type SignatureDirectoryOptions,
 } from './keys/agents-from-signature-directory.js';
 export { combine } from './keys/combine.js';
-export type { Agent, AgentDirectory, AgentKey, AgentStatus, KeyLookup } from './keys/directory.js';
+export type {
+  Agent,
+  AgentDirectory,
+  AgentKey,
+  AgentStatus,
+  CertificateAgents,
+  CertificateLookup,
+  CertifiedAgent,
+  KeyLookup,
+  ShownCertificate,
+} from './keys/directory.js';
 export { type PublicKeyReading, readPublicKey } from './keys/ed25519-key.js';
 export type { PublicJwk } from './model/jwk.js';
 export type {

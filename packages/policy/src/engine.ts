@@ -41,7 +41,7 @@ export interface PolicyContext {
   /** Proof of the last hop: `issuer` (a token issuer asserts it), `signature` (an agent's key signed it) or `local`. */
   readonly proof: 'issuer' | 'signature' | 'local';
   /** How the sender proved possession of its key. `bearer`: a token alone. `local`: the application states who calls. */
-  readonly possession: 'signature' | 'dpop' | 'web-bot-auth' | 'bearer' | 'local';
+  readonly possession: 'signature' | 'dpop' | 'web-bot-auth' | 'mtls' | 'bearer' | 'local';
   /** The authorization details (RFC 9396) that match this request; absent if the token has none. */
   readonly authorizationDetails?: MatchingDetails;
   /** Both are empty for a local caller. */

@@ -11,3 +11,12 @@ export {
   type TrustDomains,
 } from './trust-bundles.js';
 export { fetchJwtSvid, type JwtSvid } from './workload-api.js';
+export {
+  agentsFromSpiffe,
+  type SpiffeAgentRule,
+  type SpiffeAgents,
+  type SpiffeAgentsOptions,
+} from './agents-from-spiffe.js';
+export type { ServerIdentity, TlsServer, TlsServerOptions } from './server-tls.js';
+export { openSpiffeWorkload, type SpiffeWorkload, type SpiffeWorkloadOptions } from './workload.js';
+export type { X509Bundles, X509Svid } from './workload-api.js';

@@ -19,7 +19,7 @@ export interface AuditEvent {
    * How the sender proved possession of the actor's key; only `signature` covers the whole request. `bearer`: a token
    * alone, which proves no key. `local`: the application states who calls, without a request.
    */
-  readonly possession?: 'signature' | 'dpop' | 'web-bot-auth' | 'bearer' | 'local';
+  readonly possession?: 'signature' | 'dpop' | 'web-bot-auth' | 'mtls' | 'bearer' | 'local';
   readonly subject?: { readonly id: string; readonly type: 'user' | 'agent'; readonly issuer?: string };
   readonly chain?: readonly AuditHop[];
   readonly scope?: readonly string[];

@@ -23,7 +23,7 @@ export const auditRecordSchema = {
           required: ['id'],
           properties: { id: { type: 'string' }, keyId: { type: 'string' } },
         },
-        possession: { enum: ['signature', 'dpop', 'web-bot-auth', 'bearer', 'local'] },
+        possession: { enum: ['signature', 'dpop', 'web-bot-auth', 'mtls', 'bearer', 'local'] },
         subject: {
           type: 'object',
           required: ['id', 'type'],

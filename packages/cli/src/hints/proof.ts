@@ -116,4 +116,8 @@ export const proofHints: Readonly<Record<Exclude<RefusalCode, DelegationCode | O
       'The API wants its own nonce in the proof.',
       'Repeat the request with a proof that holds the nonce of the DPoP-Nonce field of the answer.',
     ),
+    certificate_refused: hint(
+      'The client certificate is no current X.509-SVID of a trusted domain, or its SPIFFE ID is that of no agent here.',
+      'Connect with the newest certificate; the audit log of the API says what is wrong.',
+    ),
   };

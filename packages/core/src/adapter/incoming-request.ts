@@ -24,6 +24,7 @@ export function incomingRequest(
     headers,
     remoteAddress,
     body,
+    connection: socket,
     // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
     // The socket of an injected request has no `readable`, and that of HTTP/2 says nothing of the one request.
     clientIsGone: () => request.destroyed || socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable),

@@ -55,7 +55,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     }
     let verification: Verification;
     try {
-      verification = await verify(request, forwarded.host);
+      verification = await verify(request, forwarded);
     } catch (error) {
       onTrouble(`countersign: a request could not be checked: ${errorMessage(error)}`);
       verification = { ok: false, refusal: refusal('internal_error', kindOf(error)), claimed: undefined };

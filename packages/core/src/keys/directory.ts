@@ -50,3 +50,40 @@ export interface AgentDirectory {
   statusOf(id: string): AgentStatus | Promise<AgentStatus>;
   close?(): void | Promise<void>;
 }
+
+/** What a request shows of a client certificate, unverified. */
+export interface ShownCertificate {
+  /** The socket of the connection. Undefined: a trusted proxy sent the request, and the connection is its own. */
+  readonly connection: object | undefined;
+  /** The field lines of X-Forwarded-Client-Cert that a trusted proxy sent. */
+  readonly forwarded: readonly string[];
+}
+
+export type CertificateLookup =
+  /** The request shows no certificate. */
+  | { readonly kind: 'none' }
+  | ({ readonly kind: 'found' } & CertifiedAgent)
+  | { readonly kind: 'refused'; readonly detail: string }
+  /** Our outage: refused with 503. */
+  | { readonly kind: 'unavailable'; readonly cause: string };
+
+/** The agent that a certificate names. */
+export interface CertifiedAgent {
+  readonly agent: Agent;
+  readonly publicKey: KeyObject;
+  /** base64url SHA-256 of the certificate (RFC 8705 §3.1). */
+  readonly thumbprint: string;
+  /** Unix seconds; from then on the certificate does not count. */
+  readonly expires: number;
+  /** Whether the same certificate still counts. It must not hold the connection. */
+  readonly recheck: (now: number) => CertificateLookup;
+}
+
+/** Names agents by the certificates of their connections. It answers at once, from memory, and never throws. */
+export interface CertificateAgents {
+  /** `now` is unix seconds. */
+  findByCertificate(shown: ShownCertificate, now: number): CertificateLookup;
+  /** As in an `AgentDirectory`: what is known here, no issuer can vouch for. */
+  statusOf(id: string): AgentStatus;
+  close?(): void | Promise<void>;
+}

@@ -39,7 +39,14 @@ export interface Subject {
 }
 
 /** `bearer`: a token alone. `local`: the application states who calls; there is no HTTP request. */
-export type Proof = KeyProof | { readonly kind: 'bearer' | 'local' };
+export type Proof = KeyProof | CertificateProof | { readonly kind: 'bearer' | 'local' };
+
+/** The certificate of a TLS connection: it binds neither body nor fields, which are the business of TLS. */
+export interface CertificateProof {
+  readonly kind: 'mtls';
+  /** base64url SHA-256 of the certificate. */
+  readonly keyId: string;
+}
 
 export interface KeyProof {
   /** `signature`: of our own profile. `dpop`: RFC 9449; it binds no body. `web-bot-auth`: identity only. */

@@ -31,6 +31,7 @@ export type RefusalCode =
   | 'dpop_proof_expired'
   | 'dpop_proof_replayed'
   | 'dpop_nonce_required'
+  | 'certificate_refused'
   | 'token_malformed'
   | 'token_invalid'
   | 'token_expired'
@@ -121,6 +122,7 @@ export const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   dpop_proof_expired: row(401, 'The DPoP proof is not valid at this time.', 'dpop'),
   dpop_proof_replayed: row(401, 'This DPoP proof was used before.', 'dpop'),
   dpop_nonce_required: row(401, 'The DPoP proof needs a current nonce of this server.', 'dpop'),
+  certificate_refused: row(401, 'The client certificate of the connection is not accepted.', 'signature'),
 
   token_malformed: row(401, 'The access token cannot be read.', 'token'),
   token_invalid: row(401, 'The access token is not valid.', 'token'),

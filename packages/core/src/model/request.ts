@@ -17,6 +17,8 @@ export interface HttpRequest {
   /** Address of the connected peer; never taken from a header. */
   readonly remoteAddress?: string | undefined;
   readonly body: RequestBody;
+  /** The socket. Its certificate counts if the guard accepts `mtls`. */
+  readonly connection?: object | undefined;
   /** Whether the connection has been closed meanwhile. Default: never. */
   readonly clientIsGone?: (() => boolean) | undefined;
 }
@@ -27,9 +29,9 @@ export interface IndexedRequest extends HttpRequest {
 }
 
 export function indexed(request: HttpRequest): IndexedRequest {
-  const { method, target, rawHeaders, headers, remoteAddress, body, clientIsGone } = request;
+  const { method, target, rawHeaders, headers, remoteAddress, body, connection, clientIsGone } = request;
   const fields = new FieldSection(rawHeaders);
-  return { method, target, rawHeaders, headers, remoteAddress, body, clientIsGone, fields };
+  return { method, target, rawHeaders, headers, remoteAddress, body, connection, clientIsGone, fields };
 }
 
 /** What the audit log says of a request; of a local caller only the id. The query stays out: it may hold secrets. */

@@ -1,7 +1,7 @@
 import type { ScopeMatch } from '@countersign/delegation';
 import type { AuditSink } from '@countersign/audit';
 import type { RedactOptions } from '../record/redact-options.js';
-import type { AgentDirectory } from '../keys/directory.js';
+import type { AgentDirectory, CertificateAgents } from '../keys/directory.js';
 import type { PolicyEngine } from '@countersign/policy';
 import type { ApprovalsOptions, ApprovalsValues } from '../stages/approve/approval-options.js';
 import type { Origin } from '../stages/address/origin.js';
@@ -63,6 +63,12 @@ export interface GuardOptions {
   readonly dpop?: true | DpopOptions;
   /** Accept Web Bot Auth signatures, which say who sent a request and give no authority. Default: none is accepted. */
   readonly webBotAuth?: true | WebBotAuthOptions;
+  /**
+   * Accept the client certificate of a TLS connection in place of a signature, from agents that this names, as
+   * `agentsFromSpiffe` does. It binds no body and leaves the request to TLS; policy can tell by
+   * `context.possession == "mtls"`. Not with `bearer`, nor with `traffic: 'mixed'`. Default: none is accepted.
+   */
+  readonly mtls?: CertificateAgents;
   /**
    * Accept a plain bearer token of a trusted issuer without any proof of a key: its client then acts for its subject.
    * Whoever copies the token can use it, and nothing binds a request to its sender; policy can tell by
@@ -135,6 +141,7 @@ interface ReadValues {
   readonly replay: ReplayStore | undefined;
   readonly dpop: DpopValues | undefined;
   readonly webBotAuth: WebBotAuthSettings | undefined;
+  readonly mtls: CertificateAgents | undefined;
   readonly revocations: readonly RevocationSource[];
   readonly protectedResource: ProtectedResource | undefined;
   readonly spoolDirectory: string | undefined;

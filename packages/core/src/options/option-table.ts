@@ -19,6 +19,7 @@ import { readRedactOptions } from '../record/redact-options.js';
 import { readApprovals } from '../stages/approve/approval-options.js';
 import { parseOrigin } from '../stages/address/origin.js';
 import { vocabularyOf } from '../stages/authorize/ask-engine.js';
+import { readMutualTls } from '../stages/possession/by-certificate.js';
 import { readDpopOptions } from '../stages/possession/dpop-options.js';
 import { readWebBotAuthOptions } from '../stages/possession/web-bot-auth-options.js';
 import type { ReplayStore } from '../stages/replay/store.js';
@@ -66,6 +67,7 @@ export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: Opt
   lookupTimeoutSeconds: integer('lookupTimeoutSeconds', 1, 60),
   dpop: { byDefault: 'off', read: readDpopOptions },
   webBotAuth: { byDefault: 'off', read: readWebBotAuthOptions },
+  mtls: { byDefault: 'off', read: readMutualTls },
   bearer: { byDefault: '`false`', read: readBearer },
   protectedResource: { byDefault: 'none', read: readProtectedResource },
   revocations: { byDefault: 'none', read: readRevocationSources },

@@ -6,6 +6,7 @@ import { type Refusal, refusal } from '../model/refusal.js';
 import type { BodyLimits } from '../model/request-body.js';
 import { fieldsTooLarge, type IndexedRequest } from '../model/request.js';
 import { type Address, type Origin, readAddress } from './address/origin.js';
+import type { Forwarded } from './address/proxies.js';
 import { verifyBody } from './body/verify-body.js';
 import { readDelegationField } from './chain/link-gate.js';
 import { bearerChain } from './chain/bearer-chain.js';
@@ -40,7 +41,7 @@ export interface VerifierParts extends ProofParts, ReplayParts, ChainParts {
   readonly revalidation: Revalidation;
 }
 
-export type Verifier = (request: IndexedRequest, forwardedHost?: string) => Promise<Verification>;
+export type Verifier = (request: IndexedRequest, forwarded?: Forwarded) => Promise<Verification>;
 
 /**
  * Verifies one request, in this order: address, proof (read), token, possession (the proof verified), replay, body,
@@ -90,12 +91,12 @@ export function createVerifier(parts: VerifierParts): Verifier {
     );
   }
 
-  return async function verify(request, forwardedHost) {
+  return async function verify(request, forwarded = {}) {
     const { rawHeaders, fields, target } = request;
     const now = parts.clock() / 1000;
 
     if (fieldsTooLarge(target, rawHeaders)) return refuse(refusal('fields_too_large'));
-    const address = readAddress(target, fields, parts.origins, forwardedHost);
+    const address = readAddress(target, fields, parts.origins, forwarded.host);
     if ('code' in address) return refuse(address);
 
     const authorization = readAuthorization(fields, { dpop: parts.dpop !== undefined });
@@ -103,7 +104,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (malformed !== undefined) return refuse(malformed);
     if (parts.bearer && showsTokenOnly({ authorization, request }))
       return await verifyBearer(request, address, authorization);
-    const proof = readProof({ request, address, authorization, now }, parts);
+    const proof = readProof({ request, address, authorization, now }, parts, forwarded);
     if (!proof.ok) return proof;
 
     let token = verifyToken(parts.tokens, authorization, now);

@@ -37,6 +37,7 @@ describe('the catalogue of refusals', () => {
         "401 dpop_proof_expired",
         "401 dpop_proof_replayed",
         "401 dpop_nonce_required",
+        "401 certificate_refused",
         "401 token_malformed",
         "401 token_invalid",
         "401 token_expired",

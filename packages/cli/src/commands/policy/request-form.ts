@@ -53,7 +53,11 @@ export function readRequest(form: RequestForm, where: string, vocabulary: readon
       depth: reader.has('depth') ? reader.count('depth') : via.length + (delegated ? 1 : 0),
       via,
       proof: reader.oneOf('proof', ['issuer', 'signature', 'local'], delegated ? 'issuer' : 'signature'),
-      possession: reader.oneOf('possession', ['signature', 'dpop', 'web-bot-auth', 'bearer', 'local'], 'signature'),
+      possession: reader.oneOf(
+        'possession',
+        ['signature', 'dpop', 'web-bot-auth', 'mtls', 'bearer', 'local'],
+        'signature',
+      ),
       ...readDetails(reader),
       request: { method: reader.text('method', 'GET'), path: reader.text('path', '/') },
     },

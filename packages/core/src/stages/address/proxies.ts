@@ -9,9 +9,11 @@ export interface Forwarded {
   readonly host?: string;
   /** The nearest address that is not one of our proxies. */
   readonly remoteAddress?: string;
+  /** The lines of X-Forwarded-Client-Cert. Undefined: the peer is no proxy of ours. */
+  readonly certificates?: readonly string[];
 }
 
-/** Reads X-Forwarded-Host and X-Forwarded-For, from the proxies that the application trusts and from nobody else. */
+/** Reads X-Forwarded-Host, X-Forwarded-For and X-Forwarded-Client-Cert, from the proxies that the application trusts and from nobody else. */
 export type ForwardedReader = (request: Pick<IndexedRequest, 'remoteAddress' | 'fields'>) => Forwarded;
 
 /**
@@ -30,7 +32,8 @@ export function createForwardedReader(trusted: readonly string[]): ForwardedRead
     if (remoteAddress === undefined || !isProxy(remoteAddress)) return {};
     const hosts = fields.raw('x-forwarded-host');
     const client = clientAddress(fields, isProxy) ?? remoteAddress;
-    return { ...(hosts.length === 0 ? {} : { host: hosts.join(',') }), remoteAddress: client };
+    const certificates = fields.raw('x-forwarded-client-cert');
+    return { ...(hosts.length === 0 ? {} : { host: hosts.join(',') }), remoteAddress: client, certificates };
   };
 }
 

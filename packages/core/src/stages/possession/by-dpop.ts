@@ -4,7 +4,7 @@ import type { AgentDirectory } from '../../keys/directory.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { AuthorizationReading } from '../token/authorization-header.js';
 import type { TokenResult } from '../token/token-verifier.js';
-import type { DpopNonces } from './dpop-nonces.js';
+import type { DpopNonces } from './dpop-options.js';
 import { type DpopProof, readDpopProof, isUriOfRequest } from './dpop-proof.js';
 import { findKeyHolder } from './key-holder.js';
 import { notProved, type PossessionResult, type ProofReading, type ProofSubject } from './possession.js';

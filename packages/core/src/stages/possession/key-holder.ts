@@ -15,6 +15,8 @@ export interface KeyHolder {
   readonly vouchedBy: 'directory' | 'issuer';
   /** Of the agent only its name counts here: its rights were left out. */
   readonly nameOnly?: true;
+  /** Finds the holder again, where that is not the directory. It holds nothing of the request. */
+  readonly again?: (now: number) => Awaitable<KeyHolder | Refusal>;
 }
 
 /** A key that is known here. Whether its holder counts now is told only to who proved that it holds the key. */

@@ -1,13 +1,15 @@
 import { profileTag } from '@countersign/common';
 import { mentionsTag } from '../../model/request.js';
 import { refusal } from '../../model/refusal.js';
+import type { Forwarded } from '../address/proxies.js';
 import { type DpopProofParts, type DpopRules, presentsDpop, readDpop } from './by-dpop.js';
+import { type CertificateParts, readCertificate } from './by-certificate.js';
 import { readOwnSignature } from './by-signature.js';
 import { readWebBotAuth, webBotAuthTag } from './by-web-bot-auth.js';
 import { notProved, type ProofReading, type ProofSubject } from './possession.js';
 import type { WebBotAuthSettings } from './web-bot-auth-options.js';
 
-export interface ProofParts extends DpopProofParts {
+export interface ProofParts extends DpopProofParts, CertificateParts {
   readonly maxAgeSeconds: number;
   /** Undefined if no such proof is accepted. */
   readonly dpop: DpopRules | undefined;
@@ -25,7 +27,7 @@ export function showsTokenOnly({ authorization, request }: Pick<ProofSubject, 'a
  * Chooses, by what the request carries, the one proof of possession that counts, and reads it. A proof that is present
  * but broken never falls back to another. Never throws.
  */
-export function readProof(subject: ProofSubject, parts: ProofParts): ProofReading {
+export function readProof(subject: ProofSubject, parts: ProofParts, forwarded: Forwarded): ProofReading {
   const { authorization, request } = subject;
   const { dpop, webBotAuth } = parts;
   const signed = mentionsTag(request.fields, profileTag);
@@ -37,5 +39,6 @@ export function readProof(subject: ProofSubject, parts: ProofParts): ProofReadin
   if (webBotAuth !== undefined && !signed && mentionsTag(request.fields, webBotAuthTag)) {
     return readWebBotAuth(subject, webBotAuth, parts);
   }
-  return readOwnSignature(subject, parts);
+  const certified = parts.mtls && readCertificate(subject, parts.mtls, { ...parts, forwarded });
+  return certified ?? readOwnSignature(subject, parts);
 }

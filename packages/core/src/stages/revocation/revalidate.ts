@@ -78,7 +78,8 @@ async function signersProblem(signers: readonly KeyHolder[], parts: SignerParts)
 async function signerProblem(signer: KeyHolder, { agents, token, now }: SignerParts): Promise<Refusal | undefined> {
   const { thumbprint, publicKey, vouchedBy } = signer;
   const vouching = vouchedBy === 'issuer' && token !== undefined ? ({ ok: true, token } as const) : undefined;
-  const holder = await findKeyHolder(thumbprint, { agents, token: vouching, now, presentedKey: publicKey });
+  const parts = { agents, token: vouching, now, presentedKey: publicKey };
+  const holder = await (signer.again?.(now) ?? findKeyHolder(thumbprint, parts));
   if ('code' in holder) return holder;
   if (holder.agent.id !== signer.agent.id) return refusal('key_unknown', 'the key changed hands');
   if (signer.nameOnly === true || keepsRights(signer.agent, holder.agent)) return undefined;

@@ -20,7 +20,8 @@ describe('createForwardedReader', () => {
 
   it('reads the forwarding fields of a trusted peer, also of an IPv4-mapped one', () => {
     const headers = ['X-Forwarded-Host', 'api.acme.dev', 'X-Forwarded-For', '9.9.9.9'];
-    const expected = { host: 'api.acme.dev', remoteAddress: '9.9.9.9' };
+    headers.push('X-Forwarded-Client-Cert', 'Hash=a');
+    const expected = { host: 'api.acme.dev', remoteAddress: '9.9.9.9', certificates: ['Hash=a'] };
     expect(seen(['10.0.0.0/8'], '10.1.2.3', ...headers)).toEqual(expected);
     expect(seen(['10.0.0.0/8'], '::ffff:10.1.2.3', ...headers)).toEqual(expected);
     expect(seen(['fd00::/8'], 'fd00::1', ...headers)).toEqual(expected);

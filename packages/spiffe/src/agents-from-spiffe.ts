@@ -1,0 +1,243 @@
+import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
+import { checkOptionNames, ConfigError, LruCache } from '@countersign/common';
+import { readForwardedCertificate } from './forwarded-certificate.js';
+import { matchesSpiffeId, readSpiffeId, type SpiffeId, trustDomainOfPattern } from './spiffe-id.js';
+import {
+  followServer,
+  type ServerIdentity,
+  type TlsServer,
+  type TlsServerOptions,
+  tlsServerOptions,
+} from './server-tls.js';
+import { openTrustBundles, type TrustBundles, type TrustDomains } from './trust-bundles.js';
+import { type CertificateChain, readX509Svid, thumbprintOf, verifyX509Svid } from './x509-svid.js';
+
+/** Which workloads are which agents. */
+export interface SpiffeAgentRule {
+  /** A SPIFFE ID, or one that ends in `/*`, which stands for one segment or more. The first rule that matches counts. */
+  readonly id: string;
+  /** The scopes that it may ever use. Default: none. */
+  readonly capabilities?: readonly string[];
+  /** Default: none. */
+  readonly roles?: readonly string[];
+  /** Who answers for it. */
+  readonly owner?: string;
+  /** Default `active`. */
+  readonly status?: 'active' | 'suspended';
+}
+
+export interface SpiffeAgentsOptions {
+  /** The trust domains, and where their bundles come from. */
+  readonly trustDomains: TrustDomains;
+  /** A workload that no rule names is refused. */
+  readonly agents: readonly SpiffeAgentRule[];
+  /** Gets problems that no answer can carry. Default: a process warning. */
+  readonly onTrouble?: (message: string) => unknown;
+}
+
+interface Agent {
+  readonly id: string;
+  readonly capabilities: readonly string[];
+  readonly roles: readonly string[];
+  readonly owner?: string;
+  readonly status: 'active' | 'suspended';
+}
+
+/** What the guard reads: the port `CertificateAgents` of `@countersign/core`. */
+type CertificateLookup =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'found';
+      readonly agent: Agent;
+      readonly publicKey: KeyObject;
+      readonly thumbprint: string;
+      readonly expires: number;
+      readonly recheck: (now: number) => CertificateLookup;
+    }
+  | { readonly kind: 'refused'; readonly detail: string }
+  | { readonly kind: 'unavailable'; readonly cause: string };
+
+/** Agents by their X.509-SVIDs: the option `mtls` of `createGuard`. */
+export interface SpiffeAgents {
+  findByCertificate(
+    shown: { readonly connection: object | undefined; readonly forwarded: readonly string[] },
+    now: number,
+  ): CertificateLookup;
+  statusOf(id: string): 'active' | 'suspended' | 'unknown';
+  /** Options for `https.createServer` and `http2.createSecureServer`: clients are asked for a certificate, none needs one. */
+  tlsOptions(identity: ServerIdentity): TlsServerOptions;
+  /** Keeps the certificates of a server current; returns what ends that. */
+  follow(server: TlsServer, identity: ServerIdentity): () => void;
+  close(): void;
+}
+
+const owner = 'agentsFromSpiffe';
+const mostForwarded = 1000;
+
+/**
+ * Agents that prove themselves with an X.509-SVID on the connection, or from a trusted proxy by X-Forwarded-Client-Cert.
+ * A certificate is verified by the bundle of its own trust domain, and again once that changes or the certificate ends.
+ *
+ * @throws ConfigError (as a rejection) when an option is wrong, or a bundle file cannot be used.
+ *
+ * @example
+ * const spiffe = await agentsFromSpiffe({
+ *   trustDomains: { 'example.org': { socket: '/run/spire/agent.sock' } },
+ *   agents: [{ id: 'spiffe://example.org/ci/*', capabilities: ['repo:read'] }],
+ * });
+ */
+export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<SpiffeAgents> {
+  checkOptionNames(owner, options, ['trustDomains', 'agents', 'onTrouble']);
+  const { trustDomains, onTrouble } = options;
+  const rules = readRules(options.agents, Object.keys(trustDomains ?? {}));
+  const bundles = await openTrustBundles(trustDomains, onTrouble === undefined ? {} : { onTrouble });
+  let version = 0;
+  bundles.onChange(() => (version += 1));
+  const shared = { bundles, rules, version: () => version };
+  const onConnection = new WeakMap<object, KnownCertificate | undefined>();
+  const forwardedBefore = new LruCache<KnownCertificate>(mostForwarded);
+
+  function findForwarded(lines: readonly string[], now: number): CertificateLookup {
+    if (lines.length === 0) return { kind: 'none' };
+    const key = createHash('sha256').update(lines.join('\n')).digest('base64');
+    const known = forwardedBefore.get(key);
+    if (known !== undefined) return known.lookUp(now);
+    const read = readForwardedCertificate(lines);
+    if (!read.ok) return { kind: 'refused', detail: read.problem };
+    const certificate = new KnownCertificate(read.value, shared);
+    forwardedBefore.set(key, certificate);
+    return certificate.lookUp(now);
+  }
+
+  function findOnConnection(connection: PeerConnection, now: number): CertificateLookup {
+    if (typeof connection.getPeerX509Certificate !== 'function') return { kind: 'none' };
+    const known = onConnection.get(connection);
+    if (known !== undefined) return known.lookUp(now);
+    const leaf = connection.getPeerX509Certificate();
+    if (leaf === undefined) return { kind: 'none' };
+    // It proved nothing: TLS finished the handshake nevertheless, so that the guard can say what is wrong.
+    if (connection.authorized !== true) {
+      return { kind: 'refused', detail: `TLS does not accept it: ${String(connection.authorizationError)}` };
+    }
+    const certificate = new KnownCertificate({ leaf, others: issuersOf(leaf) }, shared);
+    onConnection.set(connection, certificate);
+    return certificate.lookUp(now);
+  }
+
+  return Object.freeze({
+    findByCertificate: ({ connection, forwarded }, now) =>
+      connection === undefined ? findForwarded(forwarded, now) : findOnConnection(connection, now),
+    statusOf: (id) => agentOf(id, rules)?.status ?? 'unknown',
+    tlsOptions: (identity) => tlsServerOptions(identity, bundles),
+    follow: (server, identity) => followServer(server, identity, bundles),
+    close: () => bundles.close(),
+  } satisfies SpiffeAgents);
+}
+
+/** What a TLS socket of Node has. */
+interface PeerConnection {
+  readonly authorized?: boolean;
+  readonly authorizationError?: unknown;
+  getPeerX509Certificate?(): X509Certificate | undefined;
+}
+
+function issuersOf(leaf: X509Certificate): readonly X509Certificate[] {
+  const issuers: X509Certificate[] = [];
+  for (let next = leaf.issuerCertificate; next !== undefined && issuers.length < 8; next = next.issuerCertificate) {
+    if (issuers.at(-1)?.fingerprint256 === next.fingerprint256) break;
+    issuers.push(next);
+  }
+  return issuers;
+}
+
+interface Shared {
+  readonly bundles: TrustBundles;
+  readonly rules: readonly SpiffeAgentRule[];
+  readonly version: () => number;
+}
+
+/** A certificate, with the answer for as long as the bundles and the time do not change it. */
+class KnownCertificate {
+  readonly #chain: CertificateChain;
+  readonly #shared: Shared;
+  readonly #claimed: ReturnType<typeof readX509Svid>;
+  #last:
+    | { readonly version: number; readonly from: number; readonly lookup: CertificateLookup & { kind: 'found' } }
+    | undefined;
+
+  constructor(chain: CertificateChain, shared: Shared) {
+    this.#chain = chain;
+    this.#shared = shared;
+    this.#claimed = readX509Svid(chain.leaf);
+  }
+
+  lookUp(now: number): CertificateLookup {
+    if (!this.#claimed.ok) return { kind: 'refused', detail: this.#claimed.problem };
+    const version = this.#shared.version();
+    const last = this.#last;
+    // The bundle may also have become too old.
+    const bundle = this.#shared.bundles.x509Authorities(this.#claimed.value.trustDomain);
+    if (bundle.kind === 'unknown') return { kind: 'refused', detail: 'its trust domain is not trusted here' };
+    if (bundle.kind === 'unavailable') return { kind: 'unavailable', cause: bundle.cause };
+    if (last?.version === version && last.from <= now && now < last.lookup.expires) return last.lookup;
+    const lookup = this.#verify(this.#claimed.value, bundle.authorities, now);
+    this.#last = lookup.kind === 'found' ? { version, from: now, lookup } : undefined;
+    return lookup;
+  }
+
+  #verify({ id }: SpiffeId, authorities: readonly X509Certificate[], now: number): CertificateLookup {
+    const verified = verifyX509Svid(this.#chain, authorities, now);
+    if (!verified.ok) return { kind: 'refused', detail: verified.problem };
+    const agent = agentOf(id, this.#shared.rules);
+    if (agent === undefined) return { kind: 'refused', detail: `no rule names ${id}` };
+    const { leaf } = this.#chain;
+    return {
+      kind: 'found',
+      agent,
+      publicKey: leaf.publicKey,
+      thumbprint: thumbprintOf(leaf),
+      expires: verified.value,
+      recheck: (at) => this.lookUp(at),
+    };
+  }
+}
+
+function agentOf(id: string, rules: readonly SpiffeAgentRule[]): Agent | undefined {
+  const rule = rules.find((each) => matchesSpiffeId(each.id, id));
+  // A name that only looks like one below the pattern.
+  if (rule === undefined || readSpiffeId(id) === undefined || id.length > 256) return undefined;
+  const { capabilities = [], roles = [], owner: answerable, status = 'active' } = rule;
+  return { id, capabilities, roles, ...(answerable !== undefined && { owner: answerable }), status };
+}
+
+/** @throws ConfigError */
+function readRules(rules: readonly SpiffeAgentRule[], domains: readonly string[]): readonly SpiffeAgentRule[] {
+  if (!Array.isArray(rules) || rules.length === 0) {
+    throw new ConfigError(
+      `${owner}: 'agents' must say which workloads are agents, like [{ id: 'spiffe://example.org/ci/*', capabilities: ['repo:read'] }].`,
+    );
+  }
+  return rules.map((rule: SpiffeAgentRule) => {
+    checkOptionNames(`${owner}, 'agents'`, rule, ['id', 'capabilities', 'roles', 'owner', 'status']);
+    const trustDomain = trustDomainOfPattern(rule.id);
+    if (trustDomain === undefined || !domains.includes(trustDomain)) {
+      throw new ConfigError(
+        `${owner}: the 'id' of an agent must be a SPIFFE ID of one of 'trustDomains', with a path, or end in '/*': ${rule.id}.`,
+      );
+    }
+    const { capabilities = [], roles = [], status = 'active', owner: answerable = '-' } = rule;
+    if (!isList(capabilities) || !isList(roles) || typeof answerable !== 'string') {
+      throw new ConfigError(
+        `${owner}, '${rule.id}': 'capabilities' and 'roles' are lists of names, 'owner' is a name.`,
+      );
+    }
+    if (status !== 'active' && status !== 'suspended') {
+      throw new ConfigError(`${owner}, '${rule.id}': 'status' is 'active' or 'suspended'.`);
+    }
+    return { ...rule, capabilities: [...capabilities], roles: [...roles] };
+  });
+}
+
+function isList(list: unknown): boolean {
+  return Array.isArray(list) && list.every((name) => typeof name === 'string');
+}

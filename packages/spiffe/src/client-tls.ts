@@ -1,0 +1,62 @@
+import { X509Certificate } from 'node:crypto';
+import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { ConfigError } from '@countersign/common';
+import { readSpiffeId } from './spiffe-id.js';
+import type { SvidSource } from './svid-source.js';
+import { readX509Svid } from './x509-svid.js';
+
+/**
+ * Shows the X.509-SVID of the moment, and accepts one server. Connections are pooled by host: without the ID and the
+ * certificate in the name of the pool, a request would ride on a connection to another server, or with an old SVID.
+ */
+export function workloadAgent(workload: SvidSource, server: string): Agent {
+  const id = readSpiffeId(server);
+  if (id === undefined || id.path === '') {
+    throw new ConfigError("httpsAgent: 'server' must be the SPIFFE ID of the server, like 'spiffe://example.org/api'.");
+  }
+  const agent = new WorkloadAgent({ keepAlive: true, maxCachedSessions: 0 }, workload, id);
+  // Requests that are on their way end on the connection that they have.
+  workload.onChange(() => {
+    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+  });
+  return agent;
+}
+
+class WorkloadAgent extends Agent {
+  readonly #workload: SvidSource;
+  readonly #server: { readonly id: string; readonly trustDomain: string };
+
+  constructor(
+    options: AgentOptions,
+    workload: SvidSource,
+    server: { readonly id: string; readonly trustDomain: string },
+  ) {
+    super(options);
+    this.#workload = workload;
+    this.#server = server;
+  }
+
+  override getName(options?: RequestOptions): string {
+    return `${super.getName(options)}:${this.#server.id}:${this.#workload.current().chain[0]?.fingerprint256 ?? ''}`;
+  }
+
+  override createConnection(options: ConnectionOptions): TLSSocket {
+    const { chain, privateKey } = this.#workload.current();
+    const { id, trustDomain } = this.#server;
+    return connect({
+      ...options,
+      cert: chain.map(String).join(''),
+      key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+      // Of the domain of the server alone.
+      ca: (this.#workload.bundles().get(trustDomain) ?? []).map(String),
+      session: undefined,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+      checkServerIdentity: (_host, { raw }) => {
+        const named = readX509Svid(new X509Certificate(raw));
+        return named.ok && named.value.id === id ? undefined : new Error(`the server is not ${id}`);
+      },
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import { constants } from 'node:crypto';
+import type { SecureContextOptions } from 'node:tls';
+import type { TrustBundles } from './trust-bundles.js';
+import type { SvidSource } from './svid-source.js';
+
+/** Whose certificate a server shows: its own X.509-SVID, or one that clients without SPIFFE accept. */
+export type ServerIdentity = SvidSource | { readonly key: string | Buffer; readonly cert: string | Buffer };
+
+export interface TlsServerOptions extends SecureContextOptions {
+  readonly requestCert: true;
+  readonly rejectUnauthorized: false;
+}
+
+/** What is used of a TLS server. */
+export interface TlsServer {
+  setSecureContext(options: SecureContextOptions): void;
+}
+
+/**
+ * A client without a certificate, or with a wrong one, is let in: the guard refuses it with a reason, and another may
+ * sign its requests instead.
+ */
+export function tlsServerOptions(identity: ServerIdentity, bundles: TrustBundles): TlsServerOptions {
+  const shown = 'current' in identity ? identity.current() : identity;
+  return {
+    ...('chain' in shown
+      ? { cert: shown.chain.map(String).join(''), key: shown.privateKey.export({ format: 'pem', type: 'pkcs8' }) }
+      : { cert: shown.cert, key: shown.key }),
+    ca: bundles.allX509Authorities().map(String),
+    minVersion: 'TLSv1.2',
+    // A resumed connection shows no issuers, and would outlive an authority that was taken out of the bundle.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
+}
+
+/** Connections that are open go on: the guard asks for each request whether their certificate still counts. */
+export function followServer(server: TlsServer, identity: ServerIdentity, bundles: TrustBundles): () => void {
+  const renew = (): void => server.setSecureContext(tlsServerOptions(identity, bundles));
+  const stops = [bundles.onChange(renew), ...('current' in identity ? [identity.onChange(renew)] : [])];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}

@@ -1,0 +1,87 @@
+import { checkOptionNames, ConfigError, readOnTrouble } from '@countersign/common';
+import type { Agent } from 'node:https';
+import { workloadAgent } from './client-tls.js';
+import { grpcStatus, WorkloadApiError } from './grpc-call.js';
+import { readSocketPath } from './socket-path.js';
+import { readSpiffeId } from './spiffe-id.js';
+import type { SvidSource } from './svid-source.js';
+import { followX509, type X509Bundles, type X509Svid } from './workload-api.js';
+
+export interface SpiffeWorkloadOptions {
+  /** The Unix socket of the Workload API: a path, or `unix:///PATH` as in SPIFFE_ENDPOINT_SOCKET. */
+  readonly socket: string;
+  /** Which SPIFFE ID, if the workload has several. Default: the first one. */
+  readonly id?: string;
+  /** Gets problems that no answer can carry. Default: a process warning. */
+  readonly onTrouble?: (message: string) => unknown;
+}
+
+/** The X.509-SVID of this process, kept current. */
+export interface SpiffeWorkload extends SvidSource {
+  readonly id: string;
+  /** An agent for `node:https` that shows the X.509-SVID, and accepts the server with this SPIFFE ID only. */
+  readonly httpsAgent: (options: { readonly server: string }) => Agent;
+  readonly close: () => void;
+}
+
+const owner = 'openSpiffeWorkload';
+
+/**
+ * Follows the X.509-SVID of this process. Waits for the first one; later outages of the Workload API are waited out with
+ * the last one.
+ *
+ * @throws ConfigError (as a rejection) when an option is wrong; WorkloadApiError when there is no X.509-SVID at start.
+ */
+export async function openSpiffeWorkload(options: SpiffeWorkloadOptions): Promise<SpiffeWorkload> {
+  checkOptionNames(owner, options, ['socket', 'id', 'onTrouble']);
+  const socket = readSocketPath(owner, options.socket);
+  if (options.id !== undefined && readSpiffeId(options.id) === undefined) {
+    throw new ConfigError(`${owner}: 'id' must be a SPIFFE ID, like 'spiffe://example.org/api'.`);
+  }
+  const onTrouble = readOnTrouble(owner, options.onTrouble);
+  const stop = new AbortController();
+  const listeners = new Set<() => void>();
+  let held: { readonly svid: X509Svid; readonly bundles: X509Bundles } | undefined;
+  let isReported = false;
+
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: WorkloadApiError): void => {
+      if (held === undefined) {
+        stop.abort();
+        reject(error);
+      } else if (!isReported) {
+        isReported = true;
+        onTrouble(`the Workload API at ${socket} gives no X.509-SVID: ${error.message}. The last one is used.`);
+      }
+    };
+    const follow = async (): Promise<void> => {
+      for await (const { svids, bundles } of followX509({ socket, signal: stop.signal, onTrouble: fail })) {
+        const wanted = held?.svid.id ?? options.id;
+        const svid = wanted === undefined ? svids[0] : svids.find(({ id }) => id === wanted);
+        if (svid === undefined) {
+          fail(new WorkloadApiError(grpcStatus.permissionDenied, `it has no X.509-SVID of ${String(wanted)}`));
+          continue;
+        }
+        held = { svid, bundles };
+        isReported = false;
+        for (const listener of listeners) listener();
+        resolve();
+      }
+    };
+    void follow();
+  });
+  const { svid } = held as unknown as { readonly svid: X509Svid };
+
+  const workload: SpiffeWorkload = {
+    id: svid.id,
+    current: () => held?.svid ?? svid,
+    bundles: () => held?.bundles ?? new Map(),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    httpsAgent: ({ server }) => workloadAgent(workload, server),
+    close: () => stop.abort(),
+  };
+  return Object.freeze(workload);
+}

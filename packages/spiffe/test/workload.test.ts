@@ -1,0 +1,122 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { type Agent, createServer, get } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { patiently } from '../../../test/support/patiently.js';
+import { type TrustDomain, trustDomain } from '../../../test/support/trust-domain.js';
+import { fakeWorkloadApi, x509Answer } from '../../../test/support/workload-api.js';
+import { openSpiffeWorkload } from '../src/index.js';
+
+const domain = trustDomain();
+
+/** A Workload API whose X.509-SVID the test replaces. */
+async function spire(path = '/client') {
+  const streams = new Set<(message: Buffer) => void>();
+  let svid = domain.x509Svid(path);
+  const api = await fakeWorkloadApi((call) => {
+    streams.add((message) => call.send(message));
+    call.send(x509Answer(domain, path, svid));
+  });
+  onTestFinished(() => api.close());
+  return {
+    ...api,
+    rotate() {
+      svid = domain.x509Svid(path);
+      for (const send of streams) send(x509Answer(domain, path, svid));
+      return svid.certificate.serialNumber;
+    },
+  };
+}
+
+/** A server that answers with the serial number of the client's certificate. */
+async function server(of: TrustDomain, path = '/api') {
+  const { keyPem, certificatePem } = of.x509Svid(path);
+  const options = { key: keyPem, cert: certificatePem, ca: domain.ca.certificate.toString(), requestCert: true };
+  let connections = 0;
+  const https = createServer(options, (request, response) => {
+    response.end((request.socket as TLSSocket).getPeerX509Certificate()?.serialNumber);
+  });
+  https.on('secureConnection', () => (connections += 1));
+  https.listen(0, '127.0.0.1');
+  await once(https, 'listening');
+  onTestFinished(() => {
+    https.close().closeAllConnections();
+  });
+  return { url: `https://127.0.0.1:${(https.address() as AddressInfo).port}/`, connections: () => connections };
+}
+
+async function ask(url: string, agent: Agent): Promise<string> {
+  const [response] = (await once(get(url, { agent }), 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const chunk of response) text += String(chunk);
+  return text;
+}
+
+async function open(socket: string, troubles: string[] = []) {
+  const workload = await openSpiffeWorkload({ socket, onTrouble: (message) => troubles.push(message) });
+  onTestFinished(() => workload.close());
+  return workload;
+}
+
+describe('the X.509-SVID of a workload', () => {
+  it('is shown to a server that has the SPIFFE ID which is expected, and to no other [Q4, Q6]', async () => {
+    const workload = await open((await spire()).socket);
+    expect(workload.id).toBe('spiffe://example.org/client');
+    const { url, connections } = await server(domain);
+    const api = workload.httpsAgent({ server: 'spiffe://example.org/api' });
+    onTestFinished(() => api.destroy());
+    const serial = workload.current().chain[0]?.serialNumber;
+    expect([await ask(url, api), await ask(url, api), connections()]).toEqual([serial, serial, 1]);
+    const another = workload.httpsAgent({ server: 'spiffe://example.org/other' });
+    await expect(ask(url, another)).rejects.toThrow('the server is not spiffe://example.org/other');
+    expect(another.getName({ host: 'a' })).not.toBe(api.getName({ host: 'a' }));
+    const foreign = await server(trustDomain());
+    await expect(ask(foreign.url, api)).rejects.toThrow(/certificate/);
+  });
+
+  it('is replaced without a restart: new requests show the new one [Q6]', async () => {
+    const api = await spire();
+    const workload = await open(api.socket);
+    const { url } = await server(domain);
+    const agent = workload.httpsAgent({ server: 'spiffe://example.org/api' });
+    onTestFinished(() => agent.destroy());
+    const before = await ask(url, agent);
+    let changes = 0;
+    workload.onChange(() => (changes += 1));
+    const serial = api.rotate();
+    await vi.waitFor(() => expect(changes).toBe(1), patiently);
+    expect([await ask(url, agent), serial === before]).toEqual([serial, false]);
+  });
+
+  it('is used on while the Workload API is down, which is told once', async () => {
+    const api = await spire();
+    const troubles: string[] = [];
+    const workload = await open(api.socket, troubles);
+    const { serialNumber } = workload.current().chain[0] ?? {};
+    await api.kill();
+    await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
+    expect(workload.current().chain[0]?.serialNumber).toBe(serialNumber);
+    await api.restart();
+    const next = await vi.waitFor(() => {
+      const serial = api.rotate();
+      expect(workload.current().chain[0]?.serialNumber).not.toBe(serialNumber);
+      return serial;
+    }, patiently);
+    expect(next).toBeDefined();
+    expect(troubles).toHaveLength(1);
+  });
+
+  it('is missing if the workload is not registered, or not with the ID that is asked for', async () => {
+    const api = await fakeWorkloadApi((call) => call.fail(7, 'no identity issued'));
+    onTestFinished(() => api.close());
+    await expect(openSpiffeWorkload({ socket: api.socket })).rejects.toMatchObject({ status: 7 });
+    const { socket } = await spire();
+    await expect(openSpiffeWorkload({ socket, id: 'spiffe://example.org/other' })).rejects.toMatchObject({ status: 7 });
+    await expect(openSpiffeWorkload({ socket, id: 'other' })).rejects.toThrow("'id' must be a SPIFFE ID");
+    await expect(openSpiffeWorkload({ socket: 'agent.sock' })).rejects.toThrow("'socket' must be");
+    const workload = await open(socket);
+    expect(() => workload.httpsAgent({ server: 'localhost' })).toThrow('must be the SPIFFE ID of the server');
+  });
+});
