@@ -64,7 +64,9 @@ interface Problem {
 /** What waits for people. */
 async function waiting({ authority }: World) {
   return await vi.waitFor(async () => {
-    const [first] = (await authority.approvals?.list({ waiting: true, limit: 9 })) ?? [];
+    const [listed] = (await authority.approvals?.list({ waiting: true, limit: 9 })) ?? [];
+    // The list leaves out what the agent shows.
+    const first = await authority.approvals?.find(listed?.id ?? '');
     expect(first).toBeDefined();
     return first!;
   }, patiently);

@@ -116,7 +116,7 @@ describe('the pages of approvers', () => {
     const signedOut = await open(url);
     expect(signedOut.headers.get('location')).toBe(`https://app.acme.dev/login?next=${encodeURIComponent(url)}`);
     const owner = await text(url, 'user:olga');
-    expect(owner).toContain('The owner of the agent may not approve this.');
+    expect(owner).toContain('The owner of an agent may not approve this.');
     expect(owner).not.toContain('<form');
     expect((await open(url, 'agent-a')).status).toBe(403);
   });
