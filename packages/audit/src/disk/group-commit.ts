@@ -28,11 +28,12 @@ export class GroupCommit<Entry> {
     this.#batchSize = batchSize;
   }
 
-  add(entry: Entry): Promise<void> {
+  /** `room`: how many entries may wait already. */
+  add(entry: Entry, room: number = this.#maxQueued): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new AuditError('closed', 'The audit sink is closed.');
-      if (this.#queue.length >= this.#maxQueued) {
-        throw new AuditError('overloaded', `${this.#maxQueued} audit records are waiting to be written already.`);
+      if (this.#queue.length >= room) {
+        throw new AuditError('overloaded', `${room} audit records are waiting to be written already.`);
       }
       this.#queue.push({ entry, resolve, reject });
       this.#draining ??= this.#drain();

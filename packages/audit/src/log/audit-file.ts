@@ -9,6 +9,7 @@ import { type LogLock, lockLog } from '../disk/log-lock.js';
 import { CheckpointScheduler } from './checkpoint-scheduler.js';
 import { openLog } from './open-log.js';
 import { renderEvent } from '../record/record.js';
+import { roomFor } from '../record/room.js';
 
 /**
  * A durable, tamper-evident log in a folder: segments of JSON lines, each record with the hash of the record before, and
@@ -61,7 +62,7 @@ export function auditFileWith(operations: FileOperations, directory: string, opt
     // Rendered before the first await: later changes to the event do not change the record.
     write(event) {
       try {
-        return commits.add(renderEvent(event));
+        return commits.add(renderEvent(event), roomFor(event, settings.maxQueued));
       } catch (error) {
         return Promise.reject(error);
       }

@@ -6,6 +6,7 @@ import { GroupCommit, maxBatch } from '../disk/group-commit.js';
 import { makeFolder } from '../disk/log-files.js';
 import { type LogLock, lockLog } from '../disk/log-lock.js';
 import { renderEvent } from '../record/record.js';
+import { roomFor } from '../record/room.js';
 import {
   type AuditCloudEventsOptions,
   type CloudEventsSettings,
@@ -81,7 +82,7 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
 
   return {
     async write(event) {
-      await commits.add(renderCloudEvent(event, settings));
+      await commits.add(renderCloudEvent(event, settings), roomFor(event, maxQueued));
     },
     close() {
       closed ??= close();

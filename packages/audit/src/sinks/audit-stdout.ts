@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { AuditError } from '../record/audit-error.js';
 import type { AuditSink } from '../record/event.js';
+import { roomFor } from '../record/room.js';
 import { renderEvent, sealRecord } from '../record/record.js';
 
 /** Most bytes that wait for a slow reader; further records are refused. */
@@ -16,7 +17,7 @@ export function auditStdout(stream: Writable = process.stdout): AuditSink {
   stream.on('error', () => {});
   return {
     async write(event) {
-      if (stream.writableLength > maxWaitingBytes) {
+      if (stream.writableLength > roomFor(event, maxWaitingBytes)) {
         throw new AuditError('overloaded', 'The audit stream does not take records fast enough.');
       }
       const rendered = renderEvent(event);

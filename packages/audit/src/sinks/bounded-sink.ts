@@ -1,6 +1,7 @@
 import { withTimeout } from '@countersign/common';
 import { AuditError } from '../record/audit-error.js';
 import type { AuditEvent, AuditSink } from '../record/event.js';
+import { roomFor } from '../record/room.js';
 
 export interface SinkLimits {
   /** Most records that wait for the sink. */
@@ -37,7 +38,7 @@ export class BoundedSink {
   /** @throws AuditError if too many records wait or the write times out; otherwise whatever the sink throws. */
   write(event: AuditEvent): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#checkRoom();
+      this.#checkRoom(event);
       const answer = Promise.resolve(this.#sink.write(event));
       const write: Waiting = { reject, deadline: performance.now() + this.#limits.timeoutMilliseconds };
       this.#await(write);
@@ -71,10 +72,10 @@ export class BoundedSink {
   }
 
   /** After too many timeouts the sink still gets one record at a time: it may work again. */
-  #checkRoom(): void {
-    const { maxWaiting } = this.#limits;
-    if (this.#waiting.size === 0 || this.#waiting.size + this.#timedOut.size < maxWaiting) return;
-    throw new AuditError('overloaded', `${maxWaiting} audit records are waiting for ${this.#name} already.`);
+  #checkRoom(event: AuditEvent): void {
+    const room = roomFor(event, this.#limits.maxWaiting);
+    if (this.#waiting.size === 0 || this.#waiting.size + this.#timedOut.size < room) return;
+    throw new AuditError('overloaded', `${room} audit records are waiting for ${this.#name} already.`);
   }
 
   #await(write: Waiting): void {

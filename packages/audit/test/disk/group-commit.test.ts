@@ -76,6 +76,16 @@ describe('group commit', () => {
     expect(again.state).toBe('resolved');
   });
 
+  it('refuses an entry that leaves room for others before those [F4]', async () => {
+    const gate = new Gate();
+    const commits = new GroupCommit(gate.commit, 3);
+    const taken = [watch(commits.add('a')), watch(commits.add('b', 2))];
+    await expect(commits.add('c', 2)).rejects.toMatchObject({ code: 'overloaded' });
+    taken.push(watch(commits.add('d')), watch(commits.add('e', 4)));
+    await gate.settle();
+    expect(gate.batches).toEqual([['a', 'b', 'd', 'e']]);
+  });
+
   it('bounds batches and keeps entries in order', async () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 10_000);

@@ -82,6 +82,19 @@ describe('fanOut', () => {
     vi.useRealTimers();
   });
 
+  it('keeps room from strangers, and has some for outcomes even then [F4]', async () => {
+    const taken: string[] = [];
+    const slow: AuditSink = { write: ({ id }) => (taken.push(id), new Promise(() => {})) };
+    const sink = fanOut([slow], { maxWaiting: 8 });
+    const write = (id: string, phase: 'authentication' | 'decision' | 'outcome') =>
+      void sink.write({ ...event(id), phase }).catch(() => {});
+    for (let count = 0; count < 5; count++) write('stranger', 'authentication');
+    for (let count = 0; count < 10; count++) write('known', 'decision');
+    for (let count = 0; count < 5; count++) write('outcome', 'outcome');
+    const counted = (name: string) => taken.filter((id) => id === name).length;
+    expect([counted('stranger'), counted('known'), counted('outcome')]).toEqual([2, 6, 5]);
+  });
+
   it('uses a sink again after many timeouts, once it works [F4]', async () => {
     vi.useFakeTimers();
     let hangs = true;
