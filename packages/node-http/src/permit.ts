@@ -1,3 +1,4 @@
+import type { RefusalResponse } from '@countersign/core';
 import {
   nodeCall,
   type PermitOptions,
@@ -8,7 +9,7 @@ import {
   sendRefusal,
 } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import type { Step } from './step.js';
+import { answersLater, type Step } from './step.js';
 
 /**
  * Asks policy for an action; the decision is recorded first.
@@ -34,7 +35,12 @@ export function permit<Request>(
 ): Step<Request & IncomingMessage> {
   const check = permitCheck(action, resource, options);
   return async function permit(request, response, next) {
-    if (!(await check(request, request, (refused) => sendRefusal(response, refused)))) return false;
+    const release = answersLater(response, 'permit');
+    const respond = (refused: RefusalResponse): void => {
+      release();
+      sendRefusal(response, refused);
+    };
+    if (!(await check(request, request, respond))) return false;
     await next?.();
     return true;
   };

@@ -6,7 +6,8 @@ import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { sendHttp2, serveHttp2 } from '../../../test/support/http2.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
-import { type AgentAuthOptions, agentAuth, getCaller, type Step } from '../src/index.js';
+import { patiently } from '../../../test/support/patiently.js';
+import { type AgentAuthOptions, agentAuth, getCaller, permit, type Step } from '../src/index.js';
 import { codeOf } from './support.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -237,5 +238,44 @@ describe('agentAuth, misused', () => {
       await auth(request, response, () => response.end('x'));
     });
     expect(codeOf(await send(server.url, signed(json)))).toBe('body_consumed');
+  });
+});
+
+describe('without its await', () => {
+  it.each(['agentAuth', 'permit'] as const)('%s throws before anything is answered [A17]', async (name) => {
+    const { guard } = await guarded();
+    const auth = agentAuth(guard);
+    const mayRead = permit('forbidden', { type: 'X', id: '1' });
+    const thrown: unknown[] = [];
+    await using served = await serve(async (request, response) => {
+      if (name === 'permit' && !(await auth(request, response))) return;
+      const step = name === 'permit' ? mayRead : auth;
+      try {
+        // A promise, which counts as true.
+        if (step(request, response) === undefined) return;
+        response.end('SECRET');
+      } catch (error) {
+        thrown.push(error);
+      }
+    });
+    const { status, body } = await send(served.url, name === 'permit' ? signed() : unsigned());
+    expect([status, body.includes('SECRET')]).toEqual([name === 'permit' ? 403 : 401, false]);
+    expect(thrown).toMatchObject([{ name: 'ConfigError', message: expect.stringContaining(`await ${name}(`) }]);
+  });
+
+  it('an answer that comes before a refusal is reported [A17]', async () => {
+    const troubles: string[] = [];
+    const { guard } = await guarded({ onTrouble: (trouble) => troubles.push(trouble) });
+    const auth = agentAuth(guard);
+    await using served = await serve(async (request, response) => {
+      void auth(request, response);
+      await Promise.resolve();
+      response.end('early');
+    });
+    expect(await send(served.url, unsigned())).toMatchObject({ body: 'early' });
+    await vi.waitFor(
+      () => expect(troubles).toEqual([expect.stringContaining('await of agentAuth or permit')]),
+      patiently,
+    );
   });
 });

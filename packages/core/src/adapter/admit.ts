@@ -62,7 +62,7 @@ export async function admit(
   const earlier = admissionOf(request);
   if (earlier !== undefined) {
     const guard = await provideGuard();
-    const refuse = refuser(guard, request, onRefusal, respond);
+    const refuse = refuser(guard, exchange, onRefusal, respond);
     if (!isSame(earlier.guard, guard, respond)) return false;
     return await admitBelow(earlier, request, { everyRequest, unmapped }, refuse);
   }
@@ -74,7 +74,7 @@ export async function admit(
     respond(discoveryAnswer(guard));
     return false;
   }
-  const refuse = refuser(guard, request, onRefusal, respond);
+  const refuse = refuser(guard, exchange, onRefusal, respond);
   const authentication = await guard.authenticate(incoming);
   if (!authentication.ok) {
     refuse(authentication.refusal);
@@ -125,8 +125,17 @@ function takeBody(
 
 type Refuse = Admission['refuse'];
 
-function refuser(guard: Guard, request: IncomingMessage, onRefusal: 'respond' | 'throw', respond: Respond): Refuse {
+const answeredBefore =
+  'a request was refused that the application had answered before: something answers earlier, or an await of agentAuth or permit is missing';
+
+function refuser(
+  guard: Guard,
+  { request, response }: HostExchange,
+  onRefusal: 'respond' | 'throw',
+  respond: Respond,
+): Refuse {
   return (refused) => {
+    if (response.headersSent) guard.report(answeredBefore);
     const rendered = guard.respond(refused);
     const outcome = admissionOf(request)?.outcome;
     const progress = progressOf(request);
