@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import { type Attack, onEverySetup, refuseEach } from '../support/api.js';
+import { type Attack, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import { delegationField, linkOf } from '../support/links.js';
 import { type RawRequest, tampered, withFields } from '../support/signed-request.js';
-import { runner } from '../support/world.js';
+import { reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
 
 const origin = 'https://api.acme.dev';
 
@@ -210,3 +211,31 @@ onEverySetup('The target, byte for byte', (api) => {
     },
   );
 });
+
+const admin = 'https://admin.acme.dev';
+
+onEveryHost(
+  'Several origins of one guard',
+  (api) => {
+    const at = (authority: string, more: object) =>
+      api.signed({ host: authority, target: api.at('/whoami'), scheme: 'https', ...more });
+
+    it('are an audience each for tokens, and the log says which was called [A13, B4]', async () => {
+      const token = await api.token({ aud: admin });
+      const { response, records } = await api.accepts(at('admin.acme.dev', { token }), 200);
+      expect(JSON.parse(response.body)).toMatchObject({ subject: { id: userId } });
+      expect(records[0]?.request).toMatchObject({ authority: 'admin.acme.dev' });
+      await api.refuses(at('api.acme.dev', { token }), 401, 'token_audience_mismatch');
+    });
+
+    it('are an audience each for links [A13, B4]', async () => {
+      const token = await api.token({ aud: [origin, admin], scope: 'repo:read' });
+      const from = { id: reviewerId, key: reviewer };
+      const link = linkOf(from, runnerId, { audience: admin, parent: token, claims: { scope: 'repo:read' } });
+      const handedOn = { key: runner, token, fields: [delegationField([link])] };
+      await api.accepts(at('admin.acme.dev', handedOn), 200);
+      await api.refuses(at('api.acme.dev', handedOn), 401, 'delegation_audience_mismatch');
+    });
+  },
+  { start: { guard: { origin: [origin, admin] } } },
+);

@@ -6,7 +6,7 @@ import type { AgentDirectory, CertificateAgents } from './keys/directory.js';
 import type { Caller } from './model/caller.js';
 import type { Refusal } from './model/refusal.js';
 import { type DpopChallenge, refusalResponse, type RefusalResponse } from './model/refusal-response.js';
-import type { HttpRequest } from './model/request.js';
+import { fieldsTooLarge, type HttpRequest, type RequestFacts } from './model/request.js';
 import type { GuardOptions, GuardValues } from './options/guard-options.js';
 import { readGuardOptions } from './options/option-table.js';
 import { type Discovery, discoveryOf, type ProtectedResource } from './options/protected-resource.js';
@@ -14,10 +14,11 @@ import { type Authentication, createAuthentication } from './guard/authenticatio
 import { createDecisions, type Decisions } from './guard/decisions.js';
 import { createLocalCallers, type LocalIdentity } from './guard/local.js';
 import { Outcomes } from './guard/outcomes.js';
-import { HeldMemory } from './model/request-body.js';
+import { type BodyLimits, HeldMemory } from './model/request-body.js';
 import { createRecorder } from './record/recorder.js';
 import { createRedactor } from './record/redact.js';
 import { ServedRequests } from './guard/served-requests.js';
+import { readAddress } from './stages/address/origin.js';
 import { createForwardedReader } from './stages/address/proxies.js';
 import { usesInReplayStore } from './stages/approve/approval-options.js';
 import { createApprove } from './stages/approve/approve.js';
@@ -85,7 +86,7 @@ function compose(values: GuardValues): GuardParts {
   const outcomes = new Outcomes(served, recorder);
   const revocations = composeRevocations(values, ownRevocations);
   const revalidation = createRevalidation({ ...values, agents, revocations });
-  const evaluate = createEvaluator({ ...values, agents, audiences });
+  const evaluate = createEvaluator({ ...values, agents, locationsFor: locationsIn(values, audiences) });
   const replay = values.replay ?? memoryReplayStore({ clock });
   const approve = createApprove({
     ...values,
@@ -104,6 +105,7 @@ function compose(values: GuardValues): GuardParts {
       recorder,
       served,
       observes: values.mode === 'observe',
+      namesOrigin: values.origin.length > 1,
       onTrouble,
     }),
     decisions: createDecisions({ ...values, evaluate, approve, scopeMatch, recorder, served, outcomes }),
@@ -143,14 +145,52 @@ function composeRevocations(
   return createRevocationChecks({ own, sources, statusLists, lookupTimeoutSeconds, clock });
 }
 
-function composeVerifier(
-  values: GuardValues,
+/** Each origin is an audience of its own, unless the application names what all of them are. */
+function locationsIn(
+  { audience, origin }: GuardValues,
+  audiences: readonly string[],
+): (facts: RequestFacts) => readonly string[] {
+  if (audience !== undefined) return () => audiences;
+  const own = new Map(origin.map(({ authority, href }) => [authority, [href]]));
+  return ({ authority = '' }) => own.get(authority) ?? audiences;
+}
+
+/** A token for one origin is none for another: each has a verifier. What they keep of requests, they share. */
+function composeVerifier(values: GuardValues, shared: SharedParts): Verifier {
+  const bodyLimits = {
+    maxBytes: values.maxBodyBytes,
+    memoryBytes: values.memoryBodyBytes,
+    heldMemory: new HeldMemory(values.memoryBodyBytes * bodiesInMemory),
+    spoolDirectory: values.spoolDirectory ?? tmpdir(),
+    timeoutSeconds: values.bodyTimeoutSeconds,
+    keepsFailed: values.mode === 'observe',
+  };
+  const all = verifierFor(values.origin, { ...values, bodyLimits }, shared);
+  if (values.audience !== undefined || values.origin.length === 1) return all;
+  const each = new Map(
+    values.origin.map((origin) => {
+      const own = { ...shared, audiences: [origin.href] };
+      return [origin, verifierFor([origin], { ...values, bodyLimits }, own)];
+    }),
+  );
+  return async (request, forwardedHost) => {
+    const { target, rawHeaders, fields } = request;
+    const isRefused = fieldsTooLarge(target, rawHeaders);
+    const address = isRefused ? undefined : readAddress(target, fields, values.origin, forwardedHost);
+    const verify = address !== undefined && 'origin' in address ? each.get(address.origin) : undefined;
+    return await (verify ?? all)(request, forwardedHost);
+  };
+}
+
+function verifierFor(
+  origins: GuardValues['origin'],
+  values: GuardValues & { readonly bodyLimits: BodyLimits },
   { agents, registered, audiences, dpop, revalidation, replay }: SharedParts,
 ): Verifier {
   const { clockSkewSeconds } = values;
   return createVerifier({
     ...values,
-    origins: values.origin,
+    origins,
     agents,
     registered,
     dpop,
@@ -162,14 +202,6 @@ function composeVerifier(
       maxLifetimeSeconds: values.maxLinkLifetimeSeconds,
     }),
     replay,
-    bodyLimits: {
-      maxBytes: values.maxBodyBytes,
-      memoryBytes: values.memoryBodyBytes,
-      heldMemory: new HeldMemory(values.memoryBodyBytes * bodiesInMemory),
-      spoolDirectory: values.spoolDirectory ?? tmpdir(),
-      timeoutSeconds: values.bodyTimeoutSeconds,
-      keepsFailed: values.mode === 'observe',
-    },
     revalidation,
   });
 }

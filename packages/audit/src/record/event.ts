@@ -44,6 +44,8 @@ export interface AuditEvent {
     /** Without the query. */
     readonly path?: string;
     readonly remoteAddress?: string;
+    /** Which of the guard's origins it was for; absent if there is only one. */
+    readonly authority?: string;
   };
   /** The call within the request, like one tool call of MCP, if the record is about a call. */
   readonly call?: AuditCall;

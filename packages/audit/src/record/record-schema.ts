@@ -110,6 +110,7 @@ export const auditRecordSchema = {
             method: { type: 'string' },
             path: { type: 'string' },
             remoteAddress: { type: 'string' },
+            authority: { type: 'string' },
           },
         },
         call: {

@@ -31,12 +31,14 @@ interface AuthenticationParts {
   readonly served: ServedRequests;
   /** Whether what is refused goes on nevertheless, without a caller. */
   readonly observes: boolean;
+  /** Whether records tell which origin a request was for. */
+  readonly namesOrigin: boolean;
   readonly onTrouble: (message: string) => void;
 }
 
 /** Verifies requests, and records every refusal before it is answered. Never rejects because of a request. */
 export function createAuthentication(parts: AuthenticationParts): (request: HttpRequest) => Promise<Authentication> {
-  const { verify, readForwarded, isOurs, recorder, served, observes, onTrouble } = parts;
+  const { verify, readForwarded, isOurs, recorder, served, observes, namesOrigin, onTrouble } = parts;
 
   return async (received) => {
     const request = indexed(received);
@@ -72,7 +74,8 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
       });
     }
     const source = { request, authority };
-    const caller = served.admit({ session, proof, facts, body: request.body, revalidate, received: source });
+    const asked = namesOrigin ? { ...facts, authority } : facts;
+    const caller = served.admit({ session, proof, facts: asked, body: request.body, revalidate, received: source });
     request.body.release();
     return { ok: true, caller, refuseUnmarked };
   };

@@ -40,6 +40,8 @@ export interface RequestFacts {
   readonly method?: string;
   readonly path?: string;
   readonly remoteAddress?: string;
+  /** Which of the guard's origins the request was for, once it is verified; absent if there is only one. */
+  readonly authority?: string;
 }
 
 /** The path of a request target as it was sent: undecoded, without scheme, authority and query; `/` if empty. */

@@ -1,4 +1,5 @@
 import { matchingDetails } from './matching-details.js';
+import type { RequestFacts } from '../../model/request.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { askEngine } from './ask-engine.js';
 import { andThen, type Awaitable, mapConcurrent } from '@countersign/common';
@@ -9,8 +10,8 @@ import { actorQuestion, type Asked } from './question.js';
 import { createSubjectCheck, type SubjectCheckParts } from './subject-check.js';
 
 export interface EvaluatorParts extends SubjectCheckParts, EntityResolverParts {
-  /** What this API is called in `authorization_details`. */
-  readonly audiences: readonly string[];
+  /** What the API that a request is for is called in `authorization_details`. */
+  readonly locationsFor: (facts: RequestFacts) => readonly string[];
 }
 
 /**
@@ -32,7 +33,7 @@ interface Group {
 }
 
 export function createEvaluator(parts: EvaluatorParts): Evaluator {
-  const { scopeMatch, audiences } = parts;
+  const { scopeMatch, locationsFor } = parts;
   const checkSubject = createSubjectCheck(parts);
   const resolve = createEntityResolver(parts);
 
@@ -47,7 +48,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
   }
 
   function prepare({ caller, action, facts }: Asked, resource: Resource): Awaitable<Prepared> {
-    const details = matchingDetails(caller.authorizationDetails, { action, resource }, audiences);
+    const details = matchingDetails(caller.authorizationDetails, { action, resource }, locationsFor(facts));
     if (details !== undefined && 'code' in details) return { refused: details };
     return andThen(resolve(facts, resource), (resolved) =>
       'refused' in resolved ? resolved : { details, resource: resolved.resource },
