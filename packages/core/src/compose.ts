@@ -173,12 +173,12 @@ function composeVerifier(values: GuardValues, shared: SharedParts): Verifier {
       return [origin, verifierFor([origin], { ...values, bodyLimits }, own)];
     }),
   );
-  return async (request, forwardedHost) => {
+  return async (request, forwarded) => {
     const { target, rawHeaders, fields } = request;
     const isRefused = fieldsTooLarge(target, rawHeaders);
-    const address = isRefused ? undefined : readAddress(target, fields, values.origin, forwardedHost);
+    const address = isRefused ? undefined : readAddress(target, fields, values.origin, forwarded?.host);
     const verify = address !== undefined && 'origin' in address ? each.get(address.origin) : undefined;
-    return await (verify ?? all)(request, forwardedHost);
+    return await (verify ?? all)(request, forwarded);
   };
 }
 
