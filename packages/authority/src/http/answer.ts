@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isJsonObject, type JsonObject, parseStrictJson, readBounded } from '@countersign/common';
+import { isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
 import { errors } from 'oidc-provider';
 import { AuthorityError, type AuthorityErrorCode } from '../authority-error.js';
+import { readBody } from './body.js';
 
 /** What a handler answers. */
 export interface Answer {
@@ -30,11 +31,10 @@ export async function readJson(request: IncomingMessage & { readonly body?: unkn
   const type = request.headers['content-type'] ?? '';
   if (!/^application\/json\s*(?:;|$)/i.test(type))
     throw new BadRequest(415, 'invalid_request', 'send application/json');
-  // A parser of the application may have read the body already.
-  if (!request.readable && isJsonObject(request.body)) return request.body;
-  const bytes = await readBounded(request, maxBodyBytes);
-  if (bytes === undefined) throw new BadRequest(413, 'invalid_request', `a body has at most ${maxBodyBytes} bytes`);
-  const read = parseStrictJson(bytes);
+  const body = await readBody(request, maxBodyBytes);
+  if (body === undefined) throw new BadRequest(413, 'invalid_request', `a body has at most ${maxBodyBytes} bytes`);
+  if (!(body instanceof Uint8Array)) return body;
+  const read = parseStrictJson(body);
   if (!read.ok || !isJsonObject(read.value))
     throw new BadRequest(400, 'invalid_request', 'the body must be a JSON object');
   return read.value;

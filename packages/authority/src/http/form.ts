@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { isJsonObject, readBounded } from '@countersign/common';
 import { BadRequest } from './answer.js';
+import { readBody } from './body.js';
 
 export interface Form {
   readonly parameters: URLSearchParams;
@@ -16,15 +16,15 @@ export async function readForm(
   if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(request.headers['content-type'] ?? '')) {
     throw new BadRequest(415, 'invalid_request', 'send application/x-www-form-urlencoded');
   }
-  if (!request.readable && isJsonObject(request.body)) {
-    const entries = Object.entries(request.body).flatMap(([name, value]) =>
+  const body = await readBody(request, maxBytes);
+  if (body === undefined) throw new BadRequest(413, 'invalid_request', `a body has at most ${maxBytes} bytes`);
+  if (!(body instanceof Uint8Array)) {
+    const entries = Object.entries(body).flatMap(([name, value]) =>
       [value].flat().map((each): [string, string] => [name, String(each)]),
     );
     return { parameters: new URLSearchParams(entries) };
   }
-  const bytes = await readBounded(request, maxBytes);
-  if (bytes === undefined) throw new BadRequest(413, 'invalid_request', `a body has at most ${maxBytes} bytes`);
-  return { parameters: new URLSearchParams(Buffer.from(bytes).toString('utf8')), bytes };
+  return { parameters: new URLSearchParams(Buffer.from(body).toString('utf8')), bytes: body };
 }
 
 /** The DPoP proof of a request. Node joins several, which is then none. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isJsonObject, readBounded } from '@countersign/common';
+import { readBody } from '../http/body.js';
 import { PageProblem } from './html.js';
 
 const maxFormBytes = 131_072;
@@ -17,11 +17,9 @@ export async function readForm(
   const { 'sec-fetch-site': site = 'same-origin', origin: from = origin, 'content-type': type = '' } = request.headers;
   if (site !== 'same-origin' || from !== origin) throw foreign();
   if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) throw foreign();
-  // A parser of the application may have read the body already.
-  if (!request.readable && isJsonObject(request.body)) return fieldsOf(request.body);
-  const bytes = await readBounded(request, maxFormBytes);
-  if (bytes === undefined) throw new PageProblem(413, 'This form is too long', 'Nothing was changed.');
-  return new URLSearchParams(Buffer.from(bytes).toString('utf8'));
+  const body = await readBody(request, maxFormBytes);
+  if (body === undefined) throw new PageProblem(413, 'This form is too long', 'Nothing was changed.');
+  return body instanceof Uint8Array ? new URLSearchParams(Buffer.from(body).toString('utf8')) : fieldsOf(body);
 }
 
 function fieldsOf(body: Readonly<Record<string, unknown>>): URLSearchParams {
