@@ -46,12 +46,27 @@ function routesIn({ path: file, text }: Source, framework: Framework): FoundRout
  */
 function named(method: string, path: string, file: string): readonly Route[] {
   const isBare = !/[A-Za-z]/.test(path.replaceAll(/[:*]\w+/g, ''));
+  const whole = isBare ? `/${subjectOf(file)}${path}` : path;
   try {
-    return readRoutes(`${method} ${isBare ? `/${subjectOf(file)}` : ''}${path}`, file);
+    const [route] = readRoutes(`${method} ${whole}`, file);
+    const [part] = partOf(whole) === undefined ? [] : readRoutes(`${method} /${partOf(whole)}`, file);
+    return route === undefined ? [] : [{ ...route, ...(part !== undefined && { action: part.action }) }];
   } catch (error) {
     if (error instanceof CliError) return [];
     throw error;
   }
+}
+
+/**
+ * `comments` of `/articles/:slug/comments`: what is done there has an action of its own, on the article. A permit to
+ * create articles must not be one to create comments.
+ */
+function partOf(path: string): string | undefined {
+  const [last = '', before = ''] = path
+    .split('/')
+    .filter((part) => part !== '')
+    .toReversed();
+  return /^[:*]/.test(before) && /^[A-Za-z][\w-]*$/.test(last) ? last : undefined;
 }
 
 /** `orders` of `src/routes/orders.routes.ts` and of `src/orders/index.ts`. */

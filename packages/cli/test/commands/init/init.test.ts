@@ -89,6 +89,27 @@ app.get('/health', handler);
     expect(out).not.toContain('+axios');
   });
 
+  it('gives a part of a resource an action of its own', async () => {
+    const app = `const router = new Router();
+router.post('/articles', create);
+router.get('/articles/:slug/comments', list);
+router.post('/articles/:slug/favorite', favor);
+router.delete('/articles/:slug/comments/:id', remove);
+`;
+    await put({ 'package.json': manifest('koa'), 'routes.js': app });
+    const { out } = await init();
+    const permits = [...out.matchAll(/^\+.*permit\('([a-z.]+)', .*type: '(\w+)'/gm)].map(([, action, type]) => [
+      action,
+      type,
+    ]);
+    expect(permits).toEqual([
+      ['article.create', 'Article'],
+      ['comment.read', 'Article'],
+      ['favorite.create', 'Article'],
+      ['comment.delete', 'Comment'],
+    ]);
+  });
+
   it('puts a permit into the options of a route of Fastify, and leaves one that is there', async () => {
     const app = `import Fastify from 'fastify';
 import { permit } from '@countersign/fastify';
