@@ -140,7 +140,7 @@ function answerTo(page: string, withHelpers: boolean): URLSearchParams {
 }
 
 /** On Node 20, `oidc-provider` warns while it is loaded that it is not supported there. The story has no place for it. */
-async function quietly<Result>(work: () => Promise<Result>): Promise<Result> {
+export async function quietly<Result>(work: () => Promise<Result>): Promise<Result> {
   const { warn } = console;
   console.warn = () => undefined;
   try {

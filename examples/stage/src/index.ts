@@ -1,5 +1,5 @@
 export { printAuditTable } from './audit-table.js';
-export { type StageAuthority, startAuthority } from './authority.js';
+export { quietly, type StageAuthority, startAuthority } from './authority.js';
 export { type Loopback, listen, listenOnFreePort } from './loopback.js';
 export { playStory } from './play.js';
 export { type Expected, Telling, UnexpectedTurn } from './telling.js';
