@@ -60,6 +60,11 @@ it.each<[string, object, RegExp]>([
   ['an age of 0', { maxAgeSeconds: 0 }, /'maxAgeSeconds'/],
   ['an age that is no number', { maxAgeSeconds: Number.NaN }, /'maxAgeSeconds'/],
   ['an endless age', { maxAgeSeconds: Infinity }, /'maxAgeSeconds'/],
+  [
+    'a store for clocks that are less far ahead',
+    { clockSkewSeconds: 60, replay: { clockSkewSeconds: 5, reserve: () => 'reserved' } },
+    /Give the store the same: \{ clockSkewSeconds: 60 \}/,
+  ],
   ['a negative skew', { clockSkewSeconds: -1 }, /'clockSkewSeconds'/],
   ['a body limit as a string', { maxBodyBytes: '1mb' }, /'maxBodyBytes'/],
   ['a misspelt option', { maxAgeSecond: 5 }, /Did you mean 'maxAgeSeconds'/],

@@ -31,6 +31,7 @@ const guard = await createGuard({
     decide: async () => ({ decision: 'allow', cause: 'policy', policies: ['any'], policySet: 'none', errors: [] }),
   },
   audit: memoryAudit(),
+  clockSkewSeconds: 0,
   ...shared,
 });
 const authenticated = agentAuth(guard);

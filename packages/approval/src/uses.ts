@@ -6,6 +6,8 @@ export interface ApprovalUse {
   readonly id: string;
   /** When the approval was given. */
   readonly issuedAt: number;
+  /** How far ahead of ours the clock of `issuedAt` may be, in seconds. */
+  readonly clockSkewSeconds: number;
   /** How long to remember it: from this moment on, the guard refuses the approval as expired. */
   readonly until: number;
   /** The guard's clock at the call. Count `until - now` from your own clock, and the two need not agree. */

@@ -5,6 +5,7 @@ import {
   openSharedRevocations,
   type RevocationEntry,
   type RevocationFeed,
+  type RevocationPlace,
   type RevocationWrite,
   type SharedRevocations,
   type SharedRevocationsOptions,
@@ -14,6 +15,7 @@ import { listen } from './listen.js';
 import { checkPool, type PgPool, type Row, rowsOf } from './pool.js';
 
 const table = 'countersign_revocations';
+const pageLength = 5000;
 
 /**
  * The row without a name holds the newest version and its mark: what empties the table takes it too. A row whose name is a
@@ -21,12 +23,13 @@ const table = 'countersign_revocations';
  */
 const tables = `CREATE TABLE IF NOT EXISTS ${table} (name TEXT COLLATE "C" PRIMARY KEY, until BIGINT,
   in_force BOOLEAN NOT NULL, version BIGINT NOT NULL, mark TEXT COLLATE "C");
-CREATE INDEX IF NOT EXISTS ${table}_version ON ${table} (version);
+CREATE INDEX IF NOT EXISTS ${table}_version ON ${table} (version, name);
 INSERT INTO ${table} (name, in_force, version, mark) VALUES ('', false, 0, '') ON CONFLICT DO NOTHING;`;
 
 /** The mark of version 0 is empty, and so always there: who knows only an empty list has nothing to lose. */
-const readSql = `SELECT name, until, in_force, version, mark FROM ${table}
-  WHERE (version > $1 AND name NOT LIKE '!%') OR name IN ('', $2)`;
+const readSql = `(SELECT name, until, in_force, version, mark FROM ${table} WHERE name IN ('', $1)) UNION ALL
+  (SELECT name, until, in_force, version, mark FROM ${table} WHERE (version, name) > ($2, $3) AND name NOT LIKE '!%'
+    AND name <> '' ORDER BY version, name LIMIT ${pageLength})`;
 
 /** Locks the version until the commit, so that versions become visible in their order; those of a sequence do not. */
 const nextVersion = `UPDATE ${table} SET version = version + 1, mark = $1
@@ -107,12 +110,14 @@ function feedIn(pool: PgPool): RevocationFeed {
     return typeof row?.['version'] === 'number' ? { version: row['version'], mark } : undefined;
   };
   return {
-    async read(after) {
-      const rows = await rowsOf(pool, readSql, [after?.version ?? -1, after?.mark ?? '']);
+    async read(after, from = { version: (after?.version ?? -1) + 1, name: '' }) {
+      const rows = await rowsOf(pool, readSql, [after?.mark ?? '', from.version, from.name]);
       const { version, mark } = rows.find(({ name }) => name === '') ?? {};
       const isKnown = after === undefined || rows.some(({ name }) => name === after.mark);
       if (typeof version !== 'number' || typeof mark !== 'string' || !isKnown) return undefined;
-      return { newest: { version, mark }, entries: rows.filter(isNamed).map(readEntry) };
+      const named = rows.filter(isNamed);
+      const next = named.length < pageLength ? undefined : placeOf(named.at(-1));
+      return { newest: { version, mark }, entries: named.map(readEntry), next };
     },
     async write(entries, known) {
       const written = await write(nextVersion, entries, known.mark);
@@ -137,6 +142,12 @@ function readEntry({ name, until, in_force: inForce }: Row): RevocationEntry {
     typeof name === 'string' && typeof inForce === 'boolean' && (until === null || Number.isFinite(until));
   if (!isEntry) throw new TypeError(`a row of ${table} is no revocation`);
   return { name, inForce, until: until === null ? undefined : Number(until) };
+}
+
+function placeOf(row: Row | undefined): RevocationPlace {
+  const { name, version } = row ?? {};
+  if (typeof name !== 'string' || typeof version !== 'number') throw new TypeError(`a row of ${table} has no version`);
+  return { name, version };
 }
 
 /** What was taken back stays for a day, so that each process learns of it. */

@@ -74,6 +74,19 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
     }
   });
 
+  it('reads many revocations, also of one write, at the start and while it runs', async () => {
+    const running = await postgresRevocations(pool);
+    const known = running.list().length;
+    await pool.query(`WITH next AS (UPDATE countersign_revocations SET version = version + 1 WHERE name = '' RETURNING version)
+      INSERT INTO countersign_revocations (name, in_force, version)
+      SELECT '["delegation","' || number || '"]', true, version FROM next, generate_series(1, 12345) AS number`);
+    const starting = await postgresRevocations(pool);
+    expect(starting.list()).toHaveLength(known + 12_345);
+    await vi.waitFor(() => expect(running.list()).toHaveLength(known + 12_345), patiently);
+    await Promise.all([running.close(), starting.close()]);
+    await pool.query(`DELETE FROM countersign_revocations WHERE name LIKE '["delegation"%'`);
+  });
+
   it('throws a ConfigError for a pool of one connection, which notices would hold', async () => {
     const narrow = poolOf(server, { max: 1 });
     try {

@@ -18,17 +18,32 @@ export interface RedisRevocationsOptions extends SharedRevocationsOptions {
   readonly prefix?: string;
 }
 
+const pageLength = 5000;
+
 /**
  * `KEYS[1]`: name to end. `KEYS[2]`: name to version. The name `!` has the newest mark and its version, `!…` is the mark of
- * an older write. Values: the version after which to read, and its mark; nothing if all is asked for.
+ * an older write. Values: the version from which to read, the mark of the write after which that is, or nothing, the name
+ * after which to read, or nothing, and the length of a page. If that name has another version now, its version is read
+ * from the start.
  */
 const readScript: Script = scriptOf(`
 local newest = redis.call('ZSCORE', KEYS[2], '!')
 local mark = redis.call('HGET', KEYS[1], '!')
 if not newest or not mark then return { 'lost' } end
 if ARGV[2] ~= '' and not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return { 'lost' } end
-local reply = { 'read', newest, mark }
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf')) do
+local start
+if ARGV[3] ~= '' and tonumber(redis.call('ZSCORE', KEYS[2], ARGV[3]) or nil) == tonumber(ARGV[1]) then
+  start = redis.call('ZRANK', KEYS[2], ARGV[3]) + 1
+else
+  start = redis.call('ZCOUNT', KEYS[2], '-inf', '(' .. ARGV[1])
+end
+local page = redis.call('ZRANGE', KEYS[2], start, start + ARGV[4] - 1)
+local reply = { 'read', newest, mark, '', '' }
+if #page == tonumber(ARGV[4]) then
+  reply[4] = page[#page]
+  reply[5] = redis.call('ZSCORE', KEYS[2], page[#page])
+end
+for _, name in ipairs(page) do
   if string.sub(name, 1, 1) ~= '!' then
     local value = redis.call('HGET', KEYS[1], name)
     if not value then return { 'lost' } end
@@ -145,12 +160,14 @@ function feedIn(client: RedisClient, run: RunScript, prefix: string): Revocation
     return result === 'written' ? { version: Number(version), mark } : undefined;
   };
   return {
-    async read(after) {
-      const reply = await run(readScript, keys.slice(0, 2), [`${after?.version ?? -1}`, after?.mark ?? '']);
-      const [result, newest, mark, ...pairs]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+    async read(after, from = { version: (after?.version ?? -1) + 1, name: '' }) {
+      const values = [`${from.version}`, after?.mark ?? '', from.name, `${pageLength}`];
+      const reply = await run(readScript, keys.slice(0, 2), values);
+      const [result, newest, mark, name, version, ...pairs]: readonly unknown[] = Array.isArray(reply) ? reply : [];
       if (result === 'lost') return undefined;
       if (result !== 'read' || !Number.isSafeInteger(Number(newest))) throw new TypeError('no list of revocations');
-      return { newest: { version: Number(newest), mark: String(mark) }, entries: entriesIn(pairs.map(String)) };
+      const next = name === '' ? undefined : { name: String(name), version: Number(version) };
+      return { newest: { version: Number(newest), mark: String(mark) }, entries: entriesIn(pairs.map(String)), next };
     },
     write: async (entries, known) => await write(entries, known.mark),
     async writeBack(entries) {

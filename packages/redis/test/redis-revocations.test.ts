@@ -49,6 +49,23 @@ describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
       },
     }));
 
+    it('reads many revocations, also of one write, at the start and while it runs', async () => {
+      const { client, close } = await redisClients.redis(server.url);
+      await client.flushAll();
+      await beginRedisRevocations(opened.client);
+      const running = await redisRevocations(opened.client);
+      const many = Array.from({ length: 12_345 }, (_, number) => JSON.stringify(['delegation', `${number}`]));
+      const steps = client.multi().zIncrBy(keys[1]!, 1, '!');
+      for (const name of many) steps.hSet(keys[0]!, name, 'never').zAdd(keys[1]!, { score: 1, value: name });
+      await steps.exec();
+      const starting = await redisRevocations(opened.client);
+      expect(starting.list()).toHaveLength(many.length);
+      await vi.waitFor(() => expect(running.list()).toHaveLength(many.length), patiently);
+      await Promise.all([running.close(), starting.close()]);
+      await client.flushAll();
+      close();
+    });
+
     it('tells other processes faster than they poll', async () => {
       await beginRedisRevocations(opened.client);
       const [one, other] = [await redisRevocations(opened.client), await redisRevocations(opened.client)];

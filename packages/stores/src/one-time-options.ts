@@ -1,7 +1,7 @@
 import { checkOptionNames, guardDefaults, guardMaxima, integerOption, numberOption } from '@countersign/common';
 
 export interface OneTimeOptions {
-  /** The same as that of the guard. Default 5. */
+  /** The same as that of the guard, which does not start with a smaller one. Default 5. */
   readonly clockSkewSeconds?: number;
   /** How long a request waits for the store, in seconds. Default 1. */
   readonly timeoutSeconds?: number;

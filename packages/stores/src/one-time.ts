@@ -19,7 +19,7 @@ export interface Reservations {
 /** A replay store over them, once they are old enough for what an accurate client signs now. */
 export async function replayStoreIn(reservations: Reservations, clockSkewSeconds: number): Promise<ReplayStore> {
   await setTimeout(settlingTime(reservations.ageMilliseconds, clockSkewSeconds));
-  return { reserve: async (proof) => await reserveOnce(reservations, clockSkewSeconds, proof) };
+  return { clockSkewSeconds, reserve: async (proof) => await reserveOnce(reservations, clockSkewSeconds, proof) };
 }
 
 async function reserveOnce(

@@ -15,8 +15,16 @@ export interface RevocationWrite {
   readonly mark: string;
 }
 
+/** An entry after which to read on. */
+export interface RevocationPlace {
+  readonly version: number;
+  readonly name: string;
+}
+
 export interface RevocationReading {
   readonly newest: RevocationWrite;
+  /** Where to read on: there may be more. */
+  readonly next?: RevocationPlace | undefined;
   /** The entries that were written after the write that was asked for. */
   readonly entries: readonly RevocationEntry[];
 }
@@ -25,9 +33,13 @@ export interface RevocationReading {
 export interface RevocationFeed {
   /**
    * The entries that were written after a write; without one, all of them. A write is visible only with all before it.
-   * Undefined: the list was emptied, never begun, or does not contain that write.
+   * Undefined: the list was emptied, never begun, or does not contain that write. A long list is read in pages, in the
+   * order of versions: what is written between two of them is on a later one.
    */
-  readonly read: (after: RevocationWrite | undefined) => Promise<RevocationReading | undefined>;
+  readonly read: (
+    after: RevocationWrite | undefined,
+    from?: RevocationPlace,
+  ) => Promise<RevocationReading | undefined>;
   /**
    * Writes entries under the next version. Of two `until` of one name that are in force the later one counts. Undefined:
    * the list does not contain the write `known`, and nothing was written. It remembers writes for a day.

@@ -2,7 +2,7 @@ import { ConfigError, errorMessage, FailureThrottle } from '@countersign/common'
 import { type Revocable, revocationKey } from '@countersign/core';
 import { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
 import { Frozen } from './frozen.js';
-import type { RevocationEntry, RevocationFeed, RevocationWrite } from './revocation-feed.js';
+import type { RevocationEntry, RevocationFeed, RevocationPlace, RevocationReading, RevocationWrite } from './revocation-feed.js';
 
 export interface MirrorOptions {
   /** The function that was called, for messages. */
@@ -13,6 +13,8 @@ export interface MirrorOptions {
 
 const pollMilliseconds = 500;
 const timeoutSeconds = 1;
+/** A list of any length is written at once. */
+const writeBackSeconds = 60;
 const endedSeconds = 3600;
 const losesAgain = 'the store loses revocations again and again';
 
@@ -24,6 +26,7 @@ export class RevocationMirror {
   readonly #feed: RevocationFeed;
   readonly #options: MirrorOptions;
   readonly #calls = new BoundedCalls('the store of revocations', timeoutSeconds);
+  readonly #longCalls = new BoundedCalls('the store of revocations', writeBackSeconds);
   readonly #revoked = new Map<string, number>();
   readonly #frozen = new Frozen();
   readonly #trouble = new FailureThrottle(() => performance.now());
@@ -120,13 +123,27 @@ export class RevocationMirror {
   /** @returns false if the store has lost revocations. */
   async #read(after: RevocationWrite | undefined): Promise<boolean> {
     const sent = performance.now();
-    const reading = await this.#calls.run(async () => await this.#feed.read(after));
-    if (reading === undefined) return false;
-    for (const entry of reading.entries) this.#apply(entry);
-    this.#known = reading.newest;
-    this.#rightAt = sent;
-    if (reading.entries.length > 0) this.#sweep();
-    return true;
+    const first = await this.#readPage(after);
+    if (first === undefined) return false;
+    if (first.next === undefined) {
+      this.#known = first.newest;
+      this.#rightAt = sent;
+      if (first.entries.length > 0) this.#sweep();
+      return true;
+    }
+    for (let { next } = first as RevocationReading; next !== undefined; ) {
+      const page = await this.#readPage(after, next);
+      if (page === undefined) return false;
+      ({ next } = page);
+    }
+    // Pages take a while: what was written meanwhile, and whether it is still the same list.
+    return await this.#read(first.newest);
+  }
+
+  async #readPage(after: RevocationWrite | undefined, from?: RevocationPlace): Promise<RevocationReading | undefined> {
+    const reading = await this.#calls.run(async () => await this.#feed.read(after, from));
+    for (const entry of reading?.entries ?? []) this.#apply(entry);
+    return reading;
   }
 
   /** The store was emptied or set back: what is known here must not be forgotten there. Nothing is forgotten here. */
@@ -135,7 +152,7 @@ export class RevocationMirror {
     this.#options.onTrouble(
       `${this.#options.owner}: the store has lost revocations; this process writes back the ${known.length} that it knows`,
     );
-    const written = await this.#calls.run(async () => await this.#feed.writeBack(known));
+    const written = await this.#longCalls.run(async () => await this.#feed.writeBack(known));
     const isRead = await this.#read(undefined);
     // A list that lost this write while everything was read does not contain it: the next poll finds that out.
     this.#known = written;

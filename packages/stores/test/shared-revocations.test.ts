@@ -28,6 +28,47 @@ function losingFeed(losses: number): RevocationFeed & { readonly writes: Revocat
   };
 }
 
+/** A list that is read in pages of two, and changes in `between` two of them. */
+function pagedFeed(names: string[], between: (page: number) => void): RevocationFeed {
+  let mark = 'begun';
+  let pages = 0;
+  return {
+    read: async (after, from) => {
+      if (from !== undefined) between((pages += 1));
+      if (after !== undefined && after.mark !== mark) {
+        // What was known is lost.
+        return undefined;
+      }
+      const start = from === undefined ? (after?.version ?? 0) : from.version;
+      const page = names.slice(start, start + 2);
+      if (names.length === 0) mark = 'lost';
+      const next = page.length < 2 ? undefined : { version: start + 2, name: page.at(-1) ?? '' };
+      const entries = page.map((name) => ({ name, until: undefined, inForce: true }));
+      return { newest: { version: names.length, mark }, entries, next };
+    },
+    write: async () => undefined,
+    writeBack: async () => ({ version: 0, mark: '' }),
+    watch: () => ({ close: async () => {} }),
+  };
+}
+
+it('reads a long list in pages, with what is written meanwhile', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const feed = pagedFeed(names, (page) => page < 4 && names.push(`later-${page}`));
+  const source = await openSharedRevocations('test', feed, { hintIfEmpty: '' });
+  expect(source.list().map(({ name }) => name)).toEqual(names);
+  expect(names).toHaveLength(8);
+  await source.close();
+});
+
+it('does not start on a list that is lost between two pages', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const feed = pagedFeed(names, () => names.splice(0));
+  await expect(openSharedRevocations('test', feed, { hintIfEmpty: 'it holds nothing' })).rejects.toThrow(
+    'it holds nothing',
+  );
+});
+
 it('makes a revocation again that the store lost after it had acknowledged it, and rejects if it is lost again', async () => {
   const feed = losingFeed(1);
   const source = await openSharedRevocations('test', feed, { hintIfEmpty: '' });

@@ -79,6 +79,7 @@ export class Outages {
 
   replay(store: ReplayStore): ReplayStore {
     return {
+      ...(store.clockSkewSeconds !== undefined && { clockSkewSeconds: store.clockSkewSeconds }),
       reserve: async (proof) => {
         this.check('replay');
         return await store.reserve(proof);

@@ -62,7 +62,7 @@ export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: Opt
   },
   replay: {
     byDefault: 'in memory',
-    read: (given) => (given === undefined ? undefined : readReplayStore(given)),
+    read: (given, options) => (given === undefined ? undefined : readReplayStore(given, options)),
   },
   lookupTimeoutSeconds: integer('lookupTimeoutSeconds', 1, 60),
   dpop: { byDefault: 'off', read: readDpopOptions },
@@ -163,7 +163,20 @@ function readPolicy(given: PolicyEngine): PolicyEngine {
   }
 }
 
-const readReplayStore = implementing<ReplayStore>('replay', ['reserve'], 'memoryReplayStore()');
+const replayStore = implementing<ReplayStore>('replay', ['reserve'], 'memoryReplayStore()');
+
+/** Otherwise what a client signs by a clock that is ahead would count twice once the store has lost it. */
+function readReplayStore(
+  given: ReplayStore,
+  { clockSkewSeconds: guardSkew = guardDefaults.clockSkewSeconds }: GuardOptions,
+): ReplayStore {
+  const store = replayStore(given);
+  const { clockSkewSeconds: storeSkew = Infinity } = store;
+  if (storeSkew >= guardSkew) return store;
+  throw new ConfigError(
+    `createGuard: 'replay' allows for clocks that are ${storeSkew} s ahead, this guard for ${guardSkew} s. Give the store the same: { clockSkewSeconds: ${guardSkew} }.`,
+  );
+}
 
 function readOrigins(
   origin: GuardOptions['origin'],

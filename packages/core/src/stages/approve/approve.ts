@@ -95,7 +95,8 @@ export function createApprove(parts: ApproveParts): Approve {
     const now = clock() / 1000;
     const until = claims.expiresAt + clockSkewSeconds;
     try {
-      const result = await answerInTime(lookupTimeoutSeconds, () => uses.use({ issuer, id, issuedAt, until, now }));
+      const asked = { issuer, id, issuedAt, clockSkewSeconds, until, now };
+      const result = await answerInTime(lookupTimeoutSeconds, () => uses.use(asked));
       if (!(clock() / 1000 < until)) return refusal('approval_expired', 'it ended while it was checked');
       switch (result) {
         case 'first':

@@ -30,9 +30,9 @@ export async function approvalUsesInFolder(path: string): Promise<ApprovalUses> 
   let uses = 0;
 
   return {
-    async use({ issuer, id, issuedAt, now }) {
+    async use({ issuer, id, issuedAt, clockSkewSeconds, now }) {
       const epoch = await openFolder(folder);
-      if (issuedAt <= epoch) return 'before_epoch';
+      if (!(issuedAt > epoch + clockSkewSeconds)) return 'before_epoch';
       uses += 1;
       if (uses % sweepAfter === 0) await sweep(folder, now);
       const name = hash('sha256', JSON.stringify([issuer, id]), 'hex');

@@ -16,6 +16,11 @@ export interface OneTimeProof {
  */
 export interface ReplayStore {
   /**
+   * How far clocks of clients may be ahead, in seconds, for `reserved` to be true to what was signed before the store
+   * began. A guard that allows for more does not start. Undefined: it does not depend on that.
+   */
+  readonly clockSkewSeconds?: number;
+  /**
    * Reserves (keyId, nonce) until the given moment.
    *
    * - `reserved`: this call was the first. Answer so only if the store remembers everything back to `created`.

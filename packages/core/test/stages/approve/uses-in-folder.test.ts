@@ -20,7 +20,14 @@ async function agedFolder(): Promise<string> {
 }
 
 const now = Math.floor(Date.now() / 1000);
-const use = { issuer: 'https://approvals.acme.dev', id: 'approval-1', issuedAt: now - 60, until: now + 60, now };
+const use = {
+  issuer: 'https://approvals.acme.dev',
+  id: 'approval-1',
+  issuedAt: now - 60,
+  clockSkewSeconds: 5,
+  until: now + 60,
+  now,
+};
 
 describe('approvalUsesInFolder', () => {
   it('lets one of many concurrent uses through, also in two stores on one folder [C11]', async () => {
@@ -44,6 +51,10 @@ describe('approvalUsesInFolder', () => {
   it('knows nothing of approvals from before it was made [C11]', async () => {
     const store = await approvalUsesInFolder(join(root, 'new'));
     expect(await store.use(use)).toBe('before_epoch');
+    // By a clock that is ahead, it may be from before.
+    const ahead = { ...use, issuedAt: Math.floor(Date.now() / 1000) + 30 };
+    expect(await store.use({ ...ahead, clockSkewSeconds: 60 })).toBe('before_epoch');
+    expect(await store.use(ahead)).toBe('first');
   });
 
   it.each([
@@ -88,7 +99,7 @@ const [folder, from] = process.argv.slice(2);
 const store = await approvalUsesInFolder(folder);
 const now = Math.floor(Date.now() / 1000);
 for (let id = Number(from); ; id += 1) {
-  const result = await store.use({ issuer: 'https://approvals.acme.dev', id: 'approval-' + id, issuedAt: now - 60, until: now + 600, now });
+  const result = await store.use({ issuer: 'https://approvals.acme.dev', id: 'approval-' + id, issuedAt: now - 60, clockSkewSeconds: 5, until: now + 600, now });
   process.stdout.write(id + ' ' + result + '\\n');
 }
 `;
