@@ -9,6 +9,7 @@ export interface SentRequest {
   readonly agent: string;
   readonly method: string;
   readonly url: URL;
+  readonly headers: Headers;
   readonly body: Uint8Array | undefined;
 }
 
@@ -50,6 +51,8 @@ function questionIn(text: string, sent: SentRequest): ApprovalQuestion | undefin
     http?.method === sent.method &&
     http.authority === sent.url.host &&
     http.path + (http.query ?? '') === sent.url.pathname + sent.url.search &&
+    // Not all of them are signed: people must not be asked about what somebody between here and there has written.
+    Object.entries(http.fields ?? {}).every(([name, value]) => value === sent.headers.get(name)) &&
     http.contentDigest === digestOf(sent.body);
   const shown = disclosureOf(sent.body);
   if (!isSent) return undefined;

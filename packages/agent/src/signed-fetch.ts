@@ -66,7 +66,13 @@ export async function signedFetch(
 
   let response = await sendOrSignAnew(send, signal);
   if (approve !== undefined && !request.headers.has('agent-approval')) {
-    const refused = await readApprovalRequired(response, { agent: settings.id, method, url, body });
+    const refused = await readApprovalRequired(response, {
+      agent: settings.id,
+      method,
+      url,
+      headers: request.headers,
+      body,
+    });
     const approval = refused.question && (await approve(refused.question, signal ?? undefined));
     response = approval === undefined ? refused.response : await sendApproved(refused.response, approval, send, signal);
   }

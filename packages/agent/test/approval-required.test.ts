@@ -4,7 +4,18 @@ import { describe, expect, it } from 'vitest';
 import { readApprovalRequired } from '../src/approval-required.js';
 
 const body = Buffer.from('{"sha":"d6cd1e2"}');
-const sent = { agent: 'agent-a', method: 'POST', url: new URL('https://api.acme.dev/merge?squash=1'), body };
+const sent = {
+  agent: 'agent-a',
+  method: 'POST',
+  url: new URL('https://api.acme.dev/merge?squash=1'),
+  headers: new Headers([
+    ['Content-Type', 'application/json'],
+    ['X-Amount', '5'],
+    ['X-Tag', 'a'],
+    ['X-Tag', 'b'],
+  ]),
+  body,
+};
 const request: ApprovalRequest = {
   version: 1,
   audience: 'https://api.acme.dev',
@@ -18,6 +29,7 @@ const request: ApprovalRequest = {
     authority: 'api.acme.dev',
     path: '/merge',
     query: '?squash=1',
+    fields: { 'content-type': 'application/json', 'x-amount': '5', 'x-tag': 'a, b' },
     contentDigest: computeContentDigest(body),
   },
   policies: ['policies.cedar#merge'],
@@ -95,6 +107,11 @@ describe('readApprovalRequired', () => {
       'an approval for another body',
       asking({ http: { ...request.http, contentDigest: computeContentDigest(Buffer.from('x')) } }),
     ],
+    [
+      'an approval for another value of a field',
+      asking({ http: { ...request.http, fields: { 'x-amount': '50000' } } }),
+    ],
+    ['an approval for a field that was not sent', asking({ http: { ...request.http, fields: { 'x-other': '1' } } })],
     ['an approval for a call within the request', asking({ http: undefined, call: { method: 'tools/call' } })],
   ])('asks nobody for %s [C11]', async (_what, answer) => {
     const text = await answer.clone().text();
