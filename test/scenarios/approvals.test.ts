@@ -371,6 +371,18 @@ onEveryHost(
       expect(unbound.running.handled).toEqual([]);
     });
 
+    it('asks nobody about a body that the handler reads before its digest has matched [C11]', async () => {
+      const streaming = await api.variant({ ...world, start: { admission: { streamBody: () => true } } });
+      const approval = await approvalOf(await asked(api), authority);
+      for (const given of [{}, { approval }]) {
+        const { status, body } = await streaming.send(await merge(streaming, given));
+        expect([status, JSON.parse(body)]).toEqual([403, expect.objectContaining({ code: 'approval_required' })]);
+        expect(JSON.parse(body)).not.toHaveProperty('approval');
+      }
+      expect(streaming.running.handled).toEqual([]);
+      await streaming.accepts(await merge(streaming, { target: '/repos/acme/api/pulls', body: '{"title":"x"}' }), 201);
+    });
+
     it("an application's own queue is asked with the same binding, and held to the same rules [C11]", async () => {
       const answers = new Map<string, QueueAnswer>();
       const queue = ({ binding }: { readonly binding: string }): QueueAnswer =>

@@ -5,7 +5,13 @@ export { isBeforeEpoch, type Reservation, settlingTime } from './epoch.js';
 export type { Freezable } from './frozen.js';
 export { replayStoreIn, type ReservationAnswer, type Reservations } from './one-time.js';
 export { type OneTimeOptions, readOneTimeOptions } from './one-time-options.js';
-export type { RevocationEntry, RevocationFeed, RevocationPlace, RevocationReading, RevocationWrite } from './revocation-feed.js';
+export type {
+  RevocationEntry,
+  RevocationFeed,
+  RevocationPlace,
+  RevocationReading,
+  RevocationWrite,
+} from './revocation-feed.js';
 export {
   checkRevocationOptions,
   openSharedRevocations,

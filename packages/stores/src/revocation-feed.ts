@@ -36,10 +36,7 @@ export interface RevocationFeed {
    * Undefined: the list was emptied, never begun, or does not contain that write. A long list is read in pages, in the
    * order of versions: what is written between two of them is on a later one.
    */
-  readonly read: (
-    after: RevocationWrite | undefined,
-    from?: RevocationPlace,
-  ) => Promise<RevocationReading | undefined>;
+  readonly read: (after: RevocationWrite | undefined, from?: RevocationPlace) => Promise<RevocationReading | undefined>;
   /**
    * Writes entries under the next version. Of two `until` of one name that are in force the later one counts. Undefined:
    * the list does not contain the write `known`, and nothing was written. It remembers writes for a day.

@@ -2,7 +2,13 @@ import { ConfigError, errorMessage, FailureThrottle } from '@countersign/common'
 import { type Revocable, revocationKey } from '@countersign/core';
 import { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
 import { Frozen } from './frozen.js';
-import type { RevocationEntry, RevocationFeed, RevocationPlace, RevocationReading, RevocationWrite } from './revocation-feed.js';
+import type {
+  RevocationEntry,
+  RevocationFeed,
+  RevocationPlace,
+  RevocationReading,
+  RevocationWrite,
+} from './revocation-feed.js';
 
 export interface MirrorOptions {
   /** The function that was called, for messages. */
@@ -131,7 +137,7 @@ export class RevocationMirror {
       if (first.entries.length > 0) this.#sweep();
       return true;
     }
-    for (let { next } = first as RevocationReading; next !== undefined; ) {
+    for (let { next }: RevocationReading = first; next !== undefined; ) {
       const page = await this.#readPage(after, next);
       if (page === undefined) return false;
       ({ next } = page);

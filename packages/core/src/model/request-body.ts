@@ -25,6 +25,8 @@ export interface RequestBody {
   discard(): Awaitable<BodyFailure | undefined>;
   /** Whether a part of the body was dropped, so that it cannot be released any more. Default false. */
   readonly isLost?: boolean;
+  /** Whether its reader gets bytes before their digest is known to match. Default false. */
+  readonly isStreamed?: boolean;
 }
 
 /** The memory that all held bodies of a guard share: senders that wait must not fill it together. */

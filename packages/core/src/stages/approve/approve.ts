@@ -143,6 +143,10 @@ export function createApprove(parts: ApproveParts): Approve {
       // Nothing binds its body to who sent it, so that nobody could say what was approved.
       return { ok: false, refused: refusal('approval_required', `not a signed request but ${proof.kind}`) };
     }
+    if (unit.call?.argumentsDigest === undefined && unit.received?.request.body.isStreamed === true) {
+      // Its reader would act by bytes that are not known to be those that were approved.
+      return { ok: false, refused: refusal('approval_required', 'its body is streamed: hold it on this route') };
+    }
     const chain = await hopsWithOwners(question.caller.chain, parts.agents, clock() / 1000);
     if ('code' in chain) return { ok: false, refused: chain };
     const request = approvalRequestFor(question, unit, { audience, fields: approvals?.fields ?? [], chain });

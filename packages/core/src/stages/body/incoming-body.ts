@@ -93,6 +93,10 @@ class TakenBody implements IncomingBody {
     return this.#phase === 'failed' && this.#taker?.isLost === true;
   }
 
+  get isStreamed(): boolean {
+    return this.#taker instanceof Streaming;
+  }
+
   discard(): Awaitable<BodyFailure | undefined> {
     if (this.#phase !== 'discarded') {
       const released = this.#phase === 'released';

@@ -89,7 +89,14 @@ describe("the option 'approvals'", () => {
 
 describe('usesInReplayStore', () => {
   const now = Date.now() / 1000;
-  const use = { issuer: 'https://approvals.acme.dev', id: 'approval-1', issuedAt: now, clockSkewSeconds: 5, until: now + 60, now };
+  const use = {
+    issuer: 'https://approvals.acme.dev',
+    id: 'approval-1',
+    issuedAt: now,
+    clockSkewSeconds: 5,
+    until: now + 60,
+    now,
+  };
 
   it('lets one use of each approval of each issuer through [C11]', () => {
     const uses = usesInReplayStore(memoryReplayStore());
