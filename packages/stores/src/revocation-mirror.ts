@@ -137,10 +137,9 @@ export class RevocationMirror {
       if (first.entries.length > 0) this.#sweep();
       return true;
     }
-    for (let { next }: RevocationReading = first; next !== undefined; ) {
-      const page = await this.#readPage(after, next);
+    for (let page: RevocationReading | undefined = first; page.next !== undefined; ) {
+      page = await this.#readPage(after, page.next);
       if (page === undefined) return false;
-      ({ next } = page);
     }
     // Pages take a while: what was written meanwhile, and whether it is still the same list.
     return await this.#read(first.newest);
