@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -204,6 +205,18 @@ func TestAnAuthorityThatCannotBeUsed(t *testing.T) {
 	wantCode(t, err, CodeApprovalImpossible)
 	if len(other.requests()) != 0 {
 		t.Error("another server was called")
+	}
+}
+
+func TestThePageOfAnAPIIsAURL(t *testing.T) {
+	header := http.Header{"Content-Type": {problemType}}
+	for page, isRight := range map[string]bool{
+		"https://app.acme.dev/queue/7#all": true, "javascript:alert(1)": false, "https://app.acme.dev/#\\u001b[2J": false, "https://": false,
+	} {
+		refusal := readRefusal(403, header, []byte(`{"code":"approval_required","approval":{"url":"`+page+`"}}`))
+		if refusal == nil || (refusal.Approval.URL != "") != isRight {
+			t.Errorf("%s: %v", page, refusal)
+		}
 	}
 }
 

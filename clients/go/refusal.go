@@ -96,7 +96,9 @@ func readRefusal(status int, header http.Header, body []byte) *Refusal {
 func neededApproval(value any) *NeededApproval {
 	members, _ := value.(map[string]any)
 	needed := &NeededApproval{binding: members["binding"], request: members["request"]}
-	needed.URL, _ = members["url"].(string)
+	if page, _ := members["url"].(string); isPage(page) {
+		needed.URL = page
+	}
 	issuers, _ := members["issuers"].([]any)
 	for _, one := range issuers {
 		if issuer, ok := one.(string); ok {
@@ -104,6 +106,12 @@ func neededApproval(value any) *NeededApproval {
 		}
 	}
 	return needed
+}
+
+// isPage reports whether text is an http(s) URL without a character that a terminal would obey.
+func isPage(text string) bool {
+	_, err := readURL(text)
+	return err == nil && printableForm.MatchString(text)
 }
 
 // isProblem reports whether a Content-Type is that of problem details (RFC 9457).

@@ -139,6 +139,12 @@ def test_an_authority_of_the_api_is_asked_only() -> None:
     server.close()
 
 
+@pytest.mark.parametrize("page", ["javascript:alert(1)", "https://app.acme.dev/#\x1b[2J", "https://", "https://a\n", 7])
+def test_what_is_no_page_is_not_given(page: object) -> None:
+    assert required({"url": page, "issuers": []}).approval == {"issuers": []}
+    assert required({"url": "https://app.acme.dev/queue/7#all"}).approval["url"] == "https://app.acme.dev/queue/7#all"
+
+
 def test_what_is_no_approval_is_not_sent() -> None:
     agent = Agent(IDS["runner"], key_named("runner"), origins=["https://api.acme.dev"])
     for text in ("", "approval", "a.b.c, d.e.f", "a.b.c\r\nX: y"):

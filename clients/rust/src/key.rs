@@ -36,6 +36,15 @@ pub(crate) const VERSION_ONE: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x
 impl Key {
     /// Makes a new key.
     ///
+    /// ```
+    /// use countersign::Key;
+    ///
+    /// let key = Key::generate();
+    /// let read: Key = key.export_pem().parse()?;
+    /// assert_eq!(read.thumbprint(), key.thumbprint());
+    /// # Ok::<(), countersign::Error>(())
+    /// ```
+    ///
     /// # Panics
     ///
     /// If the operating system gives no random numbers.

@@ -3,6 +3,7 @@ use std::fmt;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
+use crate::address::Address;
 use crate::advice::advice_on;
 use crate::json::parse_object;
 use crate::text::{QUOTE_LIMIT, quote};
@@ -93,13 +94,18 @@ fn needed_approval(value: Option<&Value>) -> NeededApproval {
     let member = |name: &str| value.and_then(|value| value.get(name));
     let issuers = member("issuers").and_then(Value::as_array).into_iter().flatten();
     NeededApproval {
-        url: member("url").and_then(Value::as_str).map(str::to_owned),
+        url: member("url").and_then(Value::as_str).filter(|url| is_page(url)).map(str::to_owned),
         issuers: issuers.filter_map(Value::as_str).map(str::to_owned).collect(),
         binding: member("binding").cloned().unwrap_or_default(),
         request: member("request").cloned().unwrap_or_default(),
         #[cfg(feature = "reqwest")]
         sent: None,
     }
+}
+
+/// Whether text is an http(s) URL without a character that a terminal would obey.
+fn is_page(url: &str) -> bool {
+    Address::read(url).is_ok() && url.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Whether the content has the type of problem details (RFC 9457).

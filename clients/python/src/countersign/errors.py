@@ -100,13 +100,18 @@ class ApprovalRequired(PermissionRefused):
     def approval(self) -> dict[str, Any]:
         """What they must approve: `binding`, `request`, `issuers`, or the `url` of the application's own page."""
         value = self.problem.get("approval")
-        return value if isinstance(value, dict) else {}
+        if not isinstance(value, dict):
+            return {}
+        # No character of an API that a terminal would obey.
+        is_wrong = "url" in value and not (isinstance(value["url"], str) and _PAGE.fullmatch(value["url"]))
+        return {name: member for name, member in value.items() if name != "url" or not is_wrong}
 
 
 class ApiUnavailable(Refusal):
     """5xx: the API could not check the request. It may be sent again later, newly signed."""
 
 
+_PAGE = re.compile(r"https?://[\x21-\x7e]+", re.IGNORECASE)
 _SCOPE = re.compile(r'scope="([^"]*)"')
 _SERVER_ERROR = 500
 _FORBIDDEN = 403

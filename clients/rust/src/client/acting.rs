@@ -100,6 +100,16 @@ impl Agent {
     ///
     /// The first is got now, so that a refusal shows here; later ones before the last expires.
     ///
+    /// ```no_run
+    /// # use countersign::{Agent, Key, TokenRequest};
+    /// # async fn call(key: Key, user_token: String) -> Result<(), Box<dyn std::error::Error>> {
+    /// let agent = Agent::builder("agent-reviewer", key).origin("https://api.acme.dev").authority("https://id.acme.dev").build()?;
+    /// let user = agent.act_for(user_token, TokenRequest::new().scope(["repo:read"])).await?;
+    /// let response = user.client()?.get("https://api.acme.dev/repos/acme/api").send().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Code::TokenRefused`] or [`Code::AuthorityUnavailable`].

@@ -85,6 +85,16 @@ impl Agent {
     /// Asks people at the authority for what an API refused with `approval_required`. Then repeat the same request with
     /// [`Agent::with_approval`].
     ///
+    /// ```no_run
+    /// # use countersign::{Agent, Question, Refusal};
+    /// # async fn ask(agent: Agent, refusal: Refusal, body: Vec<u8>) -> Result<(), countersign::Error> {
+    /// let pending = agent.ask_approval(&refusal, &Question::new().body(body).why("The tests are green.")).await?;
+    /// println!("People decide at {}", pending.uri());
+    /// let approved = agent.with_approval(pending.wait().await?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Code::ApprovalImpossible`], [`Code::ApprovalRefused`] or [`Code::AuthorityUnavailable`].

@@ -21,6 +21,15 @@ const MAX_PROBLEM_BYTES: usize = 65_536;
 impl Agent {
     /// A client of reqwest that signs each request, and follows no redirect.
     ///
+    /// ```no_run
+    /// # async fn call(agent: countersign::Agent) -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = agent.client()?;
+    /// let response = client.get("https://api.acme.dev/repos/acme/api").send().await?;
+    /// let text = countersign::check(response).await?.text().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// A body is read into memory. A request is signed anew and sent again if the API was restarted (up to three times) or
     /// its clock differs (once). An error of this crate is within that of the client: find it with [`Error::find`].
     ///

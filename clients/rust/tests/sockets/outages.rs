@@ -82,5 +82,9 @@ async fn an_approval_of_another_authority_is_not_asked_for() {
     }
     let page = read(r#"{"code":"approval_required","approval":{"url":"https://api.acme.dev/ask"}}"#);
     assert_eq!(page.approval.and_then(|needed| needed.url).as_deref(), Some("https://api.acme.dev/ask"));
+    for wrong in ["javascript:alert(1)", "https://app.acme.dev/#\\u001b[2J", "https://"] {
+        let body = format!(r#"{{"code":"approval_required","approval":{{"url":"{wrong}"}}}}"#);
+        assert_eq!(read(&body).approval.expect("what is needed").url, None, "{wrong}");
+    }
     assert!(server.requests().is_empty());
 }
