@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { extname, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { refusalPages } from '@countersign/common';
 import { refusalCodes } from '@countersign/core';
 import axe, { type AxeResults } from 'axe-core';
@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { findChromium } from '../support/chromium.js';
 import { patiently } from '../support/patiently.js';
 import { reportMissing } from '../support/required.js';
-import { root } from '../support/workspace.js';
+import { publishedPackages, root } from '../support/workspace.js';
 
 const built = join(root, 'site/.vitepress/dist');
 const base = new URL('../', refusalPages).pathname;
@@ -49,6 +49,13 @@ describe.skipIf(!isBuilt)('the site of the documentation', () => {
     expect([...new Set(dead)]).toEqual([]);
   });
 
+  it('has the API of every package that applications or tools import', () => {
+    const internal = ['cli', 'common', 'pdp', 'stores'];
+    const packages = publishedPackages().map(({ folder }) => basename(folder));
+    const missing = packages.filter((name) => fileOf(`${base}api/@countersign/${name}`) === undefined);
+    expect(missing).toEqual(internal);
+  });
+
   it('lists its pages for language models, and has them as Markdown', () => {
     const list = readFileSync(join(built, 'llms.txt'), 'utf8');
     expect(list).toContain('quickstart.md');
@@ -68,6 +75,7 @@ const looks = [
 ] as const;
 const pages = [
   '',
+  'introduction',
   'quickstart',
   'guides/policy',
   'reference/options',

@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { discoveryPath, guardDefaults } from '@countersign/common';
-import { agentsFromObjects, createGuard, memoryAudit } from '@countersign/core';
-import { expect, it, onTestFinished } from 'vitest';
+import {
+  agentsFromObjects,
+  type CertificateAgents,
+  createGuard,
+  type GuardOptions,
+  memoryAudit,
+} from '@countersign/core';
+import { expect, it } from 'vitest';
 import { type Api, onEveryHost } from '../support/api.js';
 import type { RawResponse } from '../support/connection.js';
 import type { RawRequest } from '../support/signed-request.js';
@@ -92,19 +98,31 @@ onEveryHost('Discovery', (api) => {
   });
 });
 
+const required = {
+  origin: 'https://api.acme.dev',
+  agents: agentsFromObjects([]),
+  policy: {
+    scopeVocabulary: [],
+    decide: () => ({ decision: 'deny', cause: 'policy', policies: [], policySet: '', errors: [] }),
+  },
+  audit: memoryAudit(),
+} satisfies GuardOptions;
+
 it('the document of docs/reference/wire-discovery.md is that of a guard', async () => {
   const page = readFileSync(new URL('../../docs/reference/wire-discovery.md', import.meta.url), 'utf8');
-  const guard = await createGuard({
-    origin: 'https://api.acme.dev',
-    agents: agentsFromObjects([]),
-    policy: {
-      scopeVocabulary: [],
-      decide: () => ({ decision: 'deny', cause: 'policy', policies: [], policySet: '', errors: [] }),
-    },
-    audit: memoryAudit(),
-    dpop: true,
-  });
-  onTestFinished(() => guard.close());
+  const guard = await createGuard({ ...required, dpop: true });
   expect(guard.discovery.path).toBe('/.well-known/countersign');
   expect(JSON.parse(/```json\n(.*?)```/s.exec(page)?.[1] ?? '')).toEqual(guard.discovery.document);
+});
+
+it('client certificates are among the proofs where they are accepted', async () => {
+  const mtls: CertificateAgents = {
+    findByCertificate: () => ({ kind: 'none' }),
+    statusOf: () => 'unknown',
+  };
+  const guard = await createGuard({ ...required, mtls, audience: 'https://other.acme.dev' });
+  expect(guard.discovery.document).toMatchObject({
+    audience: ['https://other.acme.dev'],
+    proofs: ['signature', 'mtls'],
+  });
 });

@@ -37,17 +37,19 @@ interface DiscoveryFacts {
   readonly scopeMatch: string;
   readonly dpop: unknown;
   readonly webBotAuth: unknown;
+  readonly mtls: unknown;
   readonly bearer: boolean;
   readonly protectedResource: ProtectedResource | undefined;
 }
 
 /** Names no issuer, agent or policy: only what a client could find out by requests that are refused. */
 export function discoveryOf(facts: DiscoveryFacts): Discovery {
-  const { dpop, webBotAuth, bearer, protectedResource } = facts;
+  const { dpop, webBotAuth, mtls, bearer, protectedResource } = facts;
   const proofs = {
     signature: true,
     dpop: dpop !== undefined,
     'web-bot-auth': webBotAuth !== undefined,
+    mtls: mtls !== undefined,
     bearer,
   };
   return Object.freeze({
