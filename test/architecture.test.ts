@@ -197,6 +197,7 @@ describe('the folders of core', () => {
 /** The folders of the authority, in order. The root composes them. */
 const foldersOfAuthority = [
   'storage',
+  'trail',
   'keys',
   'agents',
   'options',

@@ -42,7 +42,7 @@ const headBytes = 160;
 const endBytes = 75;
 
 const start = /^\{"sequence":([1-9][0-9]{0,15}),/;
-const event = /,"phase":"(?:authentication|decision|outcome)",/;
+const event = /,"phase":"(?:authentication|decision|outcome|authority)",/;
 const end = /^,"prev":"([0-9a-f]{64})"\}$/;
 
 /** Reads `sequence` (first) and `prev` (last) of a line. Undefined if they are not where a log has them. */

@@ -2,7 +2,7 @@ import { isHash, readHeader } from './log-line.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const events: ReadonlySet<unknown> = new Set(['authentication', 'decision', 'outcome']);
+const events: ReadonlySet<unknown> = new Set(['authentication', 'decision', 'outcome', 'authority']);
 const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z$/;
 const root = /^[A-Za-z\d+/]{43}=$/;
 

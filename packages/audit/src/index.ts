@@ -6,7 +6,15 @@ export { isEvent, readAuditLog, readWholeAuditLog } from './log/read-audit-log.j
 export { readAudit, readUnrecordedActions } from './sinks/audit-option.js';
 export { CallerPart, type EventCaller } from './record/caller-part.js';
 export { AuditError, type AuditErrorCode } from './record/audit-error.js';
-export type { AuditApproval, AuditCall, AuditEvent, AuditHop, AuditOutcome, AuditSink } from './record/event.js';
+export type {
+  AuditApproval,
+  AuditAuthorityEvent,
+  AuditCall,
+  AuditEvent,
+  AuditHop,
+  AuditOutcome,
+  AuditSink,
+} from './record/event.js';
 export { printableEvent } from './record/printable-event.js';
 export { maxStringUnits } from './record/plain-json.js';
 export { auditRecordSchema } from './record/record-schema.js';

@@ -27,6 +27,7 @@ import { createOpenIdSignIn } from './pages/openid-sign-in.js';
 import { createPages } from './pages/pages.js';
 import { StoreUnavailable } from './storage/store.js';
 import { startSweeper } from './storage/sweeper.js';
+import { noTrail, startTrail } from './trail/trail.js';
 import { BundleUnavailable, createWorkloadAuthentication } from './tokens/authenticate-workload.js';
 import { createChallenges } from './tokens/challenge.js';
 import { createCodes } from './tokens/code.js';
@@ -40,9 +41,10 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   // First, because a provider that cannot be used stops the start.
   const signIn =
     users?.signIn === undefined ? undefined : await createOpenIdSignIn({ settings, options: users.signIn, now });
-  const agents = createAgentRegistry(store, now);
-  const invitations = createInvitations(store, now);
-  const ledger = createLedger(store, now);
+  const trail = settings.audit === undefined ? noTrail : startTrail({ store, sink: settings.audit, now, onTrouble });
+  const agents = createAgentRegistry(store, now, trail);
+  const invitations = createInvitations(store, now, trail);
+  const ledger = createLedger(store, now, trail);
   const keys = await openSigningKeys({
     store,
     seal: createSeal(settings.secret),
@@ -57,13 +59,13 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   });
   const issue = createIssueToken({ issuer, ledger, keys, now });
   const subjectTokens = createSubjectTokens({ ...settings, issuer, keys, ledger, now });
-  const consents = createConsents(store, ledger, issuer, now);
+  const consents = createConsents(store, ledger, issuer, now, trail);
   const codes = createCodes({ settings, consents, now });
   const challenges = createChallenges({ settings, agents, issue, now });
   const approvals =
     settings.approvals === undefined
       ? undefined
-      : await createApprovals({ settings: { ...settings, approvals: settings.approvals }, agents, keys, now });
+      : await createApprovals({ settings: { ...settings, approvals: settings.approvals }, agents, keys, trail, now });
   const queue = approvals?.queue;
   const trouble = createRequestTrouble(onTrouble);
   const engine = createEngine({
@@ -101,7 +103,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
           agents,
           consents,
           codes,
-          userDelegations: createUserDelegations(store, now),
+          userDelegations: createUserDelegations(store, now, trail),
           approvals: approvals && {
             settings: { ...settings, users: { ...users, authenticate }, approvals: approvals.settings },
             agents,
@@ -117,6 +119,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     adminTokens,
     agents,
     invitations,
+    trail,
     ledger,
     keys,
     challenges,
@@ -173,7 +176,8 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     challenges,
     approvals: queue,
     rotateSigningKey: () => keys.rotate(),
-    close: () => closeParts([...[approvals, bundles].filter((part) => part !== undefined), sweeper, keys, store]),
+    close: () =>
+      closeParts([...[approvals, bundles].filter((part) => part !== undefined), sweeper, keys, trail, store]),
   } satisfies Authority);
 }
 

@@ -11,7 +11,8 @@ export type {
 export type { Invitation } from './agents/invitations.js';
 export type { AgentChange, AgentRegistry, NewStatus } from './agents/registry.js';
 export type { Approval, ApprovalStatus, ApproverIdentity, Decision, Verdict } from './approvals/approval.js';
-export type { ApprovalQueue, DecisionInput } from './approvals/queue.js';
+export type { DecisionInput } from './approvals/decisions.js';
+export type { ApprovalQueue } from './approvals/queue.js';
 export type { ApprovalFilter } from './approvals/selection.js';
 export { AuthorityError, type AuthorityErrorCode } from './authority-error.js';
 export { type Authority, createAuthority } from './create-authority.js';

@@ -1,5 +1,6 @@
 export {
   type AuditApproval,
+  type AuditAuthorityEvent,
   type AuditCall,
   auditCloudEvents,
   type AuditCloudEventsOptions,

@@ -34,5 +34,5 @@ export async function* readWholeAuditLog(directory: string): AsyncGenerator<LogR
 
 /** Whether a record is an event, and not a record of the log itself. */
 export function isEvent(record: LogRecord): record is AuditRecord {
-  return record.phase === 'authentication' || record.phase === 'decision' || record.phase === 'outcome';
+  return ['authentication', 'decision', 'outcome', 'authority'].includes(record.phase);
 }

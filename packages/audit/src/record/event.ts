@@ -2,12 +2,13 @@
  * One entry of the audit log. It never holds tokens, signatures, query values or bodies.
  * `authentication`: a request was refused before its caller was verified (`claimed`, never `actor`). `decision`: a
  * verified caller was permitted or refused, not always by the policy. `outcome`: how a request ended that was let in.
+ * `authority`: what happened at an authority, such as a decision of a person (`event`).
  */
 export interface AuditEvent {
   readonly id: string;
   /** RFC 3339, UTC. */
   readonly time: string;
-  readonly phase: 'authentication' | 'decision' | 'outcome';
+  readonly phase: 'authentication' | 'decision' | 'outcome' | 'authority';
   /** `would_refuse`: of a guard that only observes; the request or call went on nevertheless. */
   readonly decision?: 'allow' | 'deny' | 'would_refuse';
   /** Reason code of a refusal. */
@@ -50,6 +51,8 @@ export interface AuditEvent {
   /** The call within the request, like one tool call of MCP, if the record is about a call. */
   readonly call?: AuditCall;
   readonly outcome?: AuditOutcome;
+  /** Of an authority alone. The other members are those of the request or the agent that it is about. */
+  readonly event?: AuditAuthorityEvent;
 }
 
 /**
@@ -72,6 +75,23 @@ export interface AuditApproval {
   }[];
   /** One named person decided alone, in an emergency. */
   readonly breakGlass?: true;
+}
+
+/** What happened at an authority, and who did it. */
+export interface AuditAuthorityEvent {
+  /** Like `approval.denied`. */
+  readonly name: string;
+  readonly by: {
+    readonly id: string;
+    /** `authority`: it itself, such as an expiry. */
+    readonly type: 'user' | 'agent' | 'administrator' | 'authority';
+    /** Of the groups that were asked, those that the person was in. */
+    readonly groups?: readonly string[];
+    /** How and when the person signed in (OpenID Connect). */
+    readonly amr?: readonly string[];
+    readonly acr?: string;
+    readonly authTime?: number;
+  };
 }
 
 /** One call within a request. Its decisions and its outcome share `id`. */

@@ -14,7 +14,7 @@ export const auditRecordSchema = {
         version: { const: 1 },
         id: { type: 'string' },
         time: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z$' },
-        phase: { enum: ['authentication', 'decision', 'outcome'] },
+        phase: { enum: ['authentication', 'decision', 'outcome', 'authority'] },
         decision: { enum: ['allow', 'deny', 'would_refuse'] },
         code: { type: 'string', pattern: '^[a-z_]+$' },
         detail: { type: 'string' },
@@ -132,6 +132,25 @@ export const auditRecordSchema = {
             status: { type: 'integer' },
             code: { type: 'string', pattern: '^[a-z_]+$' },
             undecided: { const: true },
+          },
+        },
+        event: {
+          type: 'object',
+          required: ['name', 'by'],
+          properties: {
+            name: { type: 'string', pattern: '^[a-z_]+\\.[a-z_]+$' },
+            by: {
+              type: 'object',
+              required: ['id', 'type'],
+              properties: {
+                id: { type: 'string' },
+                type: { enum: ['user', 'agent', 'administrator', 'authority'] },
+                groups: { type: 'array', items: { type: 'string' } },
+                amr: { type: 'array', items: { type: 'string' } },
+                acr: { type: 'string' },
+                authTime: { type: 'integer' },
+              },
+            },
           },
         },
         oversize: {

@@ -44,6 +44,8 @@ export function auditPino(logger: PinoLogger, options: AuditPinoOptions = {}): A
   };
 }
 
-function titleOf({ phase, decision, code, outcome }: AuditEvent): string {
-  return ['countersign', phase, decision ?? outcome?.result, code].filter((word) => word !== undefined).join(' ');
+function titleOf({ phase, decision, code, outcome, event }: AuditEvent): string {
+  return ['countersign', phase, event?.name, decision ?? outcome?.result, code]
+    .filter((word) => word !== undefined)
+    .join(' ');
 }

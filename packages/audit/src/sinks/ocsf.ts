@@ -46,7 +46,7 @@ export interface OcsfApiActivity {
   readonly disposition_id?: 1 | 2 | 17;
   readonly unmapped: Pick<
     AuditEvent,
-    'phase' | 'possession' | 'chain' | 'scope' | 'filtered' | 'claimed' | 'outcome' | 'detail'
+    'phase' | 'possession' | 'chain' | 'scope' | 'filtered' | 'claimed' | 'outcome' | 'event' | 'detail'
   >;
 }
 

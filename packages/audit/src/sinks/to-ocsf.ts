@@ -35,7 +35,7 @@ const dispositions = {
  * for await (const record of readAuditLog('audit')) console.log(JSON.stringify(toOcsf(record)));
  */
 export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
-  const { request, call, decision, code, resource, filtered, outcome, phase, actor, chain } = record;
+  const { request, call, decision, code, resource, filtered, outcome, phase, actor, chain, event } = record;
   const { method = 'LOCAL' } = request;
   const activity = activities.get(method) ?? otherActivity;
   const delegation = delegationOf(chain);
@@ -48,7 +48,9 @@ export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
     time: Date.parse(record.time),
     severity_id: decision === 'deny' || decision === 'would_refuse' ? 2 : 1,
     ...statusOf(record),
-    message: [phase, decision ?? outcome?.result, record.action, code].filter((part) => part !== undefined).join(' '),
+    message: [phase, event?.name, decision ?? outcome?.result, record.action, code]
+      .filter((part) => part !== undefined)
+      .join(' '),
     metadata: {
       version: schemaVersion,
       product: { name: 'Countersign', vendor_name: 'Countersign' },
@@ -136,6 +138,7 @@ function unmappedOf({
   claimed,
   call,
   outcome,
+  event,
   detail,
 }: AuditEvent): OcsfApiActivity['unmapped'] {
   return {
@@ -147,6 +150,7 @@ function unmappedOf({
     ...(claimed && { claimed }),
     ...(call && { call }),
     ...(outcome && { outcome }),
+    ...(event && { event }),
     ...(detail === undefined ? {} : { detail }),
   };
 }

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { integerOption, type JsonObject, parseStrictJson, isJsonObject } from '@countersign/common';
 import { AuthorityError } from '../authority-error.js';
 import { required, sql, type Statement, type Store, textOf } from '../storage/store.js';
+import { noTrail, type Trail } from '../trail/trail.js';
+import { agentEvent } from './agent-event.js';
 import { isAgentId, readFacts } from './read-agent.js';
 import { tokenDigestText } from '../storage/token-digest.js';
 
@@ -32,7 +34,7 @@ export interface Invitations {
   take(token: string): Statement;
 }
 
-export function createInvitations(store: Store, now: () => number): Invitations {
+export function createInvitations(store: Store, now: () => number, trail: Trail = noTrail): Invitations {
   return {
     async create({ ttlSeconds = 3600, id, status = 'active', ...facts }) {
       if (!isAgentId(id)) throw invalid('an id is 1 to 256 printable characters of ASCII without space');
@@ -40,9 +42,12 @@ export function createInvitations(store: Store, now: () => number): Invitations 
       readFacts(facts);
       const token = randomBytes(32).toString('base64url');
       const expiresAt = now() + readLifetime(ttlSeconds);
-      await store.run(sql`
-        INSERT INTO countersign_invitations (digest, agent, expires_at)
-        VALUES (${tokenDigestText(token)}, ${JSON.stringify({ ...facts, id, status })}, ${expiresAt})`);
+      await store.batch([
+        sql`
+          INSERT INTO countersign_invitations (digest, agent, expires_at)
+          VALUES (${tokenDigestText(token)}, ${JSON.stringify({ ...facts, id, status })}, ${expiresAt})`,
+        ...trail.record(agentEvent('invited', id)),
+      ]);
       return { initial_access_token: token, agent_id: id, expires_at: expiresAt };
     },
 

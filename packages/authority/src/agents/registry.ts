@@ -1,6 +1,8 @@
 import { AuthorityError } from '../authority-error.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
+import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
 import type { AgentFacts, AgentStatus, NewAgent, NewKey, RegisteredAgent, RegisteredKey } from './agent.js';
+import { agentEvent, statusEvents } from './agent-event.js';
 import { agentsOf, columnsOf } from './agent-rows.js';
 import { directoryChange } from './directory.js';
 import { endRegistration, insertAnotherKey, insertKey, lockAgent, mostCurrentKeys } from './key-changes.js';
@@ -19,7 +21,8 @@ export interface AgentRegistry {
   list(filter?: { readonly tag?: string; readonly status?: AgentStatus }): Promise<readonly RegisteredAgent[]>;
   /** Replaces the facts that are given, and keeps the others. Null takes a fact away. */
   update(id: string, facts: AgentChange): Promise<RegisteredAgent>;
-  setStatus(id: string, status: NewStatus): Promise<RegisteredAgent>;
+  /** `by`: who does it, for the audit log. Default: an administrator. */
+  setStatus(id: string, status: NewStatus, by?: TrailEvent['event']['by']): Promise<RegisteredAgent>;
   /** The same for all agents with a tag; the ids of those that were not revoked before. */
   setStatusByTag(tag: string, status: NewStatus): Promise<readonly string[]>;
   /**
@@ -37,7 +40,12 @@ const longestOverlapSeconds = 30 * 86_400;
 const statuses: readonly string[] = ['active', 'suspended', 'revoked'] satisfies readonly NewStatus[];
 
 /** `now` gives unix seconds. */
-export function createAgentRegistry(store: Store, now: () => number): AgentRegistry {
+export function createAgentRegistry(store: Store, now: () => number, trail: Trail = noTrail): AgentRegistry {
+  const happened = (...about: Parameters<typeof agentEvent>) => [
+    directoryChange(),
+    ...trail.record(agentEvent(...about)),
+  ];
+
   async function read(where: string, values: readonly string[]): Promise<readonly RegisteredAgent[]> {
     return agentsOf(await store.run(agentsWithKeys(where, [now() - listedAfterEndSeconds, ...values])));
   }
@@ -60,7 +68,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
 
     async add(input) {
       const { statements, id } = insertAgent(input, now());
-      if ((await store.batch([...statements, directoryChange()])) !== undefined) return await known(id);
+      if ((await store.batch([...statements, ...happened('registered', id)])) !== undefined) return await known(id);
       throw (await get(id)) === undefined ? keyTaken() : agentExists(id);
     },
 
@@ -73,16 +81,17 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     async update(id, input) {
       checkId(id);
       const statement = updateFacts(id, input);
-      if (statement !== undefined) await store.batch([statement, directoryChange()]);
+      const names = Object.keys(input).toSorted().join(', ');
+      if (statement !== undefined) await store.batch([required(statement), ...happened('changed', id, names)]);
       return await known(id);
     },
 
-    async setStatus(id, status) {
+    async setStatus(id, status, by) {
       checkId(id);
       checkStatus(status);
       const change = sql`
         UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`;
-      const done = await store.batch([required(change), directoryChange()]);
+      const done = await store.batch([required(change), ...happened(statusEvents[status], id, undefined, by)]);
       const agent = await known(id);
       if (done === undefined && status !== 'revoked') {
         throw new AuthorityError('status_conflict', `agent '${id}' is revoked, which is final`);
@@ -95,7 +104,8 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       if (!isTag(tag)) throw new AuthorityError('agent_invalid', 'that is no tag');
       const change = sql`
         UPDATE countersign_agents SET status = ${status} WHERE tags LIKE ${`% ${tag} %`} AND status <> 'revoked' RETURNING id`;
-      const [rows = []] = (await store.batch([change, directoryChange()])) ?? [];
+      const { actor: _actor, ...event } = agentEvent(statusEvents[status], `tag ${tag}`, `all with the tag ${tag}`);
+      const [rows = []] = (await store.batch([required(change), directoryChange(), ...trail.record(event)])) ?? [];
       return rows.map((row) => textOf(row, 'id')).toSorted();
     },
 
@@ -104,7 +114,8 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       const key = readKey(input);
       const until = overlapSeconds === undefined ? undefined : now() + readOverlap(overlapSeconds);
       const statements = insertAnotherKey(id, key, { now: now(), until });
-      const done = await store.batch([...statements, endRegistration(id), directoryChange()]);
+      const event = happened('key_added', id, `key ${key.thumbprint}`);
+      const done = await store.batch([...statements, endRegistration(id), ...event]);
       if (done !== undefined) return await known(id);
       throw await whyNoKey(await known(id), key, store, now());
     },
@@ -116,7 +127,8 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       const change = sql`
         UPDATE countersign_keys SET expires_at = ${at} WHERE agent_id = ${id} AND thumbprint = ${thumbprint}
         AND (expires_at IS NULL OR expires_at > ${at})`;
-      await store.batch([lockAgent(id), change, endRegistration(id), directoryChange()]);
+      const event = happened('key_ended', id, `key ${thumbprint}`);
+      await store.batch([lockAgent(id), change, endRegistration(id), ...event]);
       return await known(id);
     },
   };
@@ -168,7 +180,7 @@ function updateFacts(id: string, input: AgentChange): Statement | undefined {
   if (names.length === 0) return undefined;
   const text = names.map((name, index) => `${name} = $${index + 2}`).join(', ');
   return {
-    text: `UPDATE countersign_agents SET ${text} WHERE id = $1`,
+    text: `UPDATE countersign_agents SET ${text} WHERE id = $1 RETURNING id`,
     values: [id, ...names.map((name) => columns[name])],
   };
 }

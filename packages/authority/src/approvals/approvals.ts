@@ -1,8 +1,11 @@
+import { closeParts } from '@countersign/common';
 import type { AgentRegistry } from '../agents/registry.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import type { ApprovalSettings } from '../options/read-approvals.js';
 import type { Settings } from '../options/read-options.js';
+import type { Trail } from '../trail/trail.js';
 import { openChannel } from './channels.js';
+import { startExpiry } from './expiry.js';
 import { type Notifier, startNotifier } from './notifier.js';
 import { createOutbox, type Outbox } from './outbox.js';
 import { type ApprovalQueue, createApprovalQueue } from './queue.js';
@@ -21,9 +24,10 @@ export async function createApprovals(services: {
   readonly settings: Settings & { readonly approvals: ApprovalSettings };
   readonly agents: AgentRegistry;
   readonly keys: SigningKeys;
+  readonly trail: Trail;
   readonly now: () => number;
 }): Promise<Approvals> {
-  const { settings, agents, now } = services;
+  const { settings, agents, trail, now } = services;
   const { approvals, issuerName: issuer, onTrouble, store } = settings;
   const sends = await Promise.all(
     approvals.channels.map(
@@ -38,6 +42,7 @@ export async function createApprovals(services: {
     agents,
     announce: (approval, event) => outbox.announce(approval, event),
     announced: nudge,
+    trail,
     now,
   });
   if (sends.length > 0) {
@@ -45,5 +50,12 @@ export async function createApprovals(services: {
     const knownGroups = new Set([...approvals.groups.keys(), ...ofChannels]);
     notifier = startNotifier({ outbox, channels: new Map(sends), queue, agents, issuer, knownGroups, onTrouble });
   }
-  return { settings: approvals, queue, outbox, nudge, close: async () => await notifier?.close() };
+  const expiry = settings.audit && startExpiry({ store, trail, issuer, now, onTrouble });
+  return {
+    settings: approvals,
+    queue,
+    outbox,
+    nudge,
+    close: async () => await closeParts([notifier, expiry].filter((part) => part !== undefined)),
+  };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type ApprovalDetails, breakGlassSeconds, isApprovalId } from '@countersign/approval';
+import { type ApprovalDetails, isApprovalId } from '@countersign/approval';
 import type { RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { AuthorityError } from '../authority-error.js';
@@ -7,40 +7,32 @@ import { createSeal } from '../keys/seal.js';
 import type { ApprovalSettings } from '../options/read-approvals.js';
 import type { Settings } from '../options/read-options.js';
 import { required, type Row, sql, type Statement } from '../storage/store.js';
+import type { Trail, TrailEvent } from '../trail/trail.js';
 import {
   type Approval,
   type ApprovalEvent,
   type ApproverIdentity,
-  breakGlassProblem,
   type Decision,
-  decisionProblem,
-  groupsAsked,
   reviewProblem,
-  stillMissing,
   tenantOf,
-  type Verdict,
 } from './approval.js';
-import { approvalsOf, factsOf } from './approval-rows.js';
+import { approvalEvent, decider, decisionName, type EventName } from './approval-event.js';
+import { approvalsOf } from './approval-rows.js';
 import { asking, tooMany, waiting } from './asking.js';
+import { conflict, type DecisionInput, decisionOf, invalid, outcomeOf } from './decisions.js';
 import { checkReason } from './question.js';
 import { type ApprovalFilter, selection } from './selection.js';
 
 /** The statements that tell people of an event, as a part of the transaction in which it happens. */
 export type Announce = (approval: Approval, event: ApprovalEvent) => readonly Statement[];
 
-export interface DecisionInput {
-  readonly id: string;
-  /** What the page showed. */
-  readonly binding: string;
-  readonly verdict: Verdict;
-  readonly reason?: string;
-}
-
 /** The questions to people, and their answers. Every change is one transaction. */
 export interface ApprovalQueue {
   /** The same question twice is one question. @throws AuthorityError */
   ask(agent: RegisteredAgent, details: ApprovalDetails): Promise<Approval>;
   find(id: string): Promise<Approval | undefined>;
+  /** As its agent may know it: approved only once the audit log has who decided. */
+  findForAgent(id: string): Promise<Approval | undefined>;
   /** @throws AuthorityError `approval_conflict` or `approval_forbidden` */
   decide(approver: ApproverIdentity, input: DecisionInput): Promise<Approval>;
   /** The agent takes its question back, as long as it is undecided. Undefined: it asked no such question. */
@@ -62,13 +54,25 @@ export function createApprovalQueue(services: {
   readonly settings: Settings & { readonly approvals: ApprovalSettings };
   readonly agents: AgentRegistry;
   readonly announce: Announce;
+  readonly trail: Trail;
   /** The transaction of an event is done. */
   readonly announced: () => void;
   readonly now: () => number;
 }): ApprovalQueue {
-  const { settings, agents, announce, announced, now } = services;
+  const { settings, agents, announce, announced, trail, now } = services;
   const { store, approvals: options, resources } = settings;
   const seal = createSeal(settings.secret, 'approvals');
+
+  const { issuerName: issuer } = settings;
+
+  function happened(
+    approval: Approval,
+    name: EventName,
+    by: TrailEvent['event']['by'],
+    detail?: string,
+  ): readonly Statement[] {
+    return trail.record(approvalEvent(approval, name, by, { issuer, detail }));
+  }
 
   const read = async (rows: readonly Row[]) => await approvalsOf(rows, { store, seal, now });
 
@@ -76,6 +80,12 @@ export function createApprovalQueue(services: {
     if (!isApprovalId(id)) return undefined;
     const [approval] = await read(await store.run(sql`SELECT * FROM countersign_approvals WHERE id = ${id}`));
     return approval;
+  }
+
+  async function findForAgent(id: string): Promise<Approval | undefined> {
+    const found = await find(id);
+    const waits = found?.status === 'approved' && !(await trail.isWritten(id));
+    return found && waits ? { ...found, status: 'pending' } : found;
   }
 
   async function known(id: string): Promise<Approval> {
@@ -91,20 +101,8 @@ export function createApprovalQueue(services: {
 
   /** Records a decision, and what it leads to. False: another one came first. */
   async function record(approval: Approval, decision: Decision): Promise<boolean> {
-    const { id, version, request, askedAt } = approval;
-    const decisions = [...approval.decisions, decision];
-    const denials = decisions.filter(({ verdict }) => verdict === 'deny').length;
-    const brokeGlass = decision.verdict === 'break_glass';
-    // An administrator is in no group, and ends it alone.
-    const enough = decision.groups.length === 0 || denials >= options.denials;
-    const approved =
-      brokeGlass || (decision.verdict === 'approve' && stillMissing({ request, decisions }).length === 0);
-    const status = approved ? 'approved' : decision.verdict === 'deny' && enough ? 'denied' : 'pending';
-    const endedAt = status === 'pending' ? null : decision.decidedAt;
-    const { useWithinSeconds } = request.requirement;
-    const useBy = approved
-      ? decision.decidedAt + (brokeGlass ? Math.min(useWithinSeconds, breakGlassSeconds) : useWithinSeconds)
-      : null;
+    const { id, version, askedAt } = approval;
+    const { status, brokeGlass, endedAt, useBy } = outcomeOf(approval, decision, options.denials);
     const { approver, verdict, decidedAt, ...facts } = decision;
     const event = brokeGlass ? 'break_glass' : status === 'pending' ? undefined : status;
     const done = await store.batch([
@@ -118,6 +116,7 @@ export function createApprovalQueue(services: {
         VALUES (${id}, ${approver}, ${verdict}, ${JSON.stringify(facts)}, ${decidedAt})
         ON CONFLICT (approval_id, approver) DO NOTHING RETURNING approver`),
       ...(event === undefined ? [] : announce(approval, event)),
+      ...happened(approval, decisionName(decision, status), decider(decision), decision.reason),
     ]);
     if (done !== undefined) announced();
     return done !== undefined;
@@ -140,6 +139,7 @@ export function createApprovalQueue(services: {
 
   return {
     find,
+    findForAgent,
 
     async ask(agent, { binding, request, shown }) {
       if (request.actor.id !== agent.id) throw invalid('the actor of the request is another agent');
@@ -162,7 +162,8 @@ export function createApprovalQueue(services: {
         decisions: [],
       };
       const sealed = shown === undefined ? null : seal.seal(JSON.stringify(shown));
-      const statements = [...asking(approval, sealed), ...announce(approval, 'asked')];
+      const asked = happened(approval, 'asked', { id: agent.id, type: 'agent' });
+      const statements = [...asking(approval, sealed), ...announce(approval, 'asked'), ...asked];
       for (let attempt = 0; attempt < 2; attempt++) {
         const same = await waitingAlike(approval);
         if (same !== undefined) return same;
@@ -173,22 +174,10 @@ export function createApprovalQueue(services: {
       throw new AuthorityError('approvals_full', tooMany);
     },
 
-    async decide(approver, { id, binding, verdict, reason }) {
-      return await decide(id, approver.subject, async (approval) => {
-        if (approval.binding !== binding) throw conflict('it is not the request that was shown');
-        const { request, agent } = approval;
-        const owner = (await agents.get(agent))?.owner;
-        const problem =
-          verdict === 'break_glass'
-            ? breakGlassProblem(approval, approver, options.breakGlass, owner)
-            : decisionProblem(approval, approver, owner);
-        if (problem !== undefined) throw new AuthorityError('approval_forbidden', problem);
-        const needsReason =
-          verdict === 'break_glass' || (verdict === 'approve' && request.requirement.reason === 'required');
-        if (needsReason && reason === undefined) throw invalid('a reason is needed');
-        checkReason(reason);
-        const facts = factsOf(approver, groupsAsked(request), reason);
-        return { ...facts, approver: approver.subject, verdict, decidedAt: Math.max(now(), approval.askedAt) };
+    async decide(approver, input) {
+      return await decide(input.id, approver.subject, async (approval) => {
+        const owner = (await agents.get(approval.agent))?.owner;
+        return decisionOf(approval, approver, input, { named: options.breakGlass, owner, now: now() });
       });
     },
 
@@ -208,32 +197,32 @@ export function createApprovalQueue(services: {
       const before = await find(id);
       if (before?.agent !== agent) return undefined;
       // What nobody decided about is not kept: an agent could fill the store with it.
-      await store.run(sql`
-        UPDATE countersign_approvals SET status = 'withdrawn', ended_at = ${now()}, version = version + 1,
-          shown = CASE WHEN version = 0 THEN NULL ELSE shown END
-        WHERE id = ${id} AND agent = ${agent} AND status = 'pending' AND decide_by > ${now()} RETURNING id`);
-      return await find(id);
+      const done = await store.batch([
+        required(sql`
+          UPDATE countersign_approvals SET status = 'withdrawn', ended_at = ${now()}, version = version + 1,
+            shown = CASE WHEN version = 0 THEN NULL ELSE shown END
+          WHERE id = ${id} AND agent = ${agent} AND status = 'pending' AND decide_by > ${now()} RETURNING id`),
+        ...happened(before, 'withdrawn', { id: agent, type: 'agent' }),
+      ]);
+      if (done !== undefined) announced();
+      return await findForAgent(id);
     },
 
     async review(id, reviewer) {
       const approval = await known(id);
       const problem = reviewProblem(approval, reviewer, options.breakGlass, (await agents.get(approval.agent))?.owner);
       if (problem !== undefined) throw new AuthorityError('approval_forbidden', problem);
-      const done = await store.run(sql`
-        UPDATE countersign_approvals SET reviewed_by = ${reviewer.subject}, reviewed_at = ${now()}
-        WHERE id = ${id} AND broke_glass = 1 AND reviewed_at IS NULL RETURNING id`);
-      if (done.length === 0) throw conflict('there is nothing to review');
+      const done = await store.batch([
+        required(sql`
+          UPDATE countersign_approvals SET reviewed_by = ${reviewer.subject}, reviewed_at = ${now()}
+          WHERE id = ${id} AND broke_glass = 1 AND reviewed_at IS NULL RETURNING id`),
+        ...happened(approval, 'reviewed', { id: reviewer.subject, type: 'user' }),
+      ]);
+      if (done === undefined) throw conflict('there is nothing to review');
+      announced();
       return await known(id);
     },
 
     list: async (filter) => await read(await store.run(selection(filter, now()))),
   };
-}
-
-function invalid(detail: string): AuthorityError {
-  return new AuthorityError('approval_invalid', detail);
-}
-
-function conflict(detail: string): AuthorityError {
-  return new AuthorityError('approval_conflict', detail);
 }

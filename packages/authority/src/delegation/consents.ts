@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AuthorizationDetail, formatScope, readClaims, type Scope } from '@countersign/delegation';
+import { noTrail, type Trail } from '../trail/trail.js';
 import { taking } from '../storage/one-time.js';
 import {
   numberOf,
@@ -49,7 +50,13 @@ export interface Consents {
   listOf(subject: string): Promise<readonly Consent[]>;
 }
 
-export function createConsents(store: Store, ledger: Ledger, issuer: string, now: () => number): Consents {
+export function createConsents(
+  store: Store,
+  ledger: Ledger,
+  issuer: string,
+  now: () => number,
+  trail: Trail = noTrail,
+): Consents {
   async function withUses(row: Row): Promise<Consent | undefined> {
     const id = textOf(row, 'id');
     const entry = await ledger.find(id);
@@ -93,6 +100,14 @@ export function createConsents(store: Store, ledger: Ledger, issuer: string, now
         before: [taking('consent', question, questionEnds)],
         after: [
           sql`INSERT INTO countersign_consents (id, subject, uses_left) VALUES (${id}, ${subject}, ${uses ?? null})`,
+          ...trail.record({
+            about: id,
+            event: { name: 'consent.given', by: { id: subject, type: 'user' } },
+            actor: { id: agent },
+            subject: { id: subject, type: 'user' },
+            scope,
+            detail: `for ${audience} until ${new Date(expiresAt * 1000).toISOString()}`,
+          }),
         ],
       });
       return index === undefined ? undefined : id;
@@ -137,7 +152,7 @@ export interface UserDelegations {
   revoke(subject: string, what: { readonly delegation: string } | { readonly agent: string } | 'all'): Promise<number>;
 }
 
-export function createUserDelegations(store: Store, now: () => number): UserDelegations {
+export function createUserDelegations(store: Store, now: () => number, trail: Trail = noTrail): UserDelegations {
   return {
     async heldFor(subject) {
       const at = now();
@@ -163,19 +178,27 @@ export function createUserDelegations(store: Store, now: () => number): UserDele
 
     async revoke(subject, what) {
       const at = now();
-      const rows =
+      const change =
         what === 'all'
-          ? await store.run(sql`
+          ? sql`
               UPDATE countersign_delegations SET revoked_at = ${at}
-              WHERE subject = ${subject} AND actor <> ${subject} AND revoked_at IS NULL RETURNING id`)
+              WHERE subject = ${subject} AND actor <> ${subject} AND revoked_at IS NULL RETURNING id`
           : 'agent' in what
-            ? await store.run(sql`
+            ? sql`
                 UPDATE countersign_delegations SET revoked_at = ${at}
-                WHERE subject = ${subject} AND actor = ${what.agent} AND revoked_at IS NULL RETURNING id`)
-            : await store.run(sql`
+                WHERE subject = ${subject} AND actor = ${what.agent} AND revoked_at IS NULL RETURNING id`
+            : sql`
                 UPDATE countersign_delegations SET revoked_at = ${at}
-                WHERE subject = ${subject} AND id = ${what.delegation} AND revoked_at IS NULL RETURNING id`);
-      return rows.length;
+                WHERE subject = ${subject} AND id = ${what.delegation} AND revoked_at IS NULL RETURNING id`;
+      const event = {
+        about: what !== 'all' && 'delegation' in what ? what.delegation : subject,
+        event: { name: 'consent.ended', by: { id: subject, type: 'user' } },
+        ...(what !== 'all' && 'agent' in what && { actor: { id: what.agent } }),
+        subject: { id: subject, type: 'user' },
+        ...(what === 'all' && { detail: 'all agents' }),
+      } as const;
+      const [done] = (await store.batch([required(change), ...trail.record(event)])) ?? [];
+      return done?.length ?? 0;
     },
   };
 }

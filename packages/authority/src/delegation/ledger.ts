@@ -1,4 +1,6 @@
 import { isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
+import { administrator } from '../agents/agent-event.js';
+import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 
 /** A token that was issued: one hop of a delegation. */
@@ -40,8 +42,8 @@ export interface Ledger {
   record(entry: LedgerEntry, others?: OtherStatements): Promise<number | undefined>;
   /** The hop, if it and all hops above it are in force and their agents may act. */
   find(id: string): Promise<LedgerEntry | undefined>;
-  /** Revokes, and returns the number of delegations that were in force and are marked now. */
-  revoke(what: Revoked): Promise<number>;
+  /** Revokes, and returns the number of delegations that were in force and are marked now. `by`: default an administrator. */
+  revoke(what: Revoked, by?: TrailEvent['event']['by']): Promise<number>;
   /** The places of all dead hops in the status lists. */
   dead(): Promise<readonly number[]>;
   /** The last place that is taken. */
@@ -56,7 +58,7 @@ const mostHops = 20;
 /** No token lives longer, so no token is bound to a key that ended longer ago. A margin for clocks is in it. */
 const longestToken = 4200;
 
-export function createLedger(store: Store, now: () => number): Ledger {
+export function createLedger(store: Store, now: () => number, trail: Trail = noTrail): Ledger {
   return {
     async record(
       { id, parentId, issuer, subject, actor, thumbprint, claims, expiresAt },
@@ -109,20 +111,23 @@ export function createLedger(store: Store, now: () => number): Ledger {
       return rows.every((row) => inForce(row, at)) && rows[0] !== undefined ? entryOf(rows[0]) : undefined;
     },
 
-    async revoke(what) {
+    async revoke(what, by = administrator) {
       const at = now();
-      const rows =
+      const [[kind, name] = ['', '']] = Object.entries(what);
+      const change =
         'delegation' in what
-          ? await store.run(sql`
+          ? sql`
               UPDATE countersign_delegations SET revoked_at = ${at}
-              WHERE id = ${what.delegation} AND revoked_at IS NULL RETURNING id`)
+              WHERE id = ${what.delegation} AND revoked_at IS NULL RETURNING id`
           : 'subject' in what
-            ? await store.run(sql`
+            ? sql`
                 UPDATE countersign_delegations SET revoked_at = ${at}
-                WHERE subject = ${what.subject} AND revoked_at IS NULL AND expires_at > ${at} RETURNING id`)
-            : await store.run(sql`
+                WHERE subject = ${what.subject} AND revoked_at IS NULL AND expires_at > ${at} RETURNING id`
+            : sql`
                 UPDATE countersign_delegations SET revoked_at = ${at}
-                WHERE actor = ${what.actor} AND revoked_at IS NULL AND expires_at > ${at} RETURNING id`);
+                WHERE actor = ${what.actor} AND revoked_at IS NULL AND expires_at > ${at} RETURNING id`;
+      const event = { about: name, event: { name: 'delegation.revoked', by }, detail: `${kind} ${name}` };
+      const [rows = []] = (await store.batch([required(change), ...trail.record(event)])) ?? [];
       return rows.length;
     },
 

@@ -7,6 +7,8 @@ import { type Answer, BadRequest, decodeSegment, readJson } from './answer.js';
 import { required, sql, type Store, textOf } from '../storage/store.js';
 import { checkKeyProofs } from './key-proof.js';
 import { clientOf } from '../tokens/client-agent.js';
+import { agentEvent } from '../agents/agent-event.js';
+import type { Trail, TrailEvent } from '../trail/trail.js';
 import { currentKeys, mayAct, type RegisteredAgent, type RegisteredKey } from '../agents/agent.js';
 import type { Invitations } from '../agents/invitations.js';
 import { tokenDigest, tokenDigestText } from '../storage/token-digest.js';
@@ -20,6 +22,7 @@ export interface RegistrationServices {
   readonly store: Store;
   readonly agents: AgentRegistry;
   readonly invitations: Invitations;
+  readonly trail: Trail;
   readonly now: () => number;
 }
 
@@ -44,7 +47,7 @@ export async function registration(
     case 'PUT':
       return await replaceKeys(request, agent, services);
     default:
-      await services.agents.setStatus(agent.id, 'revoked');
+      await services.agents.setStatus(agent.id, 'revoked', itself(agent.id));
       return { status: 204 };
   }
 }
@@ -65,6 +68,7 @@ async function register(request: IncomingMessage, services: RegistrationServices
     ...statements,
     sql`INSERT INTO countersign_registration_tokens (agent_id, digest) VALUES (${id}, ${tokenDigestText(management)})`,
     directoryChange(),
+    ...services.trail.record(agentEvent('registered', id, undefined, itself(id))),
   ]);
   const agent = await agents.get(id);
   if (done !== undefined && agent !== undefined) {
@@ -113,6 +117,8 @@ async function replaceKeys(
   const dropped = current.filter(({ thumbprint }) => wanted.every((key) => key.thumbprint !== thumbprint));
   checkKeyProofs(body, added, { agent: agent.id, issuer, now: now() });
   const few = fewKeys(agent.id, added.length, now());
+  const thumbprints = wanted.map(({ thumbprint }) => thumbprint).join(', ');
+  const replaced = agentEvent('keys_replaced', agent.id, `keys ${thumbprints}`, itself(agent.id));
   const next = randomBytes(32).toString('base64url');
   const done = await store.batch([
     required(sql`
@@ -127,7 +133,7 @@ async function replaceKeys(
     ...(added.length === 0 ? [] : [few]),
     ...added.flatMap((key) => insertAnotherKey(agent.id, key, { now: now(), until: undefined })),
     // The same keys again are no change: each version is a directory that all guards read anew.
-    ...(added.length + dropped.length === 0 ? [] : [directoryChange()]),
+    ...(added.length + dropped.length === 0 ? [] : [directoryChange(), ...services.trail.record(replaced)]),
   ]);
   if (done === undefined) {
     if ((await store.run(few)).length === 0)
@@ -136,6 +142,10 @@ async function replaceKeys(
   }
   const changed = (await agents.get(agent.id)) ?? agent;
   return { status: 200, body: metadataOf(changed, next, services) };
+}
+
+function itself(id: string): TrailEvent['event']['by'] {
+  return { id, type: 'agent' };
 }
 
 /** The `jwks` of client metadata. Besides it only `key_proofs` is read: all other members are pinned. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { AuditSink } from '@countersign/core';
 import type { Scope } from '@countersign/delegation';
 import type { TrustDomains } from '@countersign/spiffe';
 import type { Store } from '../storage/store.js';
@@ -186,6 +187,11 @@ export interface AuthorityOptions {
   readonly approvals?: ApprovalOptions;
   /** Workloads that prove themselves with a JWT-SVID. Default: none. */
   readonly spiffe?: SpiffeOptions;
+  /**
+   * Where it is recorded who asked, decided, consented and administered: a sink or several, like `auditFile('audit')`. The
+   * authority closes it. An approval counts once it is recorded. Default: nowhere.
+   */
+  readonly audit?: AuditSink | readonly AuditSink[];
   /** Days until a signing key is replaced, 1 to 365. Default 90. */
   readonly signingKeyDays?: number;
   /** Gets problems that no answer can carry. Default: a process warning. */

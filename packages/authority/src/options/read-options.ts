@@ -1,4 +1,5 @@
 import { checkOptionNames, ConfigError, integerOption, readOnTrouble, secureUrl } from '@countersign/common';
+import { type AuditSink, fanOut } from '@countersign/core';
 import { isIdentifier, isStringOrUri, parseScope, type Scope } from '@countersign/delegation';
 import { isAgentId, isTag } from '../agents/read-agent.js';
 import type { Store } from '../storage/store.js';
@@ -23,6 +24,7 @@ export interface Settings {
   readonly users?: UserSettings;
   readonly approvals?: ApprovalSettings;
   readonly spiffe?: SpiffeSettings;
+  readonly audit?: AuditSink;
   readonly signingKeyDays: number;
   readonly onTrouble: (message: string) => void;
 }
@@ -41,6 +43,7 @@ const optionNames = {
   users: true,
   approvals: true,
   spiffe: true,
+  audit: true,
   signingKeyDays: true,
   onTrouble: true,
 } as const satisfies Record<keyof AuthorityOptions, true>;
@@ -73,9 +76,21 @@ export function readOptions(options: AuthorityOptions): Settings {
     ...(users !== undefined && { users }),
     ...(options.approvals !== undefined && { approvals: readApprovals(options.approvals, options.users) }),
     ...(options.spiffe !== undefined && { spiffe: readSpiffe(options.spiffe) }),
+    ...(options.audit !== undefined && { audit: readAudit(options.audit) }),
     signingKeyDays: integerOption(owner, 'signingKeyDays', signingKeyDays, 1, 365),
     onTrouble: readOnTrouble(owner, options.onTrouble),
   };
+}
+
+/** With the timeout of `fanOut`: a disk that hangs is a failure. */
+function readAudit(audit: unknown): AuditSink {
+  const sinks: unknown[] = Array.isArray(audit) ? audit : [audit];
+  if (sinks.length > 0 && sinks.every(isSink)) return fanOut(sinks);
+  throw wrong("'audit' must be a sink or a list of sinks, like auditFile('audit')");
+}
+
+function isSink(sink: unknown): sink is AuditSink {
+  return typeof sink === 'object' && sink !== null && 'write' in sink && typeof sink.write === 'function';
 }
 
 function readIssuer(issuer: unknown): URL {

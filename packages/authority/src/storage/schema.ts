@@ -173,6 +173,18 @@ CREATE INDEX countersign_approvals_asked ON countersign_approvals (agent, asked_
 CREATE INDEX countersign_approvals_undecided ON countersign_approvals (decide_by)
   WHERE status = 'pending' AND version = 0 AND shown IS NOT NULL;
 `,
+  `
+CREATE TABLE countersign_audit (
+  idx BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  about TEXT COLLATE "C" NOT NULL,
+  event TEXT NOT NULL,
+  next_at BIGINT NOT NULL
+);
+CREATE INDEX countersign_audit_due ON countersign_audit (next_at);
+CREATE INDEX countersign_audit_about ON countersign_audit (about);
+CREATE INDEX countersign_approvals_unended ON countersign_approvals (decide_by)
+  WHERE status = 'pending' AND ended_at IS NULL;
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

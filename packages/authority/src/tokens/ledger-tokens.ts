@@ -10,7 +10,7 @@ import type { Ledger, LedgerEntry } from '../delegation/ledger.js';
  */
 export function ledgerTokens(provider: Provider, ledger: Ledger): unknown {
   // The types of the library describe no subclasses.
-  const Base = provider.AccessToken as unknown as new (input: object) => { jti?: string };
+  const Base = provider.AccessToken as unknown as new (input: object) => { jti?: string; clientId?: string };
 
   class AccessToken extends Base {
     #tokenType: unknown;
@@ -28,7 +28,8 @@ export function ledgerTokens(provider: Provider, ledger: Ledger): unknown {
     }
 
     async destroy(): Promise<void> {
-      if (this.jti !== undefined) await ledger.revoke({ delegation: this.jti });
+      const by = { id: this.clientId ?? '', type: 'agent' } as const;
+      if (this.jti !== undefined) await ledger.revoke({ delegation: this.jti }, by);
     }
   }
   return AccessToken;

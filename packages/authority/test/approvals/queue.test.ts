@@ -16,6 +16,7 @@ import { openSigningKeys } from '../../src/keys/signing-keys.js';
 import { readOptions } from '../../src/options/read-options.js';
 import type { ApprovalOptions } from '../../src/index.js';
 import { sweep } from '../../src/storage/sweeper.js';
+import { noTrail } from '../../src/trail/trail.js';
 import { authenticatePeople, needs, people, requestOf } from '../support/approvals.js';
 import { newKey } from '../support/client.js';
 import { engines } from '../support/stores.js';
@@ -59,6 +60,7 @@ describe.each(engines)('the queue in $name', ({ skip, open }) => {
         agents,
         announce: () => [],
         announced: () => {},
+        trail: noTrail,
         now,
       });
     const queue = make();

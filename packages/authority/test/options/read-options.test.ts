@@ -56,6 +56,9 @@ describe('createAuthority', () => {
     [{ tokenLifetimeSeconds: 86_400 }, /3600/],
     [{ maxDelegationDepth: 17 }, /16/],
     [{ signingKeyDays: 0 }, /365/],
+    [{ audit: 'audit' }, /auditFile/],
+    [{ audit: [] }, /auditFile/],
+    [{ audit: { write: async () => {}, bestEffort: true } }, /no sink keeps records for sure/],
     [{ tokenLifetimeSecond: 60 }, /Did you mean 'tokenLifetimeSeconds'/],
     [{ externalIssuers: [{ ...external, subjectNamespace: '' }] }, /subjectNamespace/],
     [

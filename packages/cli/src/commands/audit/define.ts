@@ -172,6 +172,7 @@ function withFilters(command: Command): Command {
         'authentication',
         'decision',
         'outcome',
+        'authority',
         'segment',
         'checkpoint',
         'recovered',

@@ -42,6 +42,9 @@ export interface RecordFacts {
   readonly result: string | undefined;
   readonly status: string | undefined;
   readonly outcomeCode: string | undefined;
+  /** What happened at an authority, and who did it. */
+  readonly event: string | undefined;
+  readonly eventBy: string | undefined;
   /** The request ended without a decision. */
   readonly undecided?: true;
   /** The size of the whole record in bytes, if only its essential fields were kept. */
@@ -98,6 +101,8 @@ export function recordFacts(sequence: number, record: Unknown, verified = true):
     result: textAt(record, 'outcome', 'result'),
     status: textAt(record, 'outcome', 'status'),
     outcomeCode: textAt(record, 'outcome', 'code'),
+    event: textAt(record, 'event', 'name'),
+    eventBy: textAt(record, 'event', 'by', 'id'),
     oversize: textAt(record, 'oversize', 'bytes'),
     own: ownRecordText(record),
     ...(isTrueAt(record, 'outcome', 'undecided') && { undecided: true }),

@@ -89,8 +89,9 @@ function pieces(cell: string, width: number): readonly { readonly space: string;
   return cell.split(' ').map((text, at) => ({ space: at === 0 ? gap : ' ', text }));
 }
 
-/** `allow`, `deny`, the outcome, or the kind of a record about the log itself. */
-function whatOf({ phase, decision, result, status, approvedBy, undecided }: RecordFacts): string {
+/** `allow`, `deny`, the outcome, what happened at an authority, or the kind of a record about the log itself. */
+function whatOf({ phase, decision, result, status, approvedBy, undecided, event }: RecordFacts): string {
+  if (phase === 'authority') return event ?? '?';
   if (phase === 'outcome') return [undecided && '!', result ?? '?', status].filter(Boolean).join(' ');
   if (decision === 'would_refuse') return '! would refuse';
   if (phase === 'authentication') return 'refused';
@@ -113,12 +114,13 @@ function didOf(record: RecordFacts): string {
   return method === undefined ? '' : `${method} ${path ?? ''}`;
 }
 
-function whyOf({ code, outcomeCode, policies, approvedBy, oversize, undecided }: RecordFacts): string {
+function whyOf({ code, outcomeCode, policies, approvedBy, oversize, undecided, eventBy }: RecordFacts): string {
   const by = policies === '' ? '' : `by ${policies}`;
   const approved = approvedBy === undefined ? '' : `approved by ${approvedBy}`;
   const shortened = oversize === undefined ? '' : `shortened from ${oversize} bytes`;
+  const did = eventBy === undefined ? '' : `by ${eventBy}`;
   const unasked = undecided ? 'undecided: no permission was asked for' : '';
-  return [code ?? outcomeCode ?? '', unasked, by, approved, shortened].filter((part) => part !== '').join(', ');
+  return [code ?? outcomeCode ?? '', did, unasked, by, approved, shortened].filter((part) => part !== '').join(', ');
 }
 
 function colourOf(

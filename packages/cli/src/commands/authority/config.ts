@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { AuthorityOptions, Store } from '@countersign/authority';
 import { checkOptionNames, codeOf, isJsonObject, type JsonObject, member, parseStrictJson } from '@countersign/common';
+import { auditFile, type AuditSink } from '@countersign/core';
 import type * as Pg from 'pg';
 import { CliError, exitCodes, messageOf } from '../../cli-error.js';
 import type { Io } from '../../io.js';
@@ -18,7 +19,7 @@ const passedOn = [
   'exchange',
   'signingKeyDays',
 ] as const satisfies readonly (keyof AuthorityOptions)[];
-const own = ['listen', 'secretFile', 'adminTokenFile', 'store', 'users', 'approvals', 'spiffe'];
+const own = ['listen', 'secretFile', 'adminTokenFile', 'store', 'users', 'approvals', 'spiffe', 'audit'];
 
 export interface AuthorityConfig {
   readonly listen: string;
@@ -61,6 +62,7 @@ export async function readConfig(path: string, io: Io): Promise<AuthorityConfig>
     ...(adminToken !== undefined && { adminTokens: [adminToken] }),
     ...(users !== undefined && { users }),
     ...(approvals !== undefined && { approvals }),
+    ...('audit' in config && { audit: readAuditLog(path, folder, config['audit'], io) }),
     ...('spiffe' in config && { spiffe: withPaths(config['spiffe'], folder) }),
   };
   return {
@@ -107,6 +109,19 @@ async function readUsers(path: string, folder: string, users: unknown, io: Io): 
     );
   }
   return { ...users, signIn: { ...rest, clientSecret } };
+}
+
+/** The log in a folder. Its key stands elsewhere, unless nothing is named: then it only reveals accidents. */
+function readAuditLog(path: string, folder: string, audit: unknown, io: Io): AuditSink {
+  const { folder: log, checkpointKey: key, ...others } = isJsonObject(audit) ? audit : {};
+  const isKey = key === undefined || typeof key === 'string';
+  if (typeof log !== 'string' || log === '' || !isKey || Object.keys(others).length > 0) {
+    throw wrong(path, `'audit' must be { "folder": "audit" }, optionally with "checkpointKey": the file of its key`);
+  }
+  return auditFile(resolve(folder, log), {
+    ...(key !== undefined && { checkpointKey: resolve(folder, key) }),
+    onTrouble: (message) => io.err(`countersign: ${printable(message)}\n`),
+  });
 }
 
 async function readSecret(

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cedarFromDirectory } from '@countersign/core';
+import { auditFile, cedarFromDirectory } from '@countersign/core';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { decide, needs, type requestOf, startApprovals } from '../../../../authority/test/support/approvals.js';
 import { adminToken } from '../../../../authority/test/support/authority.js';
 import { runCli } from '../../run-cli.js';
+import { decision, temporaryFolder, writeLog } from '../audit/write-log.js';
 import { patiently } from '../../../../../test/support/patiently.js';
 
 beforeEach(() => {
@@ -20,8 +21,11 @@ function folderHere(policies: string): string {
   return path;
 }
 
-async function world(options: Parameters<typeof startApprovals>[0] = {}) {
-  const approvals = await startApprovals(options, { onTrouble: () => {} });
+async function world(
+  options: Parameters<typeof startApprovals>[0] = {},
+  more: Parameters<typeof startApprovals>[1] = {},
+) {
+  const approvals = await startApprovals(options, { onTrouble: () => {}, ...more });
   const { issuer } = approvals.running;
   return {
     ...approvals,
@@ -162,6 +166,33 @@ describe('countersign approvals', () => {
     await running.authority.approvals?.review(id, { subject: 'user:rita', name: 'Rita', groups: ['release-managers'] });
     expect((await cli('break-glass', '--open')).code).toBe(0);
     expect((await cli('break-glass')).out).toContain('reviewed by user:rita');
+  });
+
+  it('and the logs of authority and guard together show who asked, decided and used [C11]', async () => {
+    const logs = temporaryFolder();
+    // After the authority is closed, which writes its last checkpoint.
+    onTestFinished(() => logs[Symbol.dispose]());
+    const { ask, running } = await world({}, { audit: auditFile(logs.file('authority')) });
+    const id = await ask();
+    const { binding = '' } = (await running.authority.approvals?.find(id)) ?? {};
+    await decide(running, id, 'approve', 'read it');
+    const approvers = [{ id: 'user:rita', groups: ['release-managers'], decidedAt: 1 }];
+    const time = '2027-01-01T00:00:00.000Z';
+    const approval = { binding, id, issuer: running.issuer, approvers };
+    await writeLog(logs.file('api'), [decision(1), decision(2, { time, action: 'pr.merge', approval })]);
+    const query = async () => await runCli(['audit', 'query', logs.path, '--approval', id]);
+    await vi.waitFor(async () => expect((await query()).out).toContain('approval.approved'), patiently);
+    const { code, out } = await query();
+    expect(code).toBe(0);
+    const rows = out.split('\n').filter((line) => line.includes('pr.merge'));
+    expect(rows).toEqual([
+      expect.stringMatching(/approval\.asked +agent-a for user:alice +pr\.merge Repo::"acme\/api" +by agent-a/),
+      expect.stringMatching(/approval\.approved +agent-a for user:alice .*by user:rita.*read it/),
+      expect.stringMatching(/allow approved .*approved by user:rita/),
+    ]);
+    expect((await runCli(['audit', 'query', logs.path, '--approval', binding])).out).toBe(out);
+    expect((await runCli(['audit', 'query', logs.path, '--phase', 'authority'])).out).toContain('agent.registered');
+    expect((await runCli(['audit', 'verify', logs.path])).out.match(/The log is whole/g)).toHaveLength(2);
   });
 
   it('lists messages that were given up, and sends them again', async () => {
