@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { type Agent, createServer as createSecureServer, get } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAgent } from '@countersign/agent';
 import { createAuthority, openSqlite } from '@countersign/authority';
-import { agentsFromAuthority, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
+import { agentsFromAuthority, agentsFromObjects, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { agentAuth, getCaller } from '@countersign/node-http';
+import { agentsFromSpiffe, openSpiffeWorkload } from '@countersign/spiffe';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { loopback } from '../support/key-server.js';
 import { findSpire, type Spire, startSpire } from '../support/spire.js';
@@ -115,4 +117,71 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
     });
     expect((await back.fetch(origin)).status).toBe(200);
   });
+
+  it('mTLS goes on under load while X.509-SVIDs are replaced on both sides, and the SPIRE agent is killed', {
+    timeout: 240_000,
+  }, async () => {
+    await spire.register('/api');
+    const mtls = await agentsFromSpiffe({
+      trustDomains: { 'example.org': { socket: spire.socket } },
+      agents: [{ id: 'spiffe://example.org/agent/*' }],
+      onTrouble: () => {},
+    });
+    const open = async (id: string) => await openSpiffeWorkload({ socket: spire.socket, id, onTrouble: () => {} });
+    const [api, client] = [await open('spiffe://example.org/api'), await open(reviewer)];
+    const server = createSecureServer(mtls.tlsOptions(api));
+    mtls.follow(server, api);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const origin = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const guard = await createGuard({
+      origin,
+      agents: agentsFromObjects([]),
+      mtls,
+      policy: await cedarFromText({ policies: 'permit (principal, action, resource);' }),
+      audit: memoryAudit(),
+    });
+    const auth = agentAuth(guard, { everyRequest: true });
+    server.on('request', (request, response) => {
+      void auth(request, response).then((isIn) => isIn && response.end(getCaller(request)?.actor.id));
+    });
+    onTestFinished(async () => {
+      server.close().closeAllConnections();
+      for (const workload of [api, client]) workload.close();
+      await guard.close();
+    });
+    const agent = client.httpsAgent({ server: api.id });
+    onTestFinished(() => agent.destroy());
+
+    const certificates = new Set<string>();
+    const until = Date.now() + 80_000;
+    const failed: unknown[] = [];
+    let calls = 0;
+    const load = async (): Promise<void> => {
+      while (Date.now() < until) {
+        certificates.add(client.current().chain[0]?.serialNumber ?? '');
+        const answer = await askTls(origin, agent).catch((error: unknown) => String(error));
+        calls += 1;
+        if (answer !== reviewer) failed.push(answer);
+      }
+    };
+    const killing = (async () => {
+      await vi.waitFor(() => expect(certificates.size).toBeGreaterThan(1), { timeout: 60_000, interval: 100 });
+      await spire.killAgent();
+      await spire.startAgent();
+    })();
+    await Promise.all([load(), load(), load(), load(), killing]);
+    console.log(
+      `with SPIRE: ${calls} calls over mTLS in 80 s with ${certificates.size} certificates, ${failed.length} failed`,
+    );
+    expect(failed).toEqual([]);
+    expect(certificates.size).toBeGreaterThan(2);
+  });
 });
+
+async function askTls(url: string, agent: Agent): Promise<string> {
+  const [response] = (await once(get(url, { agent }), 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const chunk of response) text += String(chunk);
+  return text;
+}

@@ -23,6 +23,17 @@ export function workloadAgent(workload: SvidSource, server: string): Agent {
   return agent;
 }
 
+/** The SVID that a connection shows, in the options by which Node pools it. */
+const shownSvid = Symbol('shownSvid');
+
+interface Pooled extends RequestOptions {
+  [shownSvid]?: string;
+}
+
+function fingerprintOf(workload: SvidSource): string {
+  return workload.current().chain[0]?.fingerprint256 ?? '';
+}
+
 class WorkloadAgent extends Agent {
   readonly #workload: SvidSource;
   readonly #server: { readonly id: string; readonly trustDomain: string };
@@ -37,12 +48,14 @@ class WorkloadAgent extends Agent {
     this.#server = server;
   }
 
-  override getName(options?: RequestOptions): string {
-    return `${super.getName(options)}:${this.#server.id}:${this.#workload.current().chain[0]?.fingerprint256 ?? ''}`;
+  override getName(options?: Pooled): string {
+    return `${super.getName(options)}:${this.#server.id}:${options?.[shownSvid] ?? fingerprintOf(this.#workload)}`;
   }
 
-  override createConnection(options: ConnectionOptions): TLSSocket {
+  override createConnection(options: ConnectionOptions & Pooled): TLSSocket {
     const { chain, privateKey } = this.#workload.current();
+    // Node asks for the name again when a request has ended, and the SVID may be another one by then.
+    options[shownSvid] = fingerprintOf(this.#workload);
     const { id, trustDomain } = this.#server;
     return connect({
       ...options,

@@ -4,6 +4,7 @@ import { type Agent, createServer, get } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { deferred } from '../../../test/support/deferred.js';
 import { patiently } from '../../../test/support/patiently.js';
 import { type TrustDomain, trustDomain } from '../../../test/support/trust-domain.js';
 import { fakeWorkloadApi, x509Answer } from '../../../test/support/workload-api.js';
@@ -35,8 +36,11 @@ async function server(of: TrustDomain, path = '/api') {
   const { keyPem, certificatePem } = of.x509Svid(path);
   const options = { key: keyPem, cert: certificatePem, ca: domain.ca.certificate.toString(), requestCert: true };
   let connections = 0;
+  let held: Promise<void> | undefined;
   const https = createServer(options, (request, response) => {
-    response.end((request.socket as TLSSocket).getPeerX509Certificate()?.serialNumber);
+    const serial = (request.socket as TLSSocket).getPeerX509Certificate()?.serialNumber;
+    https.emit('asked');
+    void (held ?? Promise.resolve()).then(() => response.end(serial));
   });
   https.on('secureConnection', () => (connections += 1));
   https.listen(0, '127.0.0.1');
@@ -44,7 +48,20 @@ async function server(of: TrustDomain, path = '/api') {
   onTestFinished(() => {
     https.close().closeAllConnections();
   });
-  return { url: `https://127.0.0.1:${(https.address() as AddressInfo).port}/`, connections: () => connections };
+  return {
+    url: `https://127.0.0.1:${(https.address() as AddressInfo).port}/`,
+    connections: () => connections,
+    /** Lets answers wait; returns what lets them go. */
+    hold() {
+      const waiting = deferred();
+      held = waiting.promise;
+      return () => {
+        held = undefined;
+        waiting.resolve();
+      };
+    },
+    asked: () => once(https, 'asked'),
+  };
 }
 
 async function ask(url: string, agent: Agent): Promise<string> {
@@ -88,6 +105,21 @@ describe('the X.509-SVID of a workload', () => {
     const serial = api.rotate();
     await vi.waitFor(() => expect(changes).toBe(1), patiently);
     expect([await ask(url, agent), serial === before]).toEqual([serial, false]);
+  });
+
+  it('is replaced also on a connection that was in use while it changed [Q6]', async () => {
+    const api = await spire();
+    const workload = await open(api.socket);
+    const { url, hold, asked } = await server(domain);
+    const agent = workload.httpsAgent({ server: 'spiffe://example.org/api' });
+    onTestFinished(() => agent.destroy());
+    const before = workload.current().chain[0]?.serialNumber;
+    const release = hold();
+    const [busy] = [ask(url, agent), await asked()];
+    const serial = api.rotate();
+    await vi.waitFor(() => expect(workload.current().chain[0]?.serialNumber).toBe(serial), patiently);
+    release();
+    expect([await busy, await ask(url, agent)]).toEqual([before, serial]);
   });
 
   it('is used on while the Workload API is down, which is told once', async () => {
