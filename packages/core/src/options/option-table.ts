@@ -1,5 +1,3 @@
-import { accessSync, constants, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { readAudit, readUnrecordedActions } from '@countersign/audit';
 import {
   checkOptionNames,
@@ -19,6 +17,7 @@ import { readRedactOptions } from '../record/redact-options.js';
 import { readApprovals } from '../stages/approve/approval-options.js';
 import { parseOrigin } from '../stages/address/origin.js';
 import { vocabularyOf } from '../stages/authorize/ask-engine.js';
+import { readSpoolDirectory } from '../stages/body/spool.js';
 import { readMutualTls } from '../stages/possession/by-certificate.js';
 import { readDpopOptions } from '../stages/possession/dpop-options.js';
 import { readWebBotAuthOptions } from '../stages/possession/web-bot-auth-options.js';
@@ -50,7 +49,7 @@ export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: Opt
   mode: oneOf('mode', 'enforce', 'observe'),
   redact: { byDefault: 'nothing', read: (given) => (given === undefined ? undefined : readRedactOptions(given)) },
   issuers: { byDefault: 'nobody', read: (given = []) => given },
-  audience: { byDefault: 'the origins', read: readAudiences },
+  audience: { byDefault: 'the origin of the request', read: readAudiences },
   maxDelegationDepth: integer('maxDelegationDepth', 0, guardMaxima.maxDelegationDepth),
   maxLinkLifetimeSeconds: integer('maxLinkLifetimeSeconds', 1, guardMaxima.maxLinkLifetimeSeconds),
   scopeMatch: oneOf('scopeMatch', 'hierarchical', 'exact'),
@@ -236,19 +235,6 @@ function readSubjectRule(given: boolean | undefined, { policy }: GuardOptions): 
   throw new ConfigError(
     "createGuard: 'subjectMustAlsoBePermitted' needs a policy engine that heeds principal.type and says knowsUsers: true.",
   );
-}
-
-function readSpoolDirectory(directory: string | undefined): string | undefined {
-  if (directory === undefined) return undefined;
-  try {
-    if (statSync(directory).isDirectory()) {
-      accessSync(directory, constants.W_OK);
-      return resolve(directory);
-    }
-  } catch {
-    // Said below.
-  }
-  throw new ConfigError(`createGuard: 'spoolDirectory' must be a directory that can be written: ${directory}.`);
 }
 
 function readGuardClock(given: GuardOptions['clock']): () => number {

@@ -1,6 +1,8 @@
+import { ConfigError } from '@countersign/common';
 import { randomUUID } from 'node:crypto';
+import { accessSync, constants, statSync } from 'node:fs';
 import { type FileHandle, open, rm, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Pages, withoutFirst } from './pages.js';
 
 /** Most bytes that wait to be written, before the sender is paused. */
@@ -118,4 +120,18 @@ async function writeAll(handle: FileHandle, pages: readonly Buffer[]): Promise<v
     // A nearly full disk accepts only a part.
     rest = withoutFirst(rest, bytesWritten);
   }
+}
+
+/** @throws ConfigError if files cannot be made there. */
+export function readSpoolDirectory(directory: string | undefined): string | undefined {
+  if (directory === undefined) return undefined;
+  try {
+    if (statSync(directory).isDirectory()) {
+      accessSync(directory, constants.W_OK);
+      return resolve(directory);
+    }
+  } catch {
+    // Said below.
+  }
+  throw new ConfigError(`createGuard: 'spoolDirectory' must be a directory that can be written: ${directory}.`);
 }
