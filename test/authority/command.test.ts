@@ -40,6 +40,19 @@ describe('countersign authority', () => {
     expect(second.err()).not.toContain('countersign:');
   });
 
+  it('keeps a record of what happens, in a log that is whole when it has stopped', async () => {
+    const { config, issuer, folder } = await world({ audit: { folder: 'audit', checkpointKey: 'key.pem' } });
+    const running = await startCommand(['authority', '--config', config]);
+    const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ id: 'agent-a' });
+    expect((await fetch(`${issuer}/admin/invitations`, { method: 'POST', headers, body })).status).toBe(201);
+    expect(await running.stop('SIGTERM')).toBe(0);
+    const log = join(folder, 'audit');
+    const { stdout } = await countersign(['audit', 'query', log, '--phase', 'authority', '--actor', 'agent-a']);
+    expect(stdout).toContain('agent.invited');
+    expect((await countersign(['audit', 'verify', log])).stdout).toContain('The log is whole');
+  });
+
   it('answers a request that has begun when SIGTERM arrives, and takes no other', async () => {
     const { config, issuer } = await world();
     const running = await startCommand(['authority', '--config', config]);
@@ -103,6 +116,8 @@ describe('countersign authority', () => {
       { users: { signIn: { ...signIn, subjectNamespace: '' } } },
       "a 'subjectNamespace' like 'acme:'",
     ],
+    ['a log without a folder', { audit: { folder: '' } }, `'audit' must be { "folder": "audit" }`],
+    ['a log with a misspelt member', { audit: { folder: 'audit', key: 'x' } }, `optionally with "checkpointKey"`],
     ['a rule for an issuer it does not know', { exchange: [{ agents: ['a'], issuer: 'https://x.dev' }] }, 'issuer'],
   ])('refuses %s, and says what to write', async (_name, change, message) => {
     const { config } = await world(change);
