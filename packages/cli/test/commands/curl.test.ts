@@ -148,7 +148,7 @@ describe('curl', () => {
     expect(code).toBe(22);
     expect(JSON.parse(out)).toMatchObject({ code: 'signature_replayed' });
     expect(err).toMatch(
-      /refused with 401 Unauthorized\n {2}signature_replayed: This signature was used before\.\n {2}Each signature/,
+      /refused with 401 Unauthorized\n {2}signature_replayed: This signature was used before\.\n {2}This signature was used before; each counts once/,
     );
   });
 
