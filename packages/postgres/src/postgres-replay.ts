@@ -17,5 +17,8 @@ import { openReservations } from './reservations.js';
  */
 export async function postgresReplay(pool: PgPool, options: OneTimeOptions = {}): Promise<ReplayStore> {
   const { clockSkewSeconds, ...limits } = readOneTimeOptions('postgresReplay', options);
-  return await replayStoreIn(await openReservations('postgresReplay', pool, limits), clockSkewSeconds);
+  return await replayStoreIn(
+    await openReservations('postgresReplay', pool, { ...limits, table: 'countersign_used', isLogged: false }),
+    clockSkewSeconds,
+  );
 }

@@ -3,7 +3,7 @@ export { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
 export { EntriesPerKey } from './entries-per-key.js';
 export { isBeforeEpoch, type Reservation, settlingTime } from './epoch.js';
 export type { Freezable } from './frozen.js';
-export { replayStoreIn, type ReservationAnswer, type Reservations } from './one-time.js';
+export { approvalUsesIn, replayStoreIn, type ReservationAnswer, type Reservations } from './one-time.js';
 export { type OneTimeOptions, readOneTimeOptions } from './one-time-options.js';
 export type {
   RevocationEntry,

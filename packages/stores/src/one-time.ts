@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import type { OneTimeProof, ReplayResult, ReplayStore } from '@countersign/core';
+import { hash } from 'node:crypto';
+import type { ApprovalUseResult, ApprovalUses, OneTimeProof, ReplayResult, ReplayStore } from '@countersign/core';
 import { isBeforeEpoch, settlingTime } from './epoch.js';
 
 export interface ReservationAnswer {
@@ -20,6 +21,23 @@ export interface Reservations {
 export async function replayStoreIn(reservations: Reservations, clockSkewSeconds: number): Promise<ReplayStore> {
   await setTimeout(settlingTime(reservations.ageMilliseconds, clockSkewSeconds));
   return { clockSkewSeconds, reserve: async (proof) => await reserveOnce(reservations, clockSkewSeconds, proof) };
+}
+
+const useResults: Readonly<Record<ReplayResult, ApprovalUseResult>> = {
+  reserved: 'first',
+  replayed: 'repeated',
+  before_epoch: 'before_epoch',
+  full: 'full',
+};
+
+/** Uses of approvals, by who gave them and their id. */
+export function approvalUsesIn(reservations: Reservations): ApprovalUses {
+  return {
+    async use({ issuer, id, issuedAt, clockSkewSeconds, until, now }) {
+      const proof = { keyId: hash('sha256', issuer, 'base64url'), nonce: id, created: issuedAt, until, now };
+      return useResults[await reserveOnce(reservations, clockSkewSeconds, proof)];
+    },
+  };
 }
 
 async function reserveOnce(

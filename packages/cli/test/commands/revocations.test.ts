@@ -62,8 +62,14 @@ describe.skipIf(program === undefined || programs === undefined)('countersign re
       const missed = await runCli([...change, ...store]);
       expect([missed.code, missed.err]).toEqual([1, expect.stringContaining('nothing has changed')]);
     }
-    await runCli(['unfreeze', 'everything', ...store]);
-    await runCli(['unfreeze', 'tenant', 'acme:', ...store]);
+    const first = await runCli(['unfreeze', 'everything', ...store]);
+    expect(first.err).toContain('The freeze of everything has ended; still frozen: tenant acme:, and');
+    const last = await runCli(['unfreeze', 'tenant', 'acme:', ...store]);
+    expect(last.err).toContain('The freeze of tenant acme: has ended; nothing else is, and');
+    // Its agents that act for themselves would go on in silence.
+    const byIssuer = await runCli(['freeze', 'tenant', 'https://id.acme.dev', ...store]);
+    expect(byIssuer.err).toContain('Agents that act for themselves name no issuer');
+    await runCli(['unfreeze', 'tenant', 'https://id.acme.dev', ...store]);
     await runCli(['restore', 'agent', 'agent-1', ...store]);
     const left = await runCli(['revocations', 'list', '--json', ...store]);
     expect(JSON.parse(left.out)).toEqual({ revoked: ['subject', 'user_1', 'https://id.acme.dev'] });

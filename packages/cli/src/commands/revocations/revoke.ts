@@ -26,19 +26,28 @@ export async function freeze(kind: string, id: string | undefined, options: Stor
   const what = freezable(kind, id);
   await change(options, io, async (store) => await store.freeze(what));
   inForce(`${nameOf(kind, id)} is frozen`, io);
+  if (kind !== 'tenant' || id?.includes('://') !== true) return;
+  io.err(
+    'This stops what rests on tokens and approvals of exactly this issuer. Agents that act for themselves name no issuer: freeze what their ids begin with, too.\n',
+  );
 }
 
 export async function unfreeze(kind: string, id: string | undefined, options: StoreOptions, io: Io): Promise<void> {
   const what = freezable(kind, id);
-  await takeBack(options, io, async (store) => await store.unfreeze(what));
-  inForce(`${nameOf(kind, id)} is not frozen any more; what is revoked stays so`, io);
+  let others: readonly string[] = [];
+  await takeBack(options, io, async (store) => {
+    await store.unfreeze(what);
+    others = store.list().flatMap(({ name }) => frozenIn(name));
+  });
+  const rest = others.length === 0 ? 'nothing else is' : `still frozen: ${others.join(', ')}`;
+  inForce(`The freeze of ${nameOf(kind, id)} has ended; ${rest}, and what is revoked stays so`, io);
 }
 
 export async function begin(options: StoreOptions, io: Io): Promise<void> {
   const { revocations, close } = await openStore(options, io, { begin: true });
   const count = revocations.list().length;
   await close();
-  io.err(`The list of revocations is there. It has ${count} entries.\n`);
+  io.err(`The list of revocations is there. It has ${count} ${count === 1 ? 'entry' : 'entries'}.\n`);
 }
 
 export async function list(options: StoreOptions & { readonly json: boolean }, io: Io): Promise<void> {
@@ -53,6 +62,11 @@ export async function list(options: StoreOptions & { readonly json: boolean }, i
       io.out(`${inWords(kind, rest)}${until === undefined ? '' : `  until ${new Date(until * 1000).toISOString()}`}\n`);
   }
   io.err(`${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}.\n`);
+}
+
+function frozenIn(name: string): readonly string[] {
+  const [kind = '', ...what] = JSON.parse(name) as readonly string[];
+  return kind === 'frozen' ? [what[0] === '' ? 'everything' : what.join(' ')] : [];
 }
 
 function inWords(kind: string, [first = '', second]: readonly string[]): string {
