@@ -10,11 +10,11 @@ const programs = findPostgres();
 const table = 'countersign_used_approvals';
 let count = 0;
 
-/** An approval of now. */
-function approval() {
+/** By its time it is from after the table began, however long that took. */
+function approval(ahead = 30) {
   const now = Date.now() / 1000;
   const id = `approval-${(count += 1)}`;
-  return { issuer: 'https://id.acme.dev', id, issuedAt: now, clockSkewSeconds: 0, until: now + 3600, now };
+  return { issuer: 'https://id.acme.dev', id, issuedAt: now + ahead, clockSkewSeconds: 0, until: now + 3600, now };
 }
 
 type Used = ReturnType<typeof approval>;
@@ -24,10 +24,10 @@ async function use(store: ApprovalUses, used: Used): Promise<string> {
   return await store.use({ ...used, now: Date.now() / 1000 });
 }
 
-/** An approval of after the table began, which was used. */
+/** An approval of now that was used, after the table began. */
 async function usedIn(store: ApprovalUses): Promise<Used> {
   return await vi.waitFor(async () => {
-    const used = approval();
+    const used = approval(0);
     expect(await use(store, used)).toBe('first');
     return used;
   }, patiently);
@@ -51,7 +51,6 @@ describe.skipIf(programs === undefined)('postgresApprovalUses', () => {
 
   it('lets one of many concurrent uses through, in all processes [C11]', async () => {
     const stores = [await postgresApprovalUses(pool), await postgresApprovalUses(pool)] as const;
-    await usedIn(stores[0]);
     const used = approval();
     const results = await Promise.all(
       stores.flatMap((store) => Array.from({ length: 20 }, async () => await use(store, used))),
@@ -65,8 +64,8 @@ describe.skipIf(programs === undefined)('postgresApprovalUses', () => {
     await pool.query('ALTER SYSTEM SET synchronous_commit = off');
     await pool.query('SELECT pg_reload_conf()');
     const store = await postgresApprovalUses(pool);
-    const used = await usedIn(store);
-    const unused = approval();
+    const [used, unused] = [approval(), approval()];
+    expect(await use(store, used)).toBe('first');
     await server.kill('SIGKILL');
     await expect(use(store, unused)).rejects.toThrow();
     await server.start();

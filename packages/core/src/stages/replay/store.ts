@@ -1,3 +1,5 @@
+import { ConfigError, guardDefaults } from '@countersign/common';
+
 /** A proof that counts once: a signature or a DPoP proof. Times are unix seconds. */
 export interface OneTimeProof {
   readonly keyId: string;
@@ -35,3 +37,19 @@ export interface ReplayStore {
 }
 
 export type ReplayResult = 'reserved' | 'replayed' | 'before_epoch' | 'full';
+
+/**
+ * Otherwise what a client signs by a clock that is ahead would count twice once the store has lost it.
+ *
+ * @throws ConfigError if the store allows for less than the guard.
+ */
+export function allowingFor(
+  { clockSkewSeconds: skew = guardDefaults.clockSkewSeconds }: { readonly clockSkewSeconds?: number },
+  store: ReplayStore,
+): ReplayStore {
+  const { clockSkewSeconds = Infinity } = store;
+  if (clockSkewSeconds >= skew) return store;
+  throw new ConfigError(
+    `createGuard: 'replay' allows for clocks that are ${clockSkewSeconds} s ahead, this guard for ${skew} s. Give the store the same: { clockSkewSeconds: ${skew} }.`,
+  );
+}
