@@ -39,6 +39,7 @@
 mod address;
 mod advice;
 mod agent;
+mod builder;
 mod bundle;
 mod claims;
 #[cfg(feature = "reqwest")]
@@ -59,7 +60,8 @@ mod text;
 mod vectors;
 mod wire;
 
-pub use agent::{Agent, AgentBuilder};
+pub use agent::Agent;
+pub use builder::AgentBuilder;
 pub use bundle::Bundle;
 #[cfg(feature = "reqwest")]
 pub use client::{PendingApproval, Question, TokenRequest, UserToken, check};
