@@ -71,6 +71,7 @@ export async function admit(
   let guard = provideGuard();
   if (isPromise(guard)) guard = await guard;
   if (asksForDiscovery(guard, exchange)) {
+    void incoming.body.discard();
     respond(discoveryAnswer(guard));
     return false;
   }

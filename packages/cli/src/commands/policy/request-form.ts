@@ -1,5 +1,5 @@
 import type { PolicyQuery, Resource } from '@countersign/core';
-import { closeScope } from '@countersign/delegation';
+import { closeScope, scopeCovers } from '@countersign/delegation';
 import { CliError, exitCodes } from '../../cli-error.js';
 
 /** A query in the form of test cases and request files. */
@@ -36,6 +36,10 @@ export function readRequest(form: RequestForm, where: string, vocabulary: readon
   const capabilities = principal.has('capabilities') ? principal.texts('capabilities') : scopes;
   const via = reader.texts('via');
   const delegated = reader.has('onBehalfOf') || reader.has('onBehalfOfAgent');
+  // As in the guard: an agent that acts for itself has what it is capable of, and nobody has more.
+  const held = delegated || reader.has('scope') ? scopes : capabilities;
+  const wider = held.find((one) => !scopeCovers(capabilities, one, 'hierarchical'));
+  if (wider !== undefined) throw reader.error(`'scope' holds ${wider}, which no capability of the actor covers`);
   return {
     principal: {
       type: principal.oneOf('type', ['Agent', 'User'], 'Agent'),
@@ -47,7 +51,7 @@ export function readRequest(form: RequestForm, where: string, vocabulary: readon
     action: reader.text('action'),
     resource: readResource(reader),
     context: {
-      scope: closeScope(scopes, [...vocabulary, ...capabilities], 'hierarchical'),
+      scope: closeScope(held, [...vocabulary, ...capabilities], 'hierarchical'),
       ...reader.optionalText('onBehalfOf'),
       ...reader.optionalText('onBehalfOfAgent'),
       depth: reader.has('depth') ? reader.count('depth') : via.length + (delegated ? 1 : 0),

@@ -181,6 +181,24 @@ ok      deny      pr.merge on Repo::"acme/api"
 `);
   });
 
+  it('takes the capabilities of an agent that acts for itself for its scope, as the guard does', async () => {
+    const folder = join(root, 'own-scope');
+    mkdirSync(folder);
+    writeFileSync(
+      join(folder, 'policies.cedar'),
+      'permit(principal, action, resource) when { context.scope.contains("repo:admin") };',
+    );
+    const own = `- actor: { id: agent-x, capabilities: [repo:admin] }
+  action: repo.delete
+  resource: 'Repo::"r"'
+  expect: deny
+`;
+    expect(await given(own, 'test', folder, '-')).toMatchObject({ code: 3 });
+    const wider = own.replace('  action', '  scope: [repo:admin, org:admin]\n  action');
+    const { code, err } = await given(wider, 'test', folder, '-');
+    expect([code, err]).toEqual([2, expect.stringContaining('org:admin, which no capability of the actor covers')]);
+  });
+
   it('tells what needs approval from what is allowed', async () => {
     const text = '@id("merges") @approval("managers") permit(principal, action, resource);';
     const asking = folder({ 'merges.cedar': text });

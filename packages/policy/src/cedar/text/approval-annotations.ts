@@ -35,7 +35,7 @@ function misspelling(name: string, asksApproval: boolean): readonly string[] {
     return [`@${name} is not known beside @approval. Did you mean '${prefix}${name}'?`];
   }
   const hint = spellingHint(name, names, 'annotations');
-  return hint.startsWith('Did') || name.startsWith('approv') ? [`@${name} is not known. ${hint}`] : [];
+  return hint.startsWith('Did') || /approv/i.test(name) ? [`@${name} is not known. ${hint}`] : [];
 }
 
 type Value = string | null | undefined;

@@ -6,6 +6,9 @@ export function readExpiry({
   effect,
   annotations,
 }: Pick<PolicyHead, 'effect' | 'annotations'>): Reading<number | undefined> {
+  // A misspelt one would end nothing.
+  const misspelt = Object.keys(annotations).find((name) => /expir/i.test(name) && name !== 'expires');
+  if (misspelt !== undefined) return failed(`@${misspelt} is not known. Did you mean 'expires'?`);
   if (!Object.hasOwn(annotations, 'expires')) return { ok: true, value: undefined };
   // A prohibition that ends by itself would let through what nobody decided to let through.
   if (effect === 'forbid') return failed('a forbid does not expire. Remove it when its time has come.');
