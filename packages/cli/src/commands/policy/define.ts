@@ -156,7 +156,7 @@ does not have cannot be replayed: attributes and parents of resources, and
 authorization details. Records whose own policies would decide otherwise now
 are counted as such, and no difference is claimed.
 
-Exit code 3: decisions would differ.
+Exit code 3: decisions would differ, some cannot be told, or none was replayed.
 
 Example:
   countersign policy replay policies --log audit --agents agents.json --since 7d`,

@@ -33,13 +33,18 @@ interface Change {
 
 /** How many records there are of each kind. */
 interface Counts {
+  /** These policies decided them. */
   replayed: number;
   differ: number;
   /** Refused before policy was asked, or lists that were filtered. */
   beforePolicy: number;
   unknownAgents: number;
-  /** The same policies decided otherwise, by what is not in the log, or they fail for want of it. */
+  /** The same policies decided otherwise, by what is not in the log. */
   unsure: number;
+  /** The policies or their schema need what is not in the log. */
+  failed: number;
+  /** Redaction or a limit of length took a part of the question. */
+  incomplete: number;
   unreadable: number;
 }
 
@@ -63,7 +68,7 @@ export async function replay(folder: string, options: ReplayOptions, io: Io): Pr
       : asText(result, coloursFor(io.colour.out)),
   );
   if (!json) io.err(caution(result.counts, agents));
-  return result.counts.differ === 0 ? exitCodes.ok : exitCodes.unproven;
+  return isProven(result.counts) ? exitCodes.ok : exitCodes.unproven;
 }
 
 interface Result {
@@ -71,11 +76,21 @@ interface Result {
   readonly changes: readonly Change[];
 }
 
+function untold({ unsure, failed, incomplete, unreadable }: Counts): number {
+  return unsure + failed + incomplete + unreadable;
+}
+
+/** Whether no decision would differ. Without a single one that was replayed, nothing is known. */
+function isProven(counts: Counts): boolean {
+  return counts.replayed > 0 && counts.differ === 0 && untold(counts) === 0;
+}
+
 async function replayAll(
   folders: readonly string[],
   { engine, agents, filter }: { engine: CedarEngine; agents: Agents | undefined; filter: Filter },
 ): Promise<Result> {
-  const counts: Counts = { replayed: 0, differ: 0, beforePolicy: 0, unknownAgents: 0, unsure: 0, unreadable: 0 };
+  const none = { beforePolicy: 0, unknownAgents: 0, unsure: 0, failed: 0, incomplete: 0, unreadable: 0 };
+  const counts: Counts = { replayed: 0, differ: 0, ...none };
   const changes = new Map<string, Change>();
   for await (const lines of mergedLogs(folders)) {
     for (const { line } of lines) {
@@ -88,12 +103,17 @@ async function replayAll(
       }
       const decision = engine.decide(one.query);
       const now = decidedBy(decision);
-      counts.replayed += 1;
-      if (now === one.was) continue;
-      if (one.policySet === decision.policySet || now === 'error') {
+      // Also if it was an error then: that one may have had another cause.
+      if (now === 'error') {
+        counts.failed += 1;
+        continue;
+      }
+      if (now !== one.was && one.policySet === decision.policySet) {
         counts.unsure += 1;
         continue;
       }
+      counts.replayed += 1;
+      if (now === one.was) continue;
       counts.differ += 1;
       const { principal, action, resource } = one.query;
       const shown = `${resource.type}::"${resource.id}"`;
@@ -125,8 +145,9 @@ function asText({ counts, changes }: Result, colours: Colours): string {
   const head = changes.length === 0 ? '' : `${colours.bold('COUNT  WAS       NOW       WHO, WHAT')}\n`;
   const listed = changes.reduce((sum, { count }) => sum + count, 0);
   const more = listed < counts.differ ? `${counts.differ - listed} more differ in other ways.\n` : '';
-  const verdict = `${counts.differ} of ${countText(counts.replayed, 'decision')} would differ.`;
-  return `${head}${rows}${more}${(counts.differ === 0 ? colours.green : colours.yellow)(verdict)}\n`;
+  const rest = untold(counts) === 0 ? '' : ` ${untold(counts)} cannot be told.`;
+  const verdict = `${counts.differ} of ${countText(counts.replayed, 'decision')} would differ.${rest}`;
+  return `${head}${rows}${more}${(isProven(counts) ? colours.green : colours.yellow)(verdict)}\n`;
 }
 
 function row({ count, was, now, actor, action, resource, policies, sequence }: Change, colours: Colours): string {
@@ -137,11 +158,13 @@ function row({ count, was, now, actor, action, resource, policies, sequence }: C
 }
 
 function caution(counts: Counts, agents: Agents | undefined): string {
-  const { beforePolicy, unknownAgents, unsure, unreadable } = counts;
+  const { beforePolicy, unknownAgents, unsure, failed, incomplete, unreadable } = counts;
   const notes = [
     [beforePolicy, 'not replayed: refused before policy was asked, or lists.'],
     [unknownAgents, 'not replayed: their agents are not in --agents.'],
     [unsure, 'cannot be told: these very policies decided otherwise then.'],
+    [failed, 'cannot be told: the policies or their schema need what a log does not have.'],
+    [incomplete, 'cannot be told: redacted or cut.'],
     [unreadable, 'cannot be read.'],
   ] as const;
   const counted = notes

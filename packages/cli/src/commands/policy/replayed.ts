@@ -22,9 +22,10 @@ export function replayed(
   record: Unknown,
   agents: Agents | undefined,
   vocabulary: readonly string[],
-): Replayed | 'beforePolicy' | 'unknownAgents' | 'unreadable' {
+): Replayed | 'beforePolicy' | 'unknownAgents' | 'incomplete' | 'unreadable' {
   const was = wasDecided(record);
   if (was === undefined || record['filtered'] !== undefined) return 'beforePolicy';
+  if (isIncomplete(record)) return 'incomplete';
   const id = textAt(record, 'actor', 'id') ?? '';
   const agent = agents?.get(id);
   if (agents !== undefined && agent === undefined) return 'unknownAgents';
@@ -49,6 +50,29 @@ function wasDecided(record: Unknown): Decided | undefined {
   if (textAt(record, 'decision') === 'allow') return record['approval'] === undefined ? 'allow' : 'approval';
   return code === 'policy_denied' ? 'deny' : code === 'policy_error' ? 'error' : undefined;
 }
+
+/** Whether redaction or a limit of length took something of the question: policy would be asked another one. */
+function isIncomplete(record: Unknown): boolean {
+  const path = textAt(record, 'request', 'path');
+  const texts = [
+    textAt(record, 'actor', 'id'),
+    textAt(record, 'subject', 'id'),
+    textAt(record, 'action'),
+    textAt(record, 'resource', 'type'),
+    textAt(record, 'resource', 'id'),
+    path,
+    ...listAt(record, 'chain').map((hop) => textAt(hop, 'id')),
+    ...listAt(record, 'scope'),
+  ];
+  return (
+    record['oversize'] !== undefined ||
+    path?.endsWith('/…') === true ||
+    texts.some((text) => typeof text === 'string' && hiddenOrCut.test(text))
+  );
+}
+
+/** What a log has in place of an omitted id, of one with a pseudonym, and at the end of a cut text. */
+const hiddenOrCut = /^\[omitted\]$|^pseudonym:[\w-]{22}$|…\[\+\d+(?: sha256:[0-9a-f]{64})?\]$/;
 
 function formOf(record: Unknown, id: string, agent: JsonObject | undefined): RequestForm {
   const chain = listAt(record, 'chain');

@@ -49,8 +49,8 @@ async function replay(policies: string, ...options: string[]): Promise<CliResult
 it('nothing differs by the policies that decided, and what cannot be told is counted', async () => {
   const same = await replay(old, '--agents', agents, '--action', 'pr.create');
   expect(same).toEqual({
-    code: 0,
-    out: '0 of 3 decisions would differ.\n',
+    code: 3,
+    out: '0 of 2 decisions would differ. 1 cannot be told.\n',
     err: `1 record not replayed: refused before policy was asked, or lists.
 1 record not replayed: their agents are not in --agents.
 1 record cannot be told: these very policies decided otherwise then.
@@ -87,6 +87,55 @@ it('agents have no roles when no file of agents is given', async () => {
   });
   expect(err).toBe('');
   expect((await replay(old)).err).toContain('Without --agents, no agent has a role');
+});
+
+it('it is green only when each decision was put to the policies', async () => {
+  expect(
+    await replay(old, '--agents', agents, '--action', 'pr.create', '--until', '2026-11-24T11:00:03Z'),
+  ).toMatchObject({
+    code: 0,
+    out: '0 of 2 decisions would differ.\n',
+  });
+  const none = await replay(old, '--since', '2027-01-01');
+  expect(none).toMatchObject({ code: 3, out: '0 of 0 decisions would differ.\n' });
+});
+
+it.each(['permit(principal, action, resource);', 'forbid(principal, action, resource);'])(
+  'decisions cannot be told when the schema needs an attribute: %s',
+  async (policy) => {
+    const path = folder.file(`schema-${Math.random()}`);
+    mkdirSync(path);
+    writeFileSync(join(path, 'pulls.cedar'), policy);
+    writeFileSync(
+      join(path, 'app.cedarschema'),
+      `entity Repo = { archived: Bool };
+action "pr.create", "pr.merge" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`,
+    );
+    const result = await runCli(['policy', 'replay', path, '--log', log, '--actor', 'agent-a']);
+    expect(result).toMatchObject({ code: 3, out: '0 of 0 decisions would differ. 5 cannot be told.\n' });
+    expect(result.err).toContain(
+      '5 records cannot be told: the policies or their schema need what a log does not have.',
+    );
+  },
+);
+
+it('decisions cannot be told when the log is redacted, or cut', async () => {
+  const redacted = folder.file('redacted');
+  const pseudonym = 'pseudonym:1XkQ1XkQ1XkQ1XkQ1XkQ1X';
+  await writeLog(redacted, [
+    decision(0, { resource: { type: 'Repo', id: '[omitted]' } }),
+    decision(1, { resource: { type: 'Repo', id: pseudonym } }),
+    decision(2, { subject: { id: pseudonym, type: 'user', issuer: 'https://id.acme.dev' } }),
+    decision(3, { request: { id: 'request-3', method: 'POST', path: '/repos/…' } }),
+    decision(4, { resource: { type: 'Repo', id: 'x'.repeat(5000) } }),
+    decision(5, { scope: Array.from({ length: 5000 }, (_, index) => `pr:write:${index}`) }),
+  ]);
+  const path = folder.file('all');
+  mkdirSync(path);
+  writeFileSync(join(path, 'all.cedar'), 'permit(principal, action, resource);');
+  const result = await runCli(['policy', 'replay', path, '--log', redacted]);
+  expect(result).toMatchObject({ code: 3, out: '0 of 0 decisions would differ. 6 cannot be told.\n' });
+  expect(result.err).toContain('6 records cannot be told: redacted or cut.');
 });
 
 it('a wrong folder or file is an error', async () => {
