@@ -91,9 +91,14 @@ export class KeptBytes {
       // Many small bodies would each wait for a large batch, in memory.
       const isLarge = this.#length > this.#limits.memoryBytes;
       const events = { room: () => this.#tap.pull(), failed: this.#failed };
-      this.#spool = new Spool(this.#limits.spoolDirectory, events, isLarge ? largeBatch : smallBatch);
-      for (const page of this.#pages.take()) this.#spool.append(page);
+      this.#spool = new Spool(
+        this.#limits.spoolDirectory,
+        events,
+        this.#limits.heldMemory,
+        isLarge ? largeBatch : smallBatch,
+      );
       this.#giveBack();
+      for (const page of this.#pages.take()) this.#spool.append(page);
     }
     return this.#spool.append(bytes);
   }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { accessSync, constants, statSync } from 'node:fs';
 import { type FileHandle, open, rm, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { HeldMemory } from '../../model/request-body.js';
 import { Pages, withoutFirst } from './pages.js';
 
 /** Most bytes that wait to be written, before the sender is paused. */
@@ -11,6 +12,24 @@ const queueBytes = 512 * 1024;
 export const largeBatch: number = 256 * 1024;
 /** The same where memory is short. */
 export const smallBatch: number = 16 * 1024;
+
+/** Of the four threads of Node's pool, which verify signatures too: a slow disk must not take them all. */
+const mostAtOnce = 2;
+let atOnce = 0;
+const inLine: (() => void)[] = [];
+
+/** Uses the disk when it is its turn, for all spools of the process. */
+async function inTurn<Result>(use: () => Promise<Result>): Promise<Result> {
+  if (atOnce < mostAtOnce) atOnce += 1;
+  else await new Promise<void>((resolve) => void inLine.push(resolve));
+  try {
+    return await use();
+  } finally {
+    const next = inLine.shift();
+    if (next === undefined) atOnce -= 1;
+    else next();
+  }
+}
 
 interface SpoolEvents {
   /** The queue has room again. */
@@ -23,15 +42,21 @@ interface SpoolEvents {
 export class Spool {
   readonly #directory: string;
   readonly #events: SpoolEvents;
+  readonly #memory: HeldMemory;
   readonly #batchBytes: number;
   readonly #queue = new Pages();
+  /** Bytes of the queue, and of the write under way, in the memory that all bodies share. */
+  #taken = 0;
+  /** Whether the sender was told to wait. */
+  #waits = false;
   #file: NamelessFile | undefined;
   #writing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(directory: string, events: SpoolEvents, batchBytes: number = largeBatch) {
+  constructor(directory: string, events: SpoolEvents, memory: HeldMemory, batchBytes: number = largeBatch) {
     this.#directory = directory;
     this.#events = events;
+    this.#memory = memory;
     this.#batchBytes = batchBytes;
   }
 
@@ -39,8 +64,11 @@ export class Spool {
   append(bytes: Buffer): boolean {
     if (this.#closed) return false;
     this.#queue.adopt(bytes);
-    if (this.#queue.length >= this.#batchBytes) this.#writing ??= this.#writeQueue(this.#batchBytes);
-    return this.#queue.length < queueBytes;
+    const hasMemory = this.#memory.take(bytes.length);
+    if (hasMemory) this.#taken += bytes.length;
+    this.#waits = this.#queue.length >= (hasMemory ? queueBytes : smallBatch);
+    if (this.#queue.length >= this.#leastBytes(this.#batchBytes)) this.#writing ??= this.#writeQueue(this.#batchBytes);
+    return !this.#waits;
   }
 
   /** Resolves when all bytes are in the file, or the spool has failed. */
@@ -65,20 +93,36 @@ export class Spool {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue.clear();
+    this.#give(this.#taken);
     if (this.#writing === undefined) void this.#dispose();
+  }
+
+  /** A sender that waits is told of room only by a write. */
+  #leastBytes(batchBytes: number): number {
+    return this.#waits ? 1 : batchBytes;
+  }
+
+  #give(bytes: number): void {
+    this.#taken -= bytes;
+    this.#memory.give(bytes);
   }
 
   /** Writes while at least `leastBytes` are queued. */
   async #writeQueue(leastBytes: number): Promise<void> {
     try {
       // Waits even if the file is open, so that nobody told of room finds no write under way and begins another.
-      this.#file = await (this.#file ?? openNameless(this.#directory));
-      while (this.#queue.length >= leastBytes) {
-        const pages = this.#queue.take();
+      this.#file = await (this.#file ?? inTurn(() => openNameless(this.#directory)));
+      const { handle } = this.#file;
+      while (this.#queue.length >= this.#leastBytes(leastBytes)) {
+        const [pages, taken] = [this.#queue.take(), this.#taken];
+        this.#waits = false;
         this.#events.room();
-        await writeAll(this.#file.handle, pages);
+        await inTurn(() => writeAll(handle, pages));
+        // Closed meanwhile, it has given everything back.
+        if (!this.#closed) this.#give(taken);
       }
     } catch (error) {
+      if (!this.#closed) this.#give(this.#taken);
       this.#closed = true;
       this.#queue.clear();
       this.#events.failed(error);

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { HeldMemory } from '../../../src/model/request-body.js';
 import { Spool } from '../../../src/stages/body/spool.js';
 import { Deferred } from '../../deferred.js';
 import { expectNothingLeft, openFiles, spoolFolder } from './spools.js';
 
 const ignore = { room: () => {}, failed: () => {} };
+const memory = () => new HeldMemory(2 ** 30);
 
 async function readAll(spool: Spool): Promise<Buffer> {
   const blocks: Buffer[] = [];
@@ -22,7 +24,7 @@ async function readAll(spool: Spool): Promise<Buffer> {
 describe('a spool', () => {
   it('returns the bytes in order, any number of times', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore);
+    const spool = new Spool(folder, ignore, memory());
     const whole = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251));
     for (let at = 0; at < whole.length; at += 700) spool.append(whole.subarray(at, at + 700));
     await spool.written();
@@ -36,7 +38,7 @@ describe('a spool', () => {
 
   it('has no name once a byte is in it, and belongs to this user alone [G4]', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore);
+    const spool = new Spool(folder, ignore, memory());
     spool.append(Buffer.alloc(100));
     await spool.written();
     expect(readdirSync(folder)).toEqual([]);
@@ -47,10 +49,35 @@ describe('a spool', () => {
     await expectNothingLeft(folder);
   });
 
+  it('takes what waits for the disk from the memory that all bodies share, and gives it back [G4]', async () => {
+    const shared = new HeldMemory(100_000);
+    const room = new Deferred();
+    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, shared);
+    expect(spool.append(Buffer.alloc(90_000))).toBe(true);
+    expect(shared.take(20_000)).toBe(false);
+    // Without room the sender waits, and is told of it although no large batch has come.
+    expect(spool.append(Buffer.alloc(20_000))).toBe(false);
+    await room.promise;
+    await spool.written();
+    expect(shared.take(100_000)).toBe(true);
+    shared.give(100_000);
+    spool.append(Buffer.alloc(50_000));
+    spool.close();
+    expect(shared.take(100_000)).toBe(true);
+  });
+
+  it('uses the disk in turn with all others, and all of them are written [G4]', async () => {
+    const spools = Array.from({ length: 20 }, () => new Spool(spoolFolder(), ignore, memory()));
+    for (const spool of spools) spool.append(Buffer.alloc(300_000, 7));
+    await Promise.all(spools.map((spool) => spool.written()));
+    for (const spool of spools) expect((await spool.read(299_999, 10)).toString()).toBe('\u0007');
+    for (const spool of spools) spool.close();
+  });
+
   it('tells of room only after append() has returned, so that one write at a time is under way', async () => {
     let appending = false;
     const during: boolean[] = [];
-    const spool = new Spool(spoolFolder(), { ...ignore, room: () => during.push(appending) });
+    const spool = new Spool(spoolFolder(), { ...ignore, room: () => during.push(appending) }, memory());
     for (let batch = 0; batch < 2; batch += 1) {
       appending = true;
       spool.append(Buffer.alloc(256 * 1024));
@@ -63,7 +90,7 @@ describe('a spool', () => {
 
   it('applies backpressure while the disk is behind [G4]', async () => {
     const room = new Deferred();
-    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve });
+    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, memory());
     const answers = Array.from({ length: 5 }, () => spool.append(Buffer.alloc(128 * 1024)));
     expect(answers).toEqual([true, true, true, false, false]);
     await room.promise;
@@ -75,7 +102,7 @@ describe('a spool', () => {
 
   it('writes chunks together: a few bytes wait for more, or for the end', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore);
+    const spool = new Spool(folder, ignore, memory());
     spool.append(Buffer.alloc(256 * 1024 - 1));
     await spool.written();
     spool.append(Buffer.alloc(100));
@@ -88,7 +115,7 @@ describe('a spool', () => {
 
   it('reports the error and accepts no more bytes when it cannot be created', async () => {
     const failed = new Deferred<unknown>();
-    const spool = new Spool(join(tmpdir(), 'countersign-no-such-folder'), { ...ignore, failed: failed.resolve });
+    const spool = new Spool(join(tmpdir(), 'countersign-no-such-folder'), { ...ignore, failed: failed.resolve }, memory());
     spool.append(Buffer.alloc(10));
     await spool.written();
     expect(String(await failed.promise)).toContain('ENOENT');
@@ -100,7 +127,7 @@ describe('a spool', () => {
 
   it.each(['at once', 'while it is written', 'afterwards'])('leaves nothing behind when closed %s', async (when) => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore);
+    const spool = new Spool(folder, ignore, memory());
     spool.append(Buffer.alloc(1_000_000));
     if (when === 'while it is written')
       while (openFiles(folder).length === 0 && process.platform === 'linux') await setImmediate();
