@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { closeParts, containRejection, profileTag, isPromise } from '@countersign/common';
 import { tmpdir } from 'node:os';
 import { boundedDirectory } from './keys/bounded-directory.js';
@@ -123,8 +124,14 @@ function compose(values: GuardValues): GuardParts {
     revocations: revocationsIn(ownRevocations, clock),
     mode: values.mode,
     onTrouble,
-    close: () =>
-      closeParts([{ close: () => outcomes.settled() }, agents, policy, ...values.revocations, recorder, values.audit]),
+    async close() {
+      // Node emits `close` of a server before that of its last connections, whose requests have no outcome until then. It
+      // comes at the end of a turn of the event loop, after the first of these.
+      await setImmediate();
+      await setImmediate();
+      const ended = { close: () => outcomes.settled() };
+      await closeParts([ended, agents, policy, ...values.revocations, recorder, values.audit]);
+    },
   };
 }
 

@@ -226,8 +226,9 @@ describe('every failure is refused and recorded, without an exception', () => {
 
   it('a part that fails to close, or hangs, while all others are closed [L2]', async () => {
     const close = vi.fn(() => Promise.resolve());
+    const closeAgents = vi.fn(() => Promise.reject(new Error('agents')));
     const { guard } = await guarded({
-      agents: { ...agents, close: () => Promise.reject(new Error('agents')) },
+      agents: { ...agents, close: closeAgents },
       policy: {
         ...engine(() => allow),
         close: () => {
@@ -240,6 +241,8 @@ describe('every failure is refused and recorded, without an exception', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     const closed = expect(guard.close()).rejects.toThrow('agents');
+    // Outcomes come first, after turns of the event loop that no timer makes.
+    await vi.waitFor(() => expect(closeAgents).toHaveBeenCalled(), patiently);
     await vi.advanceTimersByTimeAsync(60_000);
     await closed;
     expect(close).toHaveBeenCalledOnce();
