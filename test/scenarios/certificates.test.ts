@@ -21,7 +21,11 @@ const id = 'spiffe://example.org/agent/reviewer';
 const field = 'X-Forwarded-Client-Cert';
 
 /** A guard behind an Envoy on loopback. */
-async function behindEnvoy(api: Api, guard: Partial<GuardOptions> = {}) {
+async function behindEnvoy(
+  api: Api,
+  guard: Partial<GuardOptions> = {},
+  forwardedBy: readonly string[] = ['127.0.0.0/8', '::1'],
+) {
   const folder = await mkdtemp(join(tmpdir(), 'bundles-'));
   const files = await Promise.all(
     [domain, other].map(async (each) => {
@@ -36,6 +40,7 @@ async function behindEnvoy(api: Api, guard: Partial<GuardOptions> = {}) {
       { id: 'spiffe://example.org/agent/stopped', status: 'suspended' },
       { id: 'spiffe://example.org/agent/*', capabilities: ['repo:read', 'pr:write'], roles: ['reviewer'] },
     ],
+    forwardedBy,
   });
   onTestFinished(async () => {
     mtls.close();
@@ -141,6 +146,11 @@ onEveryHost('A client certificate from a trusted proxy', (api) => {
   it('counts from a trusted proxy only, and never as that of the proxy [Q7]', async () => {
     const untrusted = await behindEnvoy(api, { trustedProxies: [] });
     await untrusted.refuses(plain(untrusted, xfcc(own().certificate)), 401, 'signature_required');
+    // A certificate is public, and other proxies pass on what a client wrote.
+    for (const forwardedBy of [[], ['10.0.0.7']]) {
+      const ordinary = await behindEnvoy(api, {}, forwardedBy);
+      await ordinary.refuses(plain(ordinary, xfcc(own().certificate)), 401, 'signature_required');
+    }
     const guarded = await behindEnvoy(api);
     await guarded.refuses(plain(guarded, undefined), 401, 'signature_required');
     const twice = withFields(plain(guarded, xfcc(own().certificate)), [field, xfcc(own().certificate)]);
@@ -189,6 +199,7 @@ onEveryHost('A client certificate from a trusted proxy', (api) => {
     const mtls = await agentsFromSpiffe({
       trustDomains: { 'example.org': { url: 'http://127.0.0.1:1/' } },
       agents: [{ id }],
+      forwardedBy: ['127.0.0.0/8', '::1'],
       onTrouble: () => {},
     });
     onTestFinished(() => mtls.close());

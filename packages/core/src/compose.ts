@@ -101,7 +101,7 @@ function compose(values: GuardValues): GuardParts {
   return {
     authenticate: createAuthentication({
       verify: composeVerifier(values, { agents, registered, audiences, dpop, revalidation, replay }),
-      readForwarded: createForwardedReader(values.trustedProxies),
+      readForwarded: createForwardedReader(values.trustedProxies, values.mtls?.forwardedBy),
       isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
       recorder,
       served,

@@ -31,6 +31,8 @@ export interface SpiffeAgentsOptions {
   readonly trustDomains: TrustDomains;
   /** A workload that no rule names is refused. */
   readonly agents: readonly SpiffeAgentRule[];
+  /** Those of the guard's `trustedProxies` that verify client certificates, and remove what clients say of them. Default: none. */
+  readonly forwardedBy?: readonly string[];
   /** Gets problems that no answer can carry. Default: a process warning. */
   readonly onTrouble?: (message: string) => unknown;
 }
@@ -69,6 +71,7 @@ export interface SpiffeAgents {
   /** Keeps the certificates of a server current; returns what ends that. */
   follow(server: TlsServer, identity: ServerIdentity): () => void;
   close(): void;
+  readonly forwardedBy: readonly string[];
 }
 
 const owner = 'agentsFromSpiffe';
@@ -87,8 +90,9 @@ const mostForwarded = 1000;
  * });
  */
 export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<SpiffeAgents> {
-  checkOptionNames(owner, options, ['trustDomains', 'agents', 'onTrouble']);
-  const { trustDomains, onTrouble } = options;
+  checkOptionNames(owner, options, ['trustDomains', 'agents', 'forwardedBy', 'onTrouble']);
+  const { trustDomains, forwardedBy = [], onTrouble } = options;
+  if (!Array.isArray(forwardedBy)) throw new ConfigError(`${owner}: 'forwardedBy' must be a list, like ['10.0.0.7'].`);
   const rules = readRules(options.agents, Object.keys(trustDomains ?? {}));
   const bundles = await openTrustBundles(trustDomains, onTrouble === undefined ? {} : { onTrouble });
   let version = 0;
@@ -131,6 +135,7 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
     tlsOptions: (identity) => tlsServerOptions(identity, bundles),
     follow: (server, identity) => followServer(server, identity, bundles),
     close: () => bundles.close(),
+    forwardedBy: Object.freeze([...forwardedBy]),
   } satisfies SpiffeAgents);
 }
 
@@ -203,7 +208,9 @@ class KnownCertificate {
 }
 
 function agentOf(id: string, rules: readonly SpiffeAgentRule[]): Agent | undefined {
-  const rule = rules.find((each) => matchesSpiffeId(each.id, id));
+  const matching = rules.filter((each) => matchesSpiffeId(each.id, id));
+  // Wherever it stands: whoever stops a workload in an incident appends it.
+  const rule = matching.find(({ status }) => status === 'suspended') ?? matching[0];
   // A name that only looks like one below the pattern.
   if (rule === undefined || readSpiffeId(id) === undefined || id.length > 256) return undefined;
   const { capabilities = [], roles = [], owner: answerable, status = 'active' } = rule;

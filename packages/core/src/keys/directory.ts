@@ -81,6 +81,11 @@ export interface CertifiedAgent {
 
 /** Names agents by the certificates of their connections. It answers at once, from memory, and never throws. */
 export interface CertificateAgents {
+  /**
+   * The `trustedProxies` whose X-Forwarded-Client-Cert counts: they verify client certificates, and remove what a client
+   * wrote there. Default: none.
+   */
+  readonly forwardedBy?: readonly string[];
   /** `now` is unix seconds. */
   findByCertificate(shown: ShownCertificate, now: number): CertificateLookup;
   /** As in an `AgentDirectory`: what is known here, no issuer can vouch for. */

@@ -9,7 +9,10 @@ export interface Forwarded {
   readonly host?: string;
   /** The nearest address that is not one of our proxies. */
   readonly remoteAddress?: string;
-  /** The lines of X-Forwarded-Client-Cert. Undefined: the peer is no proxy of ours. */
+  /**
+   * The lines of X-Forwarded-Client-Cert; none of a proxy that may not forward certificates. Undefined: the peer is no
+   * proxy of ours.
+   */
   readonly certificates?: readonly string[];
 }
 
@@ -18,21 +21,21 @@ export type ForwardedReader = (request: Pick<IndexedRequest, 'remoteAddress' | '
 
 /**
  * @param trusted addresses and CIDR ranges of our own proxies, like `10.0.0.0/8` or `::1`
+ * @param forwardCertificates those of them that verify client certificates: others pass on what a client wrote
  * @throws ConfigError when one of them is neither
  */
-export function createForwardedReader(trusted: readonly string[]): ForwardedReader {
-  const proxies = blockListOf(trusted);
+export function createForwardedReader(
+  trusted: readonly string[],
+  forwardCertificates: readonly string[] = [],
+): ForwardedReader {
+  const isProxy = matcherOf('trustedProxies', trusted);
+  const forwardsCertificates = matcherOf('forwardedBy', forwardCertificates);
   if (trusted.length === 0) return () => noProxy;
-  const isProxy = (address: string) => {
-    const bare = address.replace(/^::ffff:(?=\d+\.)/i, '');
-    const version = isIP(bare);
-    return version !== 0 && proxies.check(bare, version === 4 ? 'ipv4' : 'ipv6');
-  };
   return ({ remoteAddress, fields }) => {
     if (remoteAddress === undefined || !isProxy(remoteAddress)) return {};
     const hosts = fields.raw('x-forwarded-host');
     const client = clientAddress(fields, isProxy) ?? remoteAddress;
-    const certificates = fields.raw('x-forwarded-client-cert');
+    const certificates = forwardsCertificates(remoteAddress) ? fields.raw('x-forwarded-client-cert') : [];
     return { ...(hosts.length === 0 ? {} : { host: hosts.join(',') }), remoteAddress: client, certificates };
   };
 }
@@ -56,15 +59,25 @@ function clientAddress(fields: FieldSection, isProxy: (address: string) => boole
   return undefined;
 }
 
-function blockListOf(trusted: readonly string[]): BlockList {
-  if (!Array.isArray(trusted)) throw new ConfigError("trustedProxies: write a list, like ['10.0.0.0/8'].");
+/** Whether an address is one of a list. */
+function matcherOf(name: string, entries: readonly string[]): (address: string) => boolean {
+  const list = blockListOf(name, entries);
+  return (address) => {
+    const bare = address.replace(/^::ffff:(?=\d+\.)/i, '');
+    const version = isIP(bare);
+    return version !== 0 && list.check(bare, version === 4 ? 'ipv4' : 'ipv6');
+  };
+}
+
+function blockListOf(name: string, trusted: readonly string[]): BlockList {
+  if (!Array.isArray(trusted)) throw new ConfigError(`${name}: write a list, like ['10.0.0.0/8'].`);
   const list = new BlockList();
   for (const entry of trusted) {
     const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(String(entry)) ?? [];
     const version = isIP(address);
     const bits = prefix === undefined ? (version === 4 ? 32 : 128) : Number(prefix);
     if (version === 0 || bits < 1 || bits > (version === 4 ? 32 : 128)) {
-      throw new ConfigError(`trustedProxies: '${entry}' is no address and no range like '10.0.0.0/8'.`);
+      throw new ConfigError(`${name}: '${entry}' is no address and no range like '10.0.0.0/8'.`);
     }
     list.addSubnet(address, bits, version === 4 ? 'ipv4' : 'ipv6');
   }

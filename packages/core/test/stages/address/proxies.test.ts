@@ -20,11 +20,19 @@ describe('createForwardedReader', () => {
 
   it('reads the forwarding fields of a trusted peer, also of an IPv4-mapped one', () => {
     const headers = ['X-Forwarded-Host', 'api.acme.dev', 'X-Forwarded-For', '9.9.9.9'];
-    headers.push('X-Forwarded-Client-Cert', 'Hash=a');
-    const expected = { host: 'api.acme.dev', remoteAddress: '9.9.9.9', certificates: ['Hash=a'] };
+    const expected = { host: 'api.acme.dev', remoteAddress: '9.9.9.9', certificates: [] };
     expect(seen(['10.0.0.0/8'], '10.1.2.3', ...headers)).toEqual(expected);
     expect(seen(['10.0.0.0/8'], '::ffff:10.1.2.3', ...headers)).toEqual(expected);
     expect(seen(['fd00::/8'], 'fd00::1', ...headers)).toEqual(expected);
+  });
+
+  it('reads certificates of the proxies alone that may forward them [Q7]', () => {
+    const read = createForwardedReader(['10.0.0.0/8'], ['10.1.0.0/16']);
+    const fields = new FieldSection(['X-Forwarded-Client-Cert', 'Hash=a']);
+    expect(read({ fields, remoteAddress: '10.1.2.3' })).toMatchObject({ certificates: ['Hash=a'] });
+    expect(read({ fields, remoteAddress: '10.2.2.3' })).toMatchObject({ certificates: [] });
+    expect(read({ fields, remoteAddress: '11.1.2.3' })).toEqual({});
+    expect(() => createForwardedReader([], ['x'])).toThrow(/forwardedBy/);
   });
 
   it('takes the nearest untrusted address for the client, never an address that the client wrote [A13]', () => {

@@ -115,7 +115,11 @@ describe('a spool', () => {
 
   it('reports the error and accepts no more bytes when it cannot be created', async () => {
     const failed = new Deferred<unknown>();
-    const spool = new Spool(join(tmpdir(), 'countersign-no-such-folder'), { ...ignore, failed: failed.resolve }, memory());
+    const spool = new Spool(
+      join(tmpdir(), 'countersign-no-such-folder'),
+      { ...ignore, failed: failed.resolve },
+      memory(),
+    );
     spool.append(Buffer.alloc(10));
     await spool.written();
     expect(String(await failed.promise)).toContain('ENOENT');
