@@ -1,6 +1,7 @@
 import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
 import { EventEmitter, once } from 'node:events';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
@@ -43,6 +44,25 @@ async function echo(request: IncomingMessage, response: ServerResponse): Promise
   for await (const chunk of request) response.write(chunk);
   response.end();
 }
+
+it('serves a request without a body when Node ends and destroys such requests at once', async () => {
+  const { guard } = await guarded();
+  const auth = agentAuth(guard);
+  // Without effect before Node 24.
+  const options: object = { optimizeEmptyRequests: true };
+  const server = createServer(options, async (request, response) => {
+    if (await auth(request, response)) sayWho(request, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const [read, written] = [await send(url, signed()), await send(url, signed(json))];
+  server.close();
+  expect([read, written]).toMatchObject([
+    { status: 200, body: agentId },
+    { status: 200, body: agentId },
+  ]);
+});
 
 describe.each(styles)('agentAuth, %s', (_name, style) => {
   it('answers with the exact bytes of the refusal and runs no later handler', async () => {

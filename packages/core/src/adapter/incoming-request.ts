@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { holdIncoming } from '../stages/body/incoming-body.js';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
+import { wasEmptied } from '../stages/body/tap.js';
 import type { RequestBody } from '../model/request-body.js';
 import type { HttpRequest } from '../model/request.js';
 
@@ -17,6 +18,7 @@ export function incomingRequest(
   const { method = '', rawHeaders, headers, socket } = request;
   const remoteAddress = socket.remoteAddress;
   const isHttp1 = http2StreamOf(request) === undefined;
+  const emptied = wasEmptied(request);
   return {
     method,
     target: (isHttp1 ? undefined : http2Path(rawHeaders)) ?? target,
@@ -27,7 +29,8 @@ export function incomingRequest(
     connection: socket,
     // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
     // The socket of an injected request has no `readable`, and that of HTTP/2 says nothing of the one request.
-    clientIsGone: () => request.destroyed || socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable),
+    clientIsGone: () =>
+      (request.destroyed && !emptied) || socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable),
   };
 }
 

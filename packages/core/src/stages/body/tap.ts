@@ -132,7 +132,18 @@ export class Tap {
 
 function cameWhole(request: IncomingMessage, stream: ServerHttp2Stream | undefined): boolean {
   // HTTP/2 delivers nothing before the first read, and marks a request complete and ended when its client disconnects.
-  return stream === undefined ? request.complete : request.readableEnded && !isClosedStream(stream);
+  if (stream !== undefined) return request.readableEnded && !isClosedStream(stream);
+  return request.complete || wasEmptied(request);
+}
+
+/**
+ * Whether Node ended and destroyed a request without a body before its handler, by the option `optimizeEmptyRequests` of
+ * its server. Such a request has no field that announces a body (RFC 9112 §6.3), and its connection is open.
+ */
+export function wasEmptied(request: IncomingMessage): boolean {
+  const { headers, socket, destroyed, readableEnded } = request;
+  if (!destroyed || !readableEnded || !isOpen(socket) || http2StreamOf(request) !== undefined) return false;
+  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }
 
 function wentAway(request: IncomingMessage, stream: ServerHttp2Stream | undefined): boolean {
