@@ -136,7 +136,7 @@ function refuser(
   respond: Respond,
 ): Refuse {
   return (refused) => {
-    if (response.headersSent) guard.report(answeredBefore);
+    if (response.headersSent) guard.report(answeredBefore, refused.code);
     const rendered = guard.respond(refused);
     const outcome = admissionOf(request)?.outcome;
     const progress = progressOf(request);
