@@ -117,6 +117,15 @@ onEveryHost('Who acts for whom', (api) => {
     await api.refuses(api.signed({ token: txn }), 401, 'token_invalid');
   });
 
+  it('a subject that its token calls an agent is no user, and ends the chain when it is suspended [C2, C7]', async () => {
+    const token = await api.token({ sub: runnerId, sub_profile: 'ai_agent' });
+    const { response, records } = await api.accepts(api.signed({ token }), 200);
+    expect(JSON.parse(response.body)).toMatchObject({ subject: { id: runnerId, type: 'agent' } });
+    expect(records[0]).toMatchObject({ subject: { id: runnerId, type: 'agent' } });
+    const suspended = await api.token({ sub: suspendedId, sub_profile: 'ai_agent' });
+    await api.refuses(api.signed({ token: suspended }), 401, 'delegation_revoked');
+  });
+
   it('a token does not revive a suspended agent [C7]', async () => {
     const token = await api.token({ act: { sub: suspendedId } });
     await api.refuses(api.signed({ key: keyNamed(suspendedId), token }), 401, 'agent_suspended');

@@ -14,6 +14,8 @@ export interface DelegationClaims {
   readonly issuer: string;
   /** `sub`: on whose behalf the actor acts, or the agent itself where there is no actor. */
   readonly subject: string;
+  /** `sub_profile` has `ai_agent`: an agent began the chain, and nobody let it act. Absent: the subject of an actor is a user. */
+  readonly subjectType?: 'agent';
   /** `aud`, always as a list of at least one. */
   readonly audience: readonly string[];
   /** `exp` */
@@ -41,6 +43,9 @@ export interface DelegationClaims {
   /** `status` */
   readonly statusReference?: StatusReference;
 }
+
+/** What `sub_profile` says of a subject that is an agent (draft-mora-oauth-entity-profiles). */
+export const agentProfile = 'ai_agent';
 
 /**
  * Reads the payload of a token **whose signature has been verified already**. Each claim must have exactly its type;
@@ -91,9 +96,12 @@ export function readClaims(
   // (RFC 9700 §4.15).
   if (actors !== undefined && clientId === subject) return refuse('subject_is_client');
 
+  const profile = member(payload, 'sub_profile');
+  const isAgent = typeof profile === 'string' && profile.split(' ').includes(agentProfile);
   const claims: DelegationClaims = {
     issuer,
     subject,
+    ...(isAgent && { subjectType: 'agent' }),
     audience,
     expiresAt,
     ...(issuedAt !== undefined && { issuedAt }),

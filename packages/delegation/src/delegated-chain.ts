@@ -106,7 +106,7 @@ function firstHops(token: DelegationClaims | undefined, user: ActingAgent, subje
   } as const;
   if (token.actor === undefined) return [{ ...reached, proof: user.keyId === undefined ? 'issuer' : 'signature' }];
   const before = token.priorActors.map((prior): Hop => ({ id: prior.subject, type: 'agent', ...asserted }));
-  return [{ id: token.subject, type: subjectType, ...asserted }, ...before.toReversed(), reached];
+  return [{ id: token.subject, type: token.subjectType ?? subjectType, ...asserted }, ...before.toReversed(), reached];
 }
 
 /** `user` is the agent that uses the link: it signed the next one or, after the last, the request. */

@@ -15,7 +15,7 @@ export {
   effectiveScope,
   type Hop,
 } from './chain.js';
-export { type DelegationClaims, readClaims } from './claims.js';
+export { agentProfile, type DelegationClaims, readClaims } from './claims.js';
 export type { Confirmation, Ed25519PublicJwk } from './confirmation.js';
 export {
   type ChainRoot,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Actor, AuthorizationDetail, Confirmation, Scope } from '@countersign/delegation';
-import { formatScope } from '@countersign/delegation';
+import { agentProfile, formatScope } from '@countersign/delegation';
 import type { Ledger } from '../delegation/ledger.js';
 import { statusReference } from '../delegation/status-list.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
@@ -31,6 +31,8 @@ export interface TokenContent {
   readonly parentId?: string;
   /** What the token uses up, in the transaction that records it. */
   readonly uses?: readonly Statement[];
+  /** Whether the subject is an agent, for which no user stands. Default false. */
+  readonly subjectIsAgent?: boolean;
   /** The issuer of the token that it is made from. Default: this authority. */
   readonly subjectIssuer?: string;
 }
@@ -68,6 +70,7 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       client_id: agent,
       scope: formatScope(scope),
       ...(subject !== agent && { act: nestActors([{ subject: agent }, ...content.priorActors]) }),
+      ...(content.subjectIsAgent === true && { sub_profile: agentProfile }),
       iat: issuedAt,
       exp: expiresAt,
       jti: id,

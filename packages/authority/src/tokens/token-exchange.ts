@@ -83,6 +83,7 @@ export async function exchangeToken(
     ...(maxHops !== undefined && { maxHops }),
     ...(token.claims?.id !== undefined && { parentId: token.claims.id }),
     subjectIssuer: token.subjectIssuer,
+    subjectIsAgent: isOfAgent(token),
   });
   if (issued === undefined) {
     throw refused('the subject token was revoked or is of the last hop, or the agent may not act now');
@@ -109,6 +110,11 @@ async function readSubjectToken(
   const read = await services.subjectTokens.verify(token);
   if (!read.ok) throw refused(read.problem);
   return read.token;
+}
+
+/** An agent's token for itself has no actor. What is made from it must not pass for that of a user. */
+function isOfAgent({ claims }: SubjectToken): boolean {
+  return claims !== undefined && (claims.actor === undefined || claims.subjectType === 'agent');
 }
 
 /** RFC 8693 §2.1 has both names for where the token is used. */

@@ -95,6 +95,18 @@ describe('token exchange', () => {
     expect(claimsOf(narrowed.access_token)).not.toHaveProperty('act');
   });
 
+  it("says of what is made from an agent's own token that no user stands behind it [C2, C9]", async () => {
+    const { running, keys, user } = await world();
+    const own = (await ownToken(running, 'agent-a', keys.a)).access_token;
+    const second = await exchange(running, 'agent-b', keys.b, own);
+    const third = await exchange(running, 'agent-c', keys.c, second.access_token);
+    for (const { access_token: token } of [second, third]) {
+      expect(claimsOf(token)).toMatchObject({ sub: 'agent-a', sub_profile: 'ai_agent' });
+    }
+    const ofUser = await exchange(running, 'agent-a', keys.a, user);
+    expect(claimsOf(ofUser.access_token)).not.toHaveProperty('sub_profile');
+  });
+
   it('refuses what no rule allows, whoever holds the token [C2, C6, C9]', async () => {
     const { running, keys, user } = await world();
     const first = await exchange(running, 'agent-a', keys.a, user);

@@ -128,8 +128,9 @@ function localNames(
   user: KeyHolder,
   agents: AgentDirectory,
 ): Awaitable<DelegationClaims | Refusal> {
-  const { actor, priorActors } = token.claims;
-  if (actor === undefined || (priorActors.length === 0 && user.vouchedBy === 'directory')) return token.claims;
+  const { actor, priorActors, subjectType } = token.claims;
+  if (actor === undefined) return token.claims;
+  if (priorActors.length === 0 && user.vouchedBy === 'directory' && subjectType !== 'agent') return token.claims;
   return lookUpNames(token, actor, user, agents);
 }
 
@@ -140,7 +141,10 @@ async function lookUpNames(
   agents: AgentDirectory,
 ): Promise<DelegationClaims | Refusal> {
   const found = await Promise.all(claims.priorActors.map(({ subject }) => localName(subject, namespace, agents)));
-  const statuses = found.map(({ status }) => status);
+  // Of a user the directory knows nothing.
+  const isAgent = claims.subjectType === 'agent';
+  const first = isAgent ? await localName(claims.subject.slice(namespace.length), namespace, agents) : undefined;
+  const statuses = [...found.map(({ status }) => status), ...(first === undefined ? [] : [first.status])];
   // A chain ends with any of its ancestors, also one that the issuer only names.
   if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
   if (statuses.includes('unavailable')) return refusal('keys_unavailable');
@@ -148,8 +152,9 @@ async function lookUpNames(
     ...prior,
     subject: found[index]?.id ?? prior.subject,
   }));
-  if (user.vouchedBy === 'directory') return { ...claims, priorActors };
-  return { ...claims, priorActors, actor: { ...actor, subject: namespace + actor.subject } };
+  const named = { ...claims, priorActors, ...(first && { subject: first.id }) };
+  if (user.vouchedBy === 'directory') return named;
+  return { ...named, actor: { ...actor, subject: namespace + actor.subject } };
 }
 
 /** What a prior actor is called here, and what the directory says of that name. */
