@@ -82,8 +82,11 @@ export function createAgentRegistry(store: Store, now: () => number, trail: Trai
       checkId(id);
       const statement = updateFacts(id, input);
       const names = Object.keys(input).toSorted().join(', ');
-      if (statement !== undefined) await store.batch([required(statement), ...happened('changed', id, names)]);
-      return await known(id);
+      if (statement === undefined) return await known(id);
+      const done = await store.batch([required(statement), ...happened('changed', id, names)]);
+      const agent = await known(id);
+      if (done !== undefined) return agent;
+      throw new AuthorityError('agent_invalid', `'${id}' is a workload of SPIFFE: its facts are those of its rule`);
     },
 
     async setStatus(id, status, by) {
@@ -180,7 +183,7 @@ function updateFacts(id: string, input: AgentChange): Statement | undefined {
   if (names.length === 0) return undefined;
   const text = names.map((name, index) => `${name} = $${index + 2}`).join(', ');
   return {
-    text: `UPDATE countersign_agents SET ${text} WHERE id = $1 RETURNING id`,
+    text: `UPDATE countersign_agents SET ${text} WHERE id = $1 AND workload = 0 RETURNING id`,
     values: [id, ...names.map((name) => columns[name])],
   };
 }

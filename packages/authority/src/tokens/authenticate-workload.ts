@@ -86,7 +86,7 @@ export function createWorkloadAuthentication(services: WorkloadServices): Worklo
       if (await workloads.isRegisteredKey(thumbprint)) throw refused('the key belongs to a registered agent');
       await useUp(store);
       const confirmation = jwk === undefined ? { jkt: thumbprint } : { jkt: thumbprint, jwk };
-      return { agent, binding: { confirmation, tokenType: 'DPoP' }, expiresAt: svid.expiresAt };
+      return { agent, binding: { confirmation, tokenType: 'DPoP' }, expiresAt: Math.floor(svid.expiresAt) };
     },
   };
 }

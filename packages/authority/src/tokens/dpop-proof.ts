@@ -48,7 +48,7 @@ export async function verifyKeyProof(
     thumbprint,
     ...(jwk.kty === 'OKP' && { jwk: strongKey(jwk) }),
     async useUp(store) {
-      if (!(await takeOnce(store, 'key-proof', once, iat + 2 * windowSeconds)))
+      if (!(await takeOnce(store, 'key-proof', once, Math.ceil(iat) + 2 * windowSeconds)))
         throw refused('the proof was used before');
     },
   };

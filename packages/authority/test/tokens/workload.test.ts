@@ -58,12 +58,25 @@ describe('a workload with a JWT-SVID', () => {
     });
   });
 
-  it('gets a token that never outlives its JWT-SVID', async () => {
+  it('gets a token that never outlives its JWT-SVID, also one that ends within a second', async () => {
     const world = await startWithWorkloads();
-    const exp = Math.floor(Date.now() / 1000) + 40;
-    const svid = world.domain.jwtSvid('/agent/reviewer', world.running.issuer, { claims: { exp } });
-    const token = await world.token('/agent/reviewer', {}, { svid });
-    expect(claimsOf(token.access_token).exp).toBe(exp);
+    for (const fraction of [0, 0.5]) {
+      const exp = Math.floor(Date.now() / 1000) + 40;
+      const claims = { exp: exp + fraction };
+      const svid = world.domain.jwtSvid('/agent/reviewer', world.running.issuer, { claims });
+      const token = await world.token('/agent/reviewer', {}, { svid });
+      expect(claimsOf(token.access_token).exp).toBe(exp);
+    }
+  });
+
+  it('has no facts but those of its rule, whatever an administrator writes', async () => {
+    const world = await startWithWorkloads();
+    await world.token('/agent/reviewer');
+    const { agents } = world.running.authority;
+    await expect(agents.update(reviewer, { capabilities: ['repo:read'] })).rejects.toMatchObject({
+      code: 'agent_invalid',
+    });
+    expect(await agents.get(reviewer)).toMatchObject({ capabilities: expect.arrayContaining(['pr:write']) });
   });
 
   it('may send the same JWT-SVID twice, because SPIRE gives the same one out twice; never the same proof [Q2]', async () => {
