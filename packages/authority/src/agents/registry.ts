@@ -19,6 +19,8 @@ export interface AgentRegistry {
   add(agent: NewAgent): Promise<RegisteredAgent>;
   get(id: string): Promise<RegisteredAgent | undefined>;
   list(filter?: { readonly tag?: string; readonly status?: AgentStatus }): Promise<readonly RegisteredAgent[]>;
+  /** Those that the directory may name: not the workloads that may act, of which there may be very many. */
+  listPublished(): Promise<readonly RegisteredAgent[]>;
   /** Replaces the facts that are given, and keeps the others. Null takes a fact away. */
   update(id: string, facts: AgentChange): Promise<RegisteredAgent>;
   /** `by`: who does it, for the audit log. Default: an administrator. */
@@ -77,6 +79,8 @@ export function createAgentRegistry(store: Store, now: () => number, trail: Trai
       const tagged = tag === undefined ? '%' : `% ${isTag(tag) ? tag : '\n'} %`;
       return await read('a.tags LIKE $2 AND a.status LIKE $3', [tagged, status ?? '%']);
     },
+
+    listPublished: () => read(`(a.workload = 0 OR a.status <> 'active')`, []),
 
     async update(id, input) {
       checkId(id);

@@ -63,7 +63,7 @@ function createKeyDirectory({ store, agents, now }: PublishedOptions): () => Pro
   return async () => {
     const [version, at] = [await directoryVersion(store), now()];
     if (last?.version !== version || last.until <= at) {
-      const { keys, until } = signatureDirectory(await agents.list(), at);
+      const { keys, until } = signatureDirectory(await agents.listPublished(), at);
       last = { version, until, document: documentWithTag(JSON.stringify({ keys })) };
     }
     return last.document;
@@ -83,7 +83,7 @@ function createSignedDirectory(options: PublishedOptions): () => Promise<Documen
     const of = `${version} ${iat} ${key.kid}`;
     if (last?.of !== of) {
       const exp = iat + signingPeriod + directoryLifetimeSeconds;
-      const published = publishedAgents(await agents.list(), iat);
+      const published = publishedAgents(await agents.listPublished(), iat);
       const claims = { iss: issuer, iat, exp, version, agents: published };
       const text = await signClaims(key, 'agent-directory+jwt', claims);
       const count = published.reduce((sum, each) => sum + each.keys.length, 0);
