@@ -19,6 +19,14 @@ export interface Place {
 /** Names that applications give to what has routes. Others, like `axios.get('/x')`, are no routes. */
 const owners = /^(?:app|api|server|fastify|instance|router|routes|\w*(?:App|Router|Routes))$/;
 
+const givesCredentials =
+  /(?:^|\/)(?:log-?(?:in|out)|sign-?(?:in|up|out)|register|tokens?|renew|refresh|sessions?|passwords?|auth|oauth|otp)(?:\/|$)/i;
+
+/** Whether a route looks like one that gives out what people sign in with: no agent may have that. */
+export function isForPeople({ path }: Pick<Route, 'path'>): boolean {
+  return givesCredentials.test(path);
+}
+
 /** The routes that are declared as `app.get('/path', …)`, in the order of the files. */
 export function findRoutes(sources: readonly Source[], framework: Framework): readonly FoundRoute[] {
   return sources.flatMap((source) => routesIn(source, framework));

@@ -13,7 +13,7 @@ import { writePrivateFile } from '../private-file.js';
 import { type Application, exists, readApplication } from './application.js';
 import { unifiedDiff } from './diff.js';
 import { findCreation, planEdits } from './edits.js';
-import { type FoundRoute, findRoutes } from './find-routes.js';
+import { type FoundRoute, findRoutes, isForPeople } from './find-routes.js';
 import { readSources, type Source } from './sources.js';
 import { guardText } from './texts.js';
 import { ownFolder, remember, undo } from './written.js';
@@ -34,7 +34,8 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   if (options.undo) return await undoInit(folder, io);
   const application = await readApplication(folder, options.framework);
   const sources = await readSources(folder);
-  const found = findRoutes(sources, application.framework);
+  const all = findRoutes(sources, application.framework);
+  const found = all.filter((route) => !isForPeople(route));
   const routes = await routesFor(options, found);
   const guardPath = `${sources.some(({ path }) => path.startsWith('src/')) ? 'src/' : ''}guard.${application.typescript ? 'ts' : 'js'}`;
   const kept = (await exists(join(folder, 'policies'))) ? 'policies/' : undefined;
@@ -51,6 +52,9 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   const diff = unifiedDiff(edits);
   if (diff !== '') await writeFile(join(folder, diffFile), diff);
   io.out(diff);
+  for (const { method, path } of all.filter(isForPeople)) {
+    io.err(`closed  ${printable(`${method} ${path}`)}: agents get nothing that people sign in with\n`);
+  }
   report({ application, sources, found, diff, id: options.id, folder }, options, io);
 }
 

@@ -89,6 +89,20 @@ app.get('/health', handler);
     expect(out).not.toContain('+axios');
   });
 
+  it('leaves routes that give out credentials of people closed to agents, and says so', async () => {
+    const app = `const app = require('koa-router')();
+router.post('/login', login);
+router.post('/auth/refresh', renew);
+router.post('/authors', create);
+`;
+    await put({ 'package.json': manifest('koa'), 'routes.js': app });
+    const { out, err } = await init();
+    expect(err).toContain('closed  POST /login: agents get nothing that people sign in with');
+    expect(err).toContain('closed  POST /auth/refresh');
+    expect([...out.matchAll(/permit\('([a-z.]+)'/g)].map(([, action]) => action)).toEqual(['author.create']);
+    expect(await readFile(join(folder, 'agents.json'), 'utf8')).not.toContain('login');
+  });
+
   it('gives a part of a resource an action of its own', async () => {
     const app = `const router = new Router();
 router.post('/articles', create);
