@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { ConfigError, openLiveFile } from '@countersign/common';
-import { type Bundle, type JwtAuthority, readBundle } from './bundle.js';
+import { type Bundle, isStatement, type JwtAuthority, readBundle } from './bundle.js';
 
 /** The bundle of one trust domain, kept current. */
 export interface BundleSource {
@@ -27,6 +27,7 @@ export async function openFileSource(
   path: string,
   { trustDomain, onChange, onTrouble }: SourceParts,
 ): Promise<BundleSource> {
+  let failedAt: number | undefined;
   const file = await openLiveFile<Bundle>(
     path,
     {
@@ -34,8 +35,7 @@ export async function openFileSource(
       holds: 'bundle',
       read(bytes, name) {
         const bundle = readBundle(bytes);
-        if (bundle.ok && bundle.value.jwtAuthorities.length + bundle.value.x509Authorities.length > 0)
-          return bundle.value;
+        if (bundle.ok && isStatement(bundle.value)) return bundle.value;
         const problem = bundle.ok ? 'it has no key that can be used' : bundle.problem;
         throw new ConfigError(
           `${name}: this is no bundle of a trust domain: ${problem}. Write it with 'spire-server bundle show -format spiffe'.`,
@@ -44,16 +44,21 @@ export async function openFileSource(
     },
     {
       onReload(result) {
+        failedAt = result.ok ? undefined : (failedAt ?? performance.now());
         if (result.ok) onChange();
         else onTrouble(`the bundle of ${trustDomain}: ${result.problem}. The bundle read before stays in force.`);
       },
     },
   );
+  if (file.current().isWithdrawn === true) {
+    file.close();
+    throw new ConfigError(`openTrustBundles: ${path} has no keys of ${trustDomain}.`);
+  }
   return {
     first: Promise.resolve(),
     jwtAuthorities: () => file.current().jwtAuthorities,
     x509Authorities: () => file.current().x509Authorities,
-    ageSeconds: () => 0,
+    ageSeconds: () => (failedAt === undefined ? 0 : (performance.now() - failedAt) / 1000),
     problem: () => undefined,
     close: () => file.close(),
   };

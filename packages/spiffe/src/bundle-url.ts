@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { ConfigError, failed, reasonOf, readBounded, type Reading, secureUrl } from '@countersign/common';
-import { type Bundle, readBundle } from './bundle.js';
+import { type Bundle, isStatement, readBundle } from './bundle.js';
 import type { BundleSource, SourceParts } from './bundle-source.js';
 
 const maxBytes = 1024 * 1024;
@@ -66,7 +66,7 @@ async function fetchBundle(url: URL, signal: AbortSignal): Promise<Reading<Bundl
     const bytes = await readBounded(response.body, maxBytes);
     if (bytes === undefined) return failed(`it has more than ${maxBytes} bytes`);
     const read = readBundle(bytes);
-    if (!read.ok || read.value.jwtAuthorities.length + read.value.x509Authorities.length > 0) return read;
+    if (!read.ok || isStatement(read.value)) return read;
     return failed('it has no key that can be used');
   } catch (error) {
     return failed(reasonOf(error));

@@ -14,6 +14,13 @@ export interface Bundle {
   readonly x509Authorities: readonly X509Certificate[];
   /** How often its publisher wants to be asked. */
   readonly refreshSeconds?: number;
+  /** Its list of keys is empty: the domain has withdrawn them. One whose keys cannot be read says no such thing. */
+  readonly isWithdrawn?: true;
+}
+
+/** Whether a bundle says which keys a domain has, if only that it has none any more. */
+export function isStatement({ jwtAuthorities, x509Authorities, isWithdrawn }: Bundle): boolean {
+  return isWithdrawn === true || jwtAuthorities.length + x509Authorities.length > 0;
 }
 
 const mostKeys = 256;
@@ -39,6 +46,7 @@ export function readBundle(bytes: Uint8Array | string, options: { readonly jwtOn
       jwtAuthorities: ofUse('jwt-svid').flatMap(readJwtAuthority),
       x509Authorities: ofUse('x509-svid').flatMap(readX509Authority),
       ...(typeof hint === 'number' && hint > 0 && { refreshSeconds: hint }),
+      ...(keys.length === 0 && { isWithdrawn: true as const }),
     },
   };
 }

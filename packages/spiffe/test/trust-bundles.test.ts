@@ -52,9 +52,13 @@ describe('trust bundles', () => {
     expect(bundles.jwtAuthorities('example.org')).toMatchObject({ kind: 'found', authorities: [{ kid: domain.kid }] });
     expect(bundles.x509Authorities('example.org')).toMatchObject({ kind: 'found' });
     expect(bundles.jwtAuthorities('other.org')).toEqual({ kind: 'unknown' });
-    await writeFile(file, '{"keys":[]}');
+    await writeFile(file, '{"keys":[{"use":"jwt-svid"}]}');
     await vi.waitFor(() => expect(troubles.join()).toContain('no key that can be used'), patiently);
     expect(bundles.jwtAuthorities('example.org')).toMatchObject({ authorities: [{ kid: domain.kid }] });
+    // A domain that withdraws its keys is not trusted any more.
+    await writeFile(file, '{"keys":[]}');
+    await vi.waitFor(() => expect(bundles.jwtAuthorities('example.org')).toMatchObject({ authorities: [] }), patiently);
+    expect(bundles.x509Authorities('example.org')).toMatchObject({ authorities: [] });
     const next = trustDomain();
     await writeFile(file, JSON.stringify(next.bundle()));
     await vi.waitFor(
@@ -84,7 +88,7 @@ describe('trust bundles', () => {
       (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
       (_request, response) => response.end('x'.repeat(1024 * 1024 + 1)),
       (_request, response) => response.end('[]'),
-      (_request, response) => response.end('{"keys":[]}'),
+      (_request, response) => response.end('{"keys":[{"use":"x509-svid"}]}'),
     ];
     for (const answer of answers) {
       const bundles = await open({ 'example.org': { url: await serve(answer) } });
