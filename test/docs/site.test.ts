@@ -146,13 +146,14 @@ describe.skipIf(executablePath === undefined)('the site in Chromium', () => {
     // The page listens to keys once its script runs.
     await vi.waitFor(async () => {
       await page.keyboard.press('Control+k');
-      await page.locator('#localsearch-input').waitFor({ timeout: 500 });
+      await page.locator('#localsearch-input').waitFor({ timeout: 3000 });
     }, patiently);
     await page.locator('#localsearch-input').fill('signature_incomplete');
     await page.locator('#localsearch-list a').first().waitFor();
     await page.keyboard.press('Enter');
     await page.waitForURL(/refusals/);
-    expect(await page.locator('h1').textContent()).toMatch(/signature_incomplete|Refusals/);
+    const heading = page.locator('h1').filter({ hasText: /signature_incomplete|Refusals/ });
+    await heading.waitFor();
   });
 
   it('opens its menu on a narrow screen by keyboard', async () => {

@@ -85,11 +85,13 @@ function essentials({
   detail: _detail,
   filtered,
   approval,
+  event,
   ...rest
 }: AuditEvent): object {
   return {
     ...rest,
     ...(filtered && { filtered: { ...filtered, resources: [] } }),
     ...(approval && { approval: { binding: approval.binding, ...(approval.id !== undefined && { id: approval.id }) } }),
+    ...(event && { event: { name: event.name, by: { id: event.by.id, type: event.by.type } } }),
   };
 }

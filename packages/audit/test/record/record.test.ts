@@ -63,6 +63,14 @@ const hop = (index: number, scope: readonly string[]) =>
   ({ id: `agent-${index}`, type: 'agent', proof: 'signature', keyId: 'k'.repeat(43), scope }) as const;
 
 describe('a record that is too long', () => {
+  it('keeps who did what at an authority in a line, whatever an identity provider says of them [F3]', () => {
+    const many = Array.from({ length: 1000 }, (_, index) => `group-${index}-${'x'.repeat(60)}`);
+    const by = { id: 'user_1', type: 'user', groups: many, amr: many } as const;
+    const line = renderEvent({ ...event('a'), phase: 'authority', event: { name: 'approval.denied', by } });
+    expect(Buffer.byteLength(line)).toBeLessThan(16_384);
+    expect(JSON.parse(line)).toMatchObject({ event: { name: 'approval.denied', by: { id: 'user_1', type: 'user' } } });
+  });
+
   it('keeps the chain without its scopes', () => {
     const scopes = Array.from({ length: 100 }, (_, index) => `${'a'.repeat(40)}:${index}`);
     const chain = Array.from({ length: 17 }, (_, index) => hop(index, scopes));
