@@ -6,9 +6,14 @@ export interface TestClock {
   advance(seconds: number): void;
 }
 
-/** It starts at the real time, so that certificates and other clocks agree with it. */
+/**
+ * It starts at the real time, so that certificates and other clocks agree with it. Not in the second in which the process
+ * began: a guard does not know what was signed then, and a clock that stands would never leave it.
+ */
 export function testClock(): TestClock {
-  let time = Date.now();
+  const now = Date.now();
+  const began = now / 1000 - process.uptime();
+  let time = Math.max(now, (Math.floor(began) + 1) * 1000);
   return {
     now: () => time,
     advance(seconds) {
