@@ -14,7 +14,7 @@ export interface DelegationClaims {
   readonly issuer: string;
   /** `sub`: on whose behalf the actor acts, or the agent itself where there is no actor. */
   readonly subject: string;
-  /** `sub_profile` has `ai_agent`: an agent began the chain, and nobody let it act. Absent: the subject of an actor is a user. */
+  /** `sub_profile` has `ai_agent`: the subject is an agent, for which no user stands. Absent: beside an actor it is a user. */
   readonly subjectType?: 'agent';
   /** `aud`, always as a list of at least one. */
   readonly audience: readonly string[];

@@ -25,8 +25,6 @@ export interface DelegatedChainOptions {
   readonly links: readonly VerifiedLink[];
   /** The agent whose key signed the request. */
   readonly actor: ActingAgent;
-  /** The kind of subject in a token that names an actor. Default: `user`. */
-  readonly subjectType?: Hop['type'];
   /** Most delegations between subject and actor. */
   readonly maxDepth: number;
   /** Default: `hierarchical`. */
@@ -50,11 +48,11 @@ type ChainRefusal = DelegationRefusal<ChainRefusalCode>;
  * if (acting.ok) acting.chain.map((hop) => hop.id); // ['user_123', 'agent-1']
  */
 export function delegatedChain(options: DelegatedChainOptions): DelegatedChain | ChainRefusal {
-  const { root, links, actor, subjectType = 'user', maxDepth, scopeMatch } = options;
+  const { root, links, actor, maxDepth, scopeMatch } = options;
   const first = links[0]?.delegator ?? actor;
   const misused = root.token === undefined ? undefined : checkToken(root.token, first);
   if (misused !== undefined) return misused;
-  const hops: [Hop, ...Hop[]] = [...firstHops(root.token, first, subjectType)];
+  const hops: [Hop, ...Hop[]] = [...firstHops(root.token, first)];
   // Written so that a `maxDepth` of NaN refuses every chain.
   if (!(hops.length - 1 + links.length <= maxDepth)) return refuse('delegation_too_deep');
 
@@ -90,7 +88,7 @@ function checkToken({ subject, actor, confirmation }: DelegationClaims, user: Ac
 }
 
 /** From the subject of the token to the agent that uses it, or that agent alone if it acts for itself. */
-function firstHops(token: DelegationClaims | undefined, user: ActingAgent, subjectType: Hop['type']): Chain {
+function firstHops(token: DelegationClaims | undefined, user: ActingAgent): Chain {
   const { id, capabilities } = user;
   const key = user.keyId === undefined ? {} : { keyId: user.keyId };
   if (token === undefined) return [{ id, type: 'agent', proof: 'signature', ...key, scope: capabilities }];
@@ -106,7 +104,7 @@ function firstHops(token: DelegationClaims | undefined, user: ActingAgent, subje
   } as const;
   if (token.actor === undefined) return [{ ...reached, proof: user.keyId === undefined ? 'issuer' : 'signature' }];
   const before = token.priorActors.map((prior): Hop => ({ id: prior.subject, type: 'agent', ...asserted }));
-  return [{ id: token.subject, type: token.subjectType ?? subjectType, ...asserted }, ...before.toReversed(), reached];
+  return [{ id: token.subject, type: token.subjectType ?? 'user', ...asserted }, ...before.toReversed(), reached];
 }
 
 /** `user` is the agent that uses the link: it signed the next one or, after the last, the request. */

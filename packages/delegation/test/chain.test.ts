@@ -17,7 +17,7 @@ function direct(actor: typeof AGENT): DelegatedChain {
 function byToken(
   replaced: Record<string, unknown> = {},
   agent: Partial<typeof AGENT> = {},
-  options: { readonly subjectType?: 'agent'; readonly maxDepth?: number } = {},
+  options: { readonly maxDepth?: number } = {},
 ): DelegatedChain | DelegationRefusal {
   const root = { token: claimsWith(replaced), tokenHash: OTHER_THUMBPRINT };
   return delegatedChain({ root, links: [], actor: { ...AGENT, ...agent }, maxDepth: 5, ...options });
@@ -67,7 +67,7 @@ describe('a token', () => {
   });
 
   it('can name an agent as the subject', () => {
-    const result = byToken({ sub: 'agent-0' }, {}, { subjectType: 'agent' });
+    const result = byToken({ sub: 'agent-0', sub_profile: 'ai_agent' });
     expect(result.ok && result.chain.map((hop) => hop.type)).toEqual(['agent', 'agent']);
   });
 
