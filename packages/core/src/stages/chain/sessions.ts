@@ -8,8 +8,8 @@ import type { VerifiedToken } from '../token/token-verifier.js';
 /** All that a session depends on, as it was verified for this request. */
 export interface SessionSource {
   readonly token: VerifiedToken | undefined;
-  /** What the prior actors of the token are called here. */
-  readonly priorActors: readonly string[];
+  /** What the subject and the prior actors of the token are called here: a directory may come to know them. */
+  readonly names: readonly string[];
   /** Hashes of the links, in order. */
   readonly links: readonly string[];
   /** Whose keys signed: the links, in order, and at the end the request. */
@@ -63,11 +63,11 @@ function keyOf({ token, links, signers }: SessionSource): string {
   return `${signers.at(-1)?.thumbprint} ${token?.hash ?? ''} ${links.join(' ')}`;
 }
 
-function sameSource(known: SessionSource, { token, priorActors, links, signers }: SessionSource): boolean {
+function sameSource(known: SessionSource, { token, names, links, signers }: SessionSource): boolean {
   return (
     known.token === token &&
     sameList(known.links, links) &&
-    sameList(known.priorActors, priorActors) &&
+    sameList(known.names, names) &&
     sameList(known.signers, signers, sameHolder)
   );
 }

@@ -70,8 +70,8 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
     claims: DelegationClaims | undefined,
   ): VerifiedChain | Refusal {
     const signers = [...signed.map(({ delegator }) => delegator), holder];
-    const priorActors = claims?.priorActors.map(({ subject }) => subject) ?? [];
-    const source = { token, priorActors, links: signed.map(({ hash }) => hash), signers };
+    const names = claims === undefined ? [] : [claims, ...claims.priorActors].map(({ subject }) => subject);
+    const source = { token, names, links: signed.map(({ hash }) => hash), signers };
     const known = sessions.find(source);
     if (known !== undefined) return verifiedAs(known);
 

@@ -29,7 +29,7 @@ it('a question that is kept with a session counts in its bytes [A16]', () => {
     proof: { kind: 'local' },
     requestId: 'r',
   });
-  const source = { token: undefined, priorActors: [], links: [], signers: [] };
+  const source = { token: undefined, names: [], links: [], signers: [] };
   sessions.add(source, caller);
   const ask = (requires: string) => callerQuestion(caller, { requires, vocabulary: [], scopeMatch: 'hierarchical' });
   ask('a:b');

@@ -10,7 +10,7 @@ function holder(more: Partial<KeyHolder['agent']> = {}, thumbprint = 'key-1', vo
 }
 
 const token = { hash: 'token-hash' } as VerifiedToken;
-const source: SessionSource = { token, priorActors: ['agent-0'], links: ['l1', 'l2'], signers: [holder(), holder()] };
+const source: SessionSource = { token, names: ['agent-0'], links: ['l1', 'l2'], signers: [holder(), holder()] };
 const session = { actor: { id: 'agent-1' }, scope: Object.freeze(['a']) } as unknown as Session;
 
 /** The same credentials after a change of one of the things that a session depends on. */
@@ -18,7 +18,7 @@ const changes: Readonly<Record<string, Partial<SessionSource>>> = {
   'another token': { token: { hash: 'other-hash' } as VerifiedToken },
   'the same token verified anew': { token: { ...token } },
   'no token': { token: undefined },
-  'another name of a prior actor': { priorActors: ['ns:agent-0'] },
+  'another name of a prior actor': { names: ['ns:agent-0'] },
   'another link': { links: ['l1', 'l3'] },
   'one link less': { links: ['l1'] },
   'another key': { signers: [holder(), holder({}, 'key-2')] },
