@@ -1,13 +1,7 @@
-import type { Guard, RefusalResponse } from '@countersign/core';
-import {
-  type AdmissionOptions,
-  admissionOptionNames,
-  admitter,
-  runHandlers,
-  sendRefusal,
-} from '@countersign/core/adapter';
+import type { Guard } from '@countersign/core';
+import { type AdmissionOptions, admissionOptionNames, admitter, runHandlers } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import { answersLater, type Step } from './step.js';
+import { refuseAlone, type Step } from './step.js';
 
 /** Without `unmapped`: without a router, the route of a request is unknown. */
 export type AgentAuthOptions = Omit<AdmissionOptions, 'unmapped'>;
@@ -32,11 +26,7 @@ const optionNames: readonly string[] = admissionOptionNames.filter((name) => nam
 export function agentAuth(guard: Guard | Promise<Guard>, options: AgentAuthOptions = {}): Step {
   const admit = admitter(guard, options, optionNames);
   return async function agentAuth(request, response, next) {
-    const release = answersLater(response, 'agentAuth');
-    const respond = (refused: RefusalResponse): void => {
-      release();
-      sendRefusal(response, refused);
-    };
+    const respond = refuseAlone(response, 'agentAuth');
     if (!(await admit({ request, response, target: targetOf(request) }, respond))) return false;
     await runHandlers(request, () => next?.());
     return true;

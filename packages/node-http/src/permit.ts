@@ -1,4 +1,3 @@
-import type { RefusalResponse } from '@countersign/core';
 import {
   nodeCall,
   type PermitOptions,
@@ -6,10 +5,9 @@ import {
   permitCheck,
   permitDecorator,
   type ResourceOf,
-  sendRefusal,
 } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import { answersLater, type Step } from './step.js';
+import { refuseAlone, type Step } from './step.js';
 
 /**
  * Asks policy for an action; the decision is recorded first.
@@ -35,11 +33,7 @@ export function permit<Request>(
 ): Step<Request & IncomingMessage> {
   const check = permitCheck(action, resource, options);
   return async function permit(request, response, next) {
-    const release = answersLater(response, 'permit');
-    const respond = (refused: RefusalResponse): void => {
-      release();
-      sendRefusal(response, refused);
-    };
+    const respond = refuseAlone(response, 'permit');
     if (!(await check(request, request, respond))) return false;
     await next?.();
     return true;

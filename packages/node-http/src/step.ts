@@ -1,4 +1,5 @@
 import { ConfigError } from '@countersign/core';
+import { type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
@@ -11,17 +12,23 @@ export type Step<Request extends IncomingMessage = IncomingMessage> = (
   next?: () => unknown,
 ) => Promise<boolean>;
 
-/** What allows the answers that are held, by response. */
+/** What lets a response be answered again, while that is held. */
 const held = new WeakMap<ServerResponse, () => void>();
 const answering = ['writeHead', 'write', 'end', 'flushHeaders'] as const;
 
 /**
- * A promise counts as true: without its `await`, a handler would answer whatever the step comes to. Until the end of the
- * handler's turn, answering throws. Returns what allows it at once, for the step itself.
+ * Returns how the step refuses. Until the end of the handler's turn, any other answer throws: a promise counts as true, so
+ * that without its `await` a handler would answer whatever the step comes to.
  */
-export function answersLater(response: ServerResponse, step: string): () => void {
-  const before = held.get(response);
-  if (before !== undefined) return before;
+export function refuseAlone(response: ServerResponse, step: string): Respond {
+  const release = held.get(response) ?? hold(response, step);
+  return (refused) => {
+    release();
+    sendRefusal(response, refused);
+  };
+}
+
+function hold(response: ServerResponse, step: string): () => void {
   const own = answering.map((name) => response[name]);
   function tooEarly(): never {
     throw new ConfigError(`${step} is asynchronous: write if (!(await ${step}(request, response))) return;`);
