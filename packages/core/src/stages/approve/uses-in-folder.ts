@@ -24,27 +24,27 @@ const epochName = 'epoch';
 export async function approvalUsesInFolder(path: string): Promise<ApprovalUses> {
   if (typeof path !== 'string' || path === '') throw new ConfigError('approvalUsesInFolder: name the folder.');
   const folder = resolve(path);
-  await openFolder(folder).catch((error: unknown) => {
+  await epochOf(folder).catch((error: unknown) => {
     throw new ConfigError(`approvalUsesInFolder: ${folder} cannot be used: ${errorMessage(error)}.`);
   });
   let uses = 0;
 
   return {
     async use({ issuer, id, issuedAt, clockSkewSeconds, now }) {
-      const epoch = await openFolder(folder);
+      const epoch = await epochOf(folder);
       if (!(issuedAt > epoch + clockSkewSeconds)) return 'before_epoch';
       uses += 1;
       if (uses % sweepAfter === 0) await sweep(folder, now);
       const name = hash('sha256', JSON.stringify([issuer, id]), 'hex');
       if (!(await createDurably(folder, name))) return 'repeated';
       // Whoever emptied the folder meanwhile emptied its memory, too.
-      return (await openFolder(folder)) === epoch ? 'first' : 'before_epoch';
+      return (await epochOf(folder)) === epoch ? 'first' : 'before_epoch';
     },
   };
 }
 
-/** The second (unix) in which the folder was made, or made anew after somebody had emptied it. */
-async function openFolder(folder: string): Promise<number> {
+/** The second (unix) since which the folder remembers. One that is missing, or was emptied, is made anew. */
+async function epochOf(folder: string): Promise<number> {
   const file = join(folder, epochName);
   const made = await stat(file).catch(async () => {
     await mkdir(folder, { recursive: true, mode: 0o700 });
