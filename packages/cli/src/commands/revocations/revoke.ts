@@ -95,9 +95,10 @@ async function takeBack(
   make: (revocations: SharedRevocations) => Promise<void>,
 ): Promise<void> {
   await change(options, io, async (store) => {
-    const before = store.list().length;
+    const before = store.list();
     await make(store);
-    if (store.list().length < before) return;
+    const names = new Set(store.list().map(({ name }) => name));
+    if (before.some(({ name }) => !names.has(name))) return;
     throw new CliError("nothing has changed: it is not in the list. See 'countersign revocations list'");
   });
 }
