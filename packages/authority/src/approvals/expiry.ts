@@ -1,5 +1,6 @@
 import { readApprovalRequest } from '@countersign/approval';
-import { errorMessage, FailureThrottle, parseStrictJson } from '@countersign/common';
+import { parseStrictJson } from '@countersign/common';
+import { type Background, inBackground } from '../storage/in-background.js';
 import { required, type Row, sql, type Store, textOf } from '../storage/store.js';
 import type { Trail } from '../trail/trail.js';
 import { approvalEvent } from './approval-event.js';
@@ -42,28 +43,11 @@ function approvalOf(row: Row): Parameters<typeof approvalEvent>[0] {
   return { id: textOf(row, 'id'), binding: textOf(row, 'binding'), request: request.value };
 }
 
-/** In the background. A failure is reported and tried again. */
-export function startExpiry(services: ExpiryServices & { readonly onTrouble: (message: string) => void }): {
-  close(): Promise<void>;
-} {
-  const failures = new FailureThrottle(Date.now);
-  let running: Promise<void> = Promise.resolve();
-  const run = async (): Promise<void> => {
-    try {
-      await recordExpired(services);
-      failures.recordSuccess();
-    } catch (error) {
-      if (failures.recordFailure()) services.onTrouble(`expired requests cannot be recorded: ${errorMessage(error)}`);
-    }
-  };
-  const timer = setInterval(() => {
-    running = running.then(run);
-  }, intervalMilliseconds);
-  timer.unref();
-  return {
-    async close() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+/** Every half minute, in the background. */
+export function startExpiry(services: ExpiryServices & { readonly onTrouble: (message: string) => void }): Background {
+  return inBackground(() => recordExpired(services), {
+    everyMilliseconds: intervalMilliseconds,
+    trouble: 'expired requests cannot be recorded',
+    onTrouble: services.onTrouble,
+  });
 }

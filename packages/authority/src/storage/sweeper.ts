@@ -1,4 +1,4 @@
-import { errorMessage, FailureThrottle } from '@countersign/common';
+import { type Background, inBackground } from './in-background.js';
 import { sql, type Statement, type Store } from './store.js';
 
 const intervalMilliseconds = 60_000;
@@ -42,32 +42,11 @@ function statements(now: number): readonly Statement[] {
   ];
 }
 
-export interface Sweeper {
-  close(): Promise<void>;
-}
-
-/** Sweeps every minute, in the background. A failure is reported and tried again. */
-export function startSweeper(store: Store, onTrouble: (message: string) => void): Sweeper {
-  const failures = new FailureThrottle(Date.now);
-  let running: Promise<void> = Promise.resolve();
-
-  async function sweepNow(): Promise<void> {
-    try {
-      await sweep(store, Math.floor(Date.now() / 1000));
-      failures.recordSuccess();
-    } catch (error) {
-      if (failures.recordFailure()) onTrouble(`expired rows cannot be deleted: ${errorMessage(error)}`);
-    }
-  }
-
-  const timer = setInterval(() => {
-    running = running.then(sweepNow);
-  }, intervalMilliseconds);
-  timer.unref();
-  return {
-    async close() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+/** Sweeps every minute, in the background. */
+export function startSweeper(store: Store, onTrouble: (message: string) => void): Background {
+  return inBackground(() => sweep(store, Math.floor(Date.now() / 1000)), {
+    everyMilliseconds: intervalMilliseconds,
+    trouble: 'expired rows cannot be deleted',
+    onTrouble,
+  });
 }
