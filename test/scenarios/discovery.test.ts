@@ -10,7 +10,7 @@ import {
 import { expect, it } from 'vitest';
 import { type Api, onEveryHost } from '../support/api.js';
 import type { RawResponse } from '../support/connection.js';
-import type { RawRequest } from '../support/signed-request.js';
+import { type RawRequest, serialized } from '../support/signed-request.js';
 
 /** What anybody may ask, without a signature. */
 function asked(api: Api, { method = 'GET', target = discoveryPath, body = '' } = {}): RawRequest {
@@ -48,6 +48,14 @@ onEveryHost('Discovery', (api) => {
   it('answers a HEAD without a body', async () => {
     const answer = await api.send(asked(api, { method: 'HEAD' }));
     expect([answer.status, answer.body]).toEqual([200, '']);
+  });
+
+  it('leaves its connection open for what follows', async () => {
+    const connection = await api.connect();
+    const request = serialized(asked(api));
+    connection.write(Buffer.concat([request, request]));
+    for (const _each of [1, 2]) expect(parsed(await connection.read())).toEqual([200, document(api)]);
+    connection.destroy();
   });
 
   it('answers a signed request too, whose nonce it does not use up', async () => {

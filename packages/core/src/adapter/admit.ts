@@ -72,6 +72,8 @@ export async function admit(
   if (isPromise(guard)) guard = await guard;
   if (asksForDiscovery(guard, exchange)) {
     void incoming.body.discard();
+    // In this very turn no request is complete, and its answer would close the connection.
+    await Promise.resolve();
     respond(discoveryAnswer(guard));
     return false;
   }
