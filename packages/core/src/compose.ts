@@ -162,7 +162,10 @@ function locationsIn(
   return ({ authority = '' }) => own.get(authority) ?? audiences;
 }
 
-/** A token for one origin is none for another: each has a verifier. What they keep of requests, they share. */
+/**
+ * A token for one origin is none for another: each has a verifier, with caches of its own. Nonces and the memory of held
+ * bodies are one for all.
+ */
 function composeVerifier(values: GuardValues, shared: SharedParts): Verifier {
   const bodyLimits = {
     maxBytes: values.maxBodyBytes,
