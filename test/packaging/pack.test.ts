@@ -171,14 +171,21 @@ describe('an application that installed all of them', () => {
   });
 });
 
-describe('a project that tests its API with the kit', () => {
+// scripts/test-nodes.mjs runs these on every line of Node, by this name.
+describe('a project of a user', () => {
   beforeAll(() => makeTestProjects(application));
+
+  it('in CommonJS serves a signed request, refuses others, and ends', async () => {
+    const { stdout, stderr, exitCode } = await node('commonjs/main.js');
+    expect(stdout, stderr).toBe('201 agent-courier\n401 signature_required\n');
+    expect(exitCode).toBe(0);
+  });
 
   it.each([
     ['jest', ['../node_modules/jest/bin/jest.js', '--runInBand', '--watchman=false'], 'Tests:       4 passed, 4 total'],
     ['vitest', ['../node_modules/vitest/vitest.mjs', 'run'], /Tests {2}\d\d passed/],
     ['node', ['--test'], 'pass 1'],
-  ] as const)('passes with %s', async (folder, args, verdict) => {
+  ] as const)('tests its API with the kit in %s', async (folder, args, verdict) => {
     const { PATH } = process.env;
     const options = { cwd: join(application, folder), env: { PATH, NO_COLOR: '1' }, deadlineSeconds: 110 };
     const { stdout, stderr, exitCode } = await run(process.execPath, args, options);

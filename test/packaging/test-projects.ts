@@ -20,6 +20,56 @@ exports.createApp = (guard) => {
 };
 `;
 
+/** The guard is a promise there, as in the guide. */
+const commonJsMain = `
+const { createAgent, generateAgentKey } = require('@countersign/agent');
+const { agentsFromObjects, cedarFromDirectory, createGuard, memoryAudit } = require('@countersign/core');
+const { once } = require('node:events');
+const { createServer } = require('node:http');
+const { createApp } = require('./app');
+
+const key = generateAgentKey();
+
+async function create(origin) {
+  return await createGuard({
+    origin,
+    agents: agentsFromObjects([key.registration('agent-courier', ['pr:write:draft'])]),
+    policy: await cedarFromDirectory('commonjs/policies'),
+    audit: memoryAudit(),
+  });
+}
+
+async function main() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const origin = 'http://127.0.0.1:' + server.address().port;
+  const guard = create(origin);
+  server.on('request', createApp(guard));
+  const agent = await createAgent({ id: 'agent-courier', key });
+  const response = await agent.fetch(origin + '/prs', { method: 'POST' });
+  console.log(response.status, (await response.json()).by);
+  const refused = await fetch(origin + '/prs', { method: 'POST' });
+  console.log(refused.status, (await refused.json()).code);
+  server.close();
+  server.closeAllConnections();
+  await guard.then((created) => created.close());
+}
+void main();
+`;
+
+const commonJsServed = `
+const express = require('express');
+const { agentAuth, permit } = require('@countersign/express');
+exports.createApp = (guard) => {
+  const app = express();
+  app.use(agentAuth(guard));
+  app.post('/prs', permit('pr.create', { type: 'Repo', id: 'acme/api' }), (req, res) => {
+    res.status(201).json({ by: req.caller.actor.id });
+  });
+  return app;
+};
+`;
+
 const jestTest = `
 const request = require('supertest');
 const { assertRecorded, testKit } = require('@countersign/testing');
@@ -94,12 +144,16 @@ test('the kit in node:test', async () => {
 });
 `;
 
-/** Makes the projects `jest`, `vitest` and `node` of users in an application that has our packages. */
+/** Makes the projects `commonjs`, `jest`, `vitest` and `node` of users in an application that has our packages. */
 export async function makeTestProjects(application: string): Promise<void> {
   const tools = ['express', 'jest', 'supertest', '@swc/core', '@swc/jest'];
   for (const name of tools) await link(join(root, 'test/node_modules', name), join(application, 'node_modules'), name);
   await link(join(root, 'node_modules/vitest'), join(application, 'node_modules'), 'vitest');
   const files = {
+    'commonjs/package.json': '{}',
+    'commonjs/app.js': commonJsServed,
+    'commonjs/main.js': commonJsMain,
+    'commonjs/policies/prs.cedar': 'permit(principal, action == Action::"pr.create", resource);',
     'jest/package.json': '{}',
     'jest/jest.config.js': `${await jestRecipe()}
       module.exports.setupFilesAfterEnv = ['@countersign/testing/jest'];`,
