@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -15,7 +16,16 @@ interface Sample {
   /** What starts it, once the diff is applied and it is compiled. */
   readonly main: string;
   readonly guard: string;
+  /** The first test, and the program that runs it. */
+  readonly test: string;
+  readonly runner: readonly string[];
 }
+
+const runners = {
+  jest: ['node_modules/jest/bin/jest.js', '--runInBand', '--watchman=false'],
+  vitest: ['node_modules/vitest/vitest.mjs', 'run'],
+  node: ['--test'],
+};
 
 const compilerOptions = { module: 'nodenext', target: 'es2023', strict: true, noUncheckedIndexedAccess: true };
 const tsconfig = JSON.stringify({
@@ -29,12 +39,21 @@ const tsconfig = JSON.stringify({
   include: ['src'],
 });
 
+/** The configuration that the guide gives. */
+function jestRecipe(): string {
+  const guide = readFileSync(join(root, 'docs/guides/commonjs-and-jest.md'), 'utf8');
+  return /```js\n(const swc = .*?)```/s.exec(guide)?.[1] ?? '';
+}
+
 const samples: Readonly<Record<string, Sample>> = {
   'Express in CommonJS': {
-    manifest: { dependencies: { express: '^5' } },
+    manifest: { dependencies: { express: '^5' }, devDependencies: { jest: '^30' } },
     main: 'app.js',
     guard: 'guard.js',
+    test: 'test/agents.test.js',
+    runner: runners.jest,
     files: {
+      'jest.config.js': jestRecipe(),
       'app.js': `'use strict';
 const express = require('express');
 const { notes } = require('./routes/notes');
@@ -55,9 +74,11 @@ exports.notes = notes;
     },
   },
   'Express in TypeScript': {
-    manifest: { type: 'module', dependencies: { express: '^5' }, devDependencies: { typescript: '^5' } },
+    manifest: { type: 'module', dependencies: { express: '^5' }, devDependencies: { typescript: '^5', vitest: '^4' } },
     main: 'dist/main.js',
     guard: 'src/guard.ts',
+    test: 'test/agents.test.ts',
+    runner: runners.vitest,
     files: {
       'tsconfig.json': tsconfig,
       'src/main.ts': `import { createApp } from './app.js';
@@ -89,6 +110,8 @@ router.post('/', (req, res) => void res.status(201).json(req.body));
     manifest: { type: 'module', dependencies: { fastify: '^5' } },
     main: 'dist/main.js',
     guard: 'src/guard.ts',
+    test: 'test/agents.test.js',
+    runner: runners.node,
     files: {
       'tsconfig.json': tsconfig,
       'src/main.ts': `import { fastify } from 'fastify';
@@ -109,6 +132,8 @@ await app.listen({ port: Number(process.env['PORT']) });
     manifest: { dependencies: { koa: '^3', '@koa/router': '^15', '@koa/bodyparser': '^6' } },
     main: 'app.js',
     guard: 'guard.js',
+    test: 'test/agents.test.mjs',
+    runner: runners.node,
     files: {
       'app.js': `const Koa = require('koa');
 const { bodyParser } = require('@koa/bodyparser');
@@ -142,9 +167,11 @@ async function place(sample: Sample): Promise<string> {
   made.push(folder);
   const ours = publishedPackages().map(({ name, folder: path }) => [name, path] as const);
   await makeApplication(folder, new Map(ours));
-  for (const name of ['express', 'fastify', 'koa', '@koa/router', '@koa/bodyparser', '@types/express']) {
+  const names = ['express', 'fastify', 'koa', '@koa/router', '@koa/bodyparser', '@types/express', '@types/koa'];
+  for (const name of [...names, 'jest', '@swc/core', '@swc/jest']) {
     await link(join(root, 'test/node_modules', name), join(folder, 'node_modules'), name);
   }
+  await link(join(root, 'node_modules/vitest'), join(folder, 'node_modules'), 'vitest');
   const files = { 'package.json': JSON.stringify(sample.manifest), ...sample.files };
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
@@ -181,6 +208,7 @@ describe.each(Object.entries(samples))('init of %s', (_name, sample) => {
       expect(await run(process.execPath, tsc, { cwd: folder })).toMatchObject({ stdout: '', exitCode: 0 });
     }
     expect(await countersign(folder, 'policy', 'test', 'policies')).toMatchObject({ exitCode: 0 });
+    await passesItsFirstTest(folder, sample, first.stderr);
     await withServer(folder, sample.main, origin, async () => {
       expect(await call(folder, 'GET', `${origin}/orders/7`)).toMatchObject({ stdout: '{"id":"7"}', exitCode: 0 });
       const note = await call(folder, 'POST', `${origin}/notes`, '--json', '{"text":"well"}');
@@ -203,6 +231,29 @@ describe.each(Object.entries(samples))('init of %s', (_name, sample) => {
     expect(new Set(left)).toEqual(new Set(['package.json', ...roots]));
   });
 });
+
+/** Under its types, with the runner that package.json names; and not if somebody opens its policy. */
+async function passesItsFirstTest(folder: string, { test, runner }: Sample, told: string): Promise<void> {
+  expect(told).toContain(`${test}\n`);
+  if (test.endsWith('.ts')) {
+    const compilerOptions = { rootDir: '..', noEmit: true };
+    const tests = JSON.stringify({ extends: '../tsconfig.json', compilerOptions, include: ['../test'] });
+    await writeFile(join(folder, 'dist/tsconfig.json'), tests);
+    const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'dist', '--pretty', 'false'];
+    expect(await run(process.execPath, tsc, { cwd: folder })).toMatchObject({ stdout: '', exitCode: 0 });
+  }
+  const { PATH } = process.env;
+  const runTest = () => run(process.execPath, [...runner, test], { cwd: folder, env: { PATH, NO_COLOR: '1' } });
+  const passed = await runTest();
+  expect(passed.exitCode, passed.stdout + passed.stderr).toBe(0);
+  if (runner !== runners.node) return;
+  const policies = join(folder, 'policies/policies.cedar');
+  const text = await readFile(policies, 'utf8');
+  await writeFile(policies, `${text}permit (principal, action, resource);\n`);
+  const opened = await runTest();
+  expect([opened.exitCode, opened.stdout + opened.stderr]).toEqual([1, expect.stringContaining('policy_denied')]);
+  await writeFile(policies, text);
+}
 
 async function withServer(folder: string, main: string, origin: string, use: () => Promise<void>): Promise<void> {
   const env = { PATH: process.env['PATH'], PORT: new URL(origin).port };

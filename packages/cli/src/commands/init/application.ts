@@ -6,6 +6,9 @@ import { CliError, exitCodes } from '../../cli-error.js';
 export const frameworks = ['express', 'fastify', 'koa'] as const;
 export type Framework = (typeof frameworks)[number];
 
+const runners = ['vitest', 'jest'] as const;
+export type TestRunner = (typeof runners)[number] | 'node';
+
 /** What `init` has to know of an application. */
 export interface Application {
   readonly framework: Framework;
@@ -14,6 +17,8 @@ export interface Application {
   readonly typescript: boolean;
   /** The library by which people sign in; undefined if there is none that is known. */
   readonly login: string | undefined;
+  /** `node`: that of Node, where package.json names no other. */
+  readonly runner: TestRunner;
   /** The command that installs packages. */
   readonly install: string;
 }
@@ -48,6 +53,7 @@ export async function readApplication(folder: string, chosen: string | undefined
     esm: member(manifest, 'type') === 'module',
     typescript: all.includes('typescript') || (await exists(join(folder, 'tsconfig.json'))),
     login: logins.find((name) => dependencies.includes(name)),
+    runner: runners.find((name) => all.includes(name)) ?? 'node',
     install: await installOf(folder),
   };
 }

@@ -17,7 +17,8 @@ export function defineInit(program: Command, io: Io): void {
       'after',
       `
 It writes guard.ts or guard.js, policies/, agents.json with one agent, its key
-agent.pem (mode 0600), and lines of .gitignore. It changes none of your code:
+agent.pem (mode 0600), test/agents.test.* for vitest, Jest or node:test, and
+lines of .gitignore. It changes none of your code:
 standard output gets a diff with agentAuth and a permit for each route, which is
 also .countersign/init.diff, for git apply. A second run keeps what is there.
 

@@ -122,8 +122,9 @@ function guardLine(name: string, framework: Framework, mayAwait: boolean): strin
   return `${name}.use(agentAuth(guard)); // before any body parser`;
 }
 
-function importLine(names: readonly string[], from: string, isModule: boolean): string {
-  const list = `{ ${names.join(', ')} }`;
+/** `names`: those of a module, or the name of its default export. */
+export function importLine(names: readonly string[] | string, from: string, isModule: boolean): string {
+  const list = typeof names === 'string' ? names : `{ ${names.join(', ')} }`;
   return isModule ? `import ${list} from ${quoted(from)};` : `const ${list} = require(${quoted(from)});`;
 }
 

@@ -13,6 +13,7 @@ import { writePrivateFile } from '../private-file.js';
 import { type Application, exists, readApplication } from './application.js';
 import { unifiedDiff } from './diff.js';
 import { findCreation, planEdits } from './edits.js';
+import { firstTestCommand, firstTestPath, firstTestText, routeToTest } from './first-test.js';
 import { type FoundRoute, findRoutes, isForPeople } from './find-routes.js';
 import { readSources, type Source } from './sources.js';
 import { guardText } from './texts.js';
@@ -55,7 +56,8 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   for (const { method, path } of all.filter(isForPeople)) {
     io.err(`closed  ${printable(`${method} ${path}`)}: agents get nothing that people sign in with\n`);
   }
-  report({ application, sources, found, diff, id: options.id, folder }, options, io);
+  const test = written.includes(firstTestPath(application)) ? firstTestCommand(application) : undefined;
+  report({ application, sources, found, diff, test, folder }, options, io);
 }
 
 async function undoInit(folder: string, io: Io): Promise<void> {
@@ -86,12 +88,14 @@ async function filesFor(
   const guard = { [guardPath]: guardText(application, origin) };
   if (routes.length === 0) return guard;
   const made = scaffold(routes);
+  const tested = routeToTest(routes);
   const { 'policies.cedar': policies = '', 'schema.cedarschema': schema = '' } = made;
   // Before anything is written: the name of a type may be reserved in Cedar.
   await withCliErrors(() => cedarFromText({ policies, schema }));
   return {
     ...guard,
     ...Object.fromEntries(Object.entries(made).map(([name, text]) => [`policies/${name}`, text])),
+    ...(tested && { [firstTestPath(application)]: firstTestText(tested, application) }),
   };
 }
 
@@ -140,11 +144,12 @@ interface Result {
   readonly sources: readonly Source[];
   readonly found: readonly FoundRoute[];
   readonly diff: string;
-  readonly id: string;
+  /** The command that runs the test that was written. */
+  readonly test: string | undefined;
   readonly folder: string;
 }
 
-function report({ application, sources, found, diff, folder }: Result, { origin }: InitOptions, io: Io): void {
+function report({ application, sources, found, diff, test, folder }: Result, { origin }: InitOptions, io: Io): void {
   const { framework, install, login } = application;
   const byHand = found.filter(({ place, file }) => place === undefined && !hasPermits(sources, file));
   io.err(`\n${countText(found.length, 'route')} of ${framework} found`);
@@ -160,6 +165,7 @@ function report({ application, sources, found, diff, folder }: Result, { origin 
   }
   const steps = [
     `${install} @countersign/core @countersign/${framework}`,
+    ...(test === undefined ? [] : [`${install} -D @countersign/testing`, test]),
     ...(diff === '' ? [] : [`git apply ${diffFile}`]),
     'start your application, then send a signed request:',
     `npx @countersign/cli curl GET ${origin}${firstPath(found)} --key agent.pem`,

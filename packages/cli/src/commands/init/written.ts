@@ -7,7 +7,8 @@ import { CliError } from '../../cli-error.js';
 /** Where `init` remembers what it wrote. */
 export const ownFolder = '.countersign';
 /** The list is a file that anyone may have changed: it names nothing else. */
-const ownFiles = /^(?:(?:src\/)?guard\.[tj]s|agents\.json|agent\.pem|policies\/[a-z]+\.[a-z]+)$/;
+const ownFiles =
+  /^(?:(?:src\/)?guard\.[tj]s|test\/agents\.test\.m?[tj]s|agents\.json|agent\.pem|policies\/[a-z]+\.[a-z]+)$/;
 const listFile = `${ownFolder}/init.json`;
 
 /** Digests of the files that `init` wrote, by path; lines that it added to `.gitignore`. */

@@ -74,6 +74,36 @@ describe('init', () => {
     ]);
   });
 
+  it('writes a first test of a route that can be called as it is written, for the runner of package.json', async () => {
+    const routes = 'QUERY /search\nGET /files/*\nPOST /notes\n';
+    const devDependencies = { jest: '*', typescript: '*' };
+    await put({
+      'package.json': JSON.stringify({ dependencies: { koa: '*' }, devDependencies }),
+      'routes.txt': routes,
+    });
+    const { err } = await init('--routes', join(folder, 'routes.txt'));
+    expect(err).toContain('  npm install -D @countersign/testing\n  npx jest test/agents.test.ts\n');
+    const text = await read('test/agents.test.ts');
+    expect(text).toContain("import Koa from 'koa';\n\ntest('POST /notes is for agents with the scope note:create'");
+    expect(text).toContain("permit('note.create', { type: 'Note', id: '1' })");
+    await init('--undo');
+    await expect(read('test/agents.test.ts')).rejects.toThrow('ENOENT');
+  });
+
+  it('keeps a test that is there, and writes none where no route can be called', async () => {
+    await put({
+      'package.json': manifest('koa'),
+      'test/agents.test.mjs': '// mine',
+      'a.txt': 'GET /a',
+      'b.txt': 'GET /*',
+    });
+    expect((await init('--routes', join(folder, 'a.txt'))).err).toContain('kept    test/agents.test.mjs');
+    await rm(join(folder, 'policies'), { recursive: true });
+    await rm(join(folder, 'test'), { recursive: true });
+    expect((await init('--routes', join(folder, 'b.txt'))).err).not.toContain('@countersign/testing');
+    expect(await read('policies/policies.cedar')).toContain('root.read');
+  });
+
   it('names the routes whose permit a person has to place, and those that stay open before the guard only', async () => {
     const app = `const app = require('fastify')();
 app.get('/orders', options, handler);
