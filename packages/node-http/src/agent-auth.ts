@@ -1,7 +1,7 @@
 import type { Guard } from '@countersign/core';
 import { type AdmissionOptions, admissionOptionNames, admitter, runHandlers } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import { refuseAlone, type Step } from './step.js';
+import { type Step, whileHeld } from './step.js';
 
 /** Without `unmapped`: without a router, the route of a request is unknown. */
 export type AgentAuthOptions = Omit<AdmissionOptions, 'unmapped'>;
@@ -26,8 +26,8 @@ const optionNames: readonly string[] = admissionOptionNames.filter((name) => nam
 export function agentAuth(guard: Guard | Promise<Guard>, options: AgentAuthOptions = {}): Step {
   const admit = admitter(guard, options, optionNames);
   return async function agentAuth(request, response, next) {
-    const respond = refuseAlone(response, 'agentAuth');
-    if (!(await admit({ request, response, target: targetOf(request) }, respond))) return false;
+    const exchange = { request, response, target: targetOf(request), guard: () => guard };
+    if (!(await whileHeld('agentAuth', exchange, (respond) => admit(exchange, respond)))) return false;
     await runHandlers(request, () => next?.());
     return true;
   };

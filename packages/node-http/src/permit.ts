@@ -1,4 +1,5 @@
 import {
+  admissionOf,
   nodeCall,
   type PermitOptions,
   type Permits,
@@ -7,7 +8,7 @@ import {
   type ResourceOf,
 } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import { refuseAlone, type Step } from './step.js';
+import { type Step, whileHeld } from './step.js';
 
 /**
  * Asks policy for an action; the decision is recorded first.
@@ -33,8 +34,8 @@ export function permit<Request>(
 ): Step<Request & IncomingMessage> {
   const check = permitCheck(action, resource, options);
   return async function permit(request, response, next) {
-    const respond = refuseAlone(response, 'permit');
-    if (!(await check(request, request, respond))) return false;
+    const exchange = { request, response, guard: () => admissionOf(request)?.guard };
+    if (!(await whileHeld('permit', exchange, (respond) => check(request, request, respond)))) return false;
     await next?.();
     return true;
   };

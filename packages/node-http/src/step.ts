@@ -1,6 +1,7 @@
-import { ConfigError } from '@countersign/core';
+import type { Guard } from '@countersign/core';
 import { type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HeldAnswer } from './held-answer.js';
 
 /**
  * One step of serving a request. Resolves to whether the request may go on; if not, it has been answered. The step calls
@@ -12,33 +13,40 @@ export type Step<Request extends IncomingMessage = IncomingMessage> = (
   next?: () => unknown,
 ) => Promise<boolean>;
 
-/** What lets a response be answered again, while that is held. */
-const held = new WeakMap<ServerResponse, () => void>();
-const answering = ['writeHead', 'write', 'end', 'flushHeaders'] as const;
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Hears of an answer that came too early; undefined: nobody. */
+  readonly guard: () => Guard | Promise<Guard> | undefined;
+}
 
 /**
- * Returns how the step refuses. Until the end of the handler's turn, any other answer throws: a promise counts as true, so
- * that without its `await` a handler would answer whatever the step comes to.
+ * Runs a check during which nothing but a refusal is sent. Resolves to whether the request may go on; then the handler's
+ * own answer is sent, if it came too early.
  */
-export function refuseAlone(response: ServerResponse, step: string): Respond {
-  const release = held.get(response) ?? hold(response, step);
-  return (refused) => {
-    release();
-    sendRefusal(response, refused);
-  };
+export async function whileHeld(
+  step: string,
+  { request, response, guard }: Exchange,
+  check: (respond: Respond) => Promise<boolean>,
+): Promise<boolean> {
+  const answer = HeldAnswer.of(response);
+  answer.begin(step);
+  let isAllowed = false;
+  try {
+    isAllowed = await check((refused) => answer.refuse(() => sendRefusal(response, refused)));
+  } finally {
+    if (answer.cameEarly()) reportEarly(guard(), `${request.method} ${step}`);
+    if (isAllowed) answer.allow();
+    else answer.drop();
+  }
+  return isAllowed;
 }
 
-function hold(response: ServerResponse, step: string): () => void {
-  const own = answering.map((name) => response[name]);
-  function tooEarly(): never {
-    throw new ConfigError(`${step} is asynchronous: write if (!(await ${step}(request, response))) return;`);
-  }
-  function release(): void {
-    if (!held.delete(response)) return;
-    for (const [index, name] of answering.entries()) Object.assign(response, { [name]: own[index] });
-  }
-  held.set(response, release);
-  for (const name of answering) Object.assign(response, { [name]: tooEarly });
-  queueMicrotask(release);
-  return release;
+function reportEarly(guard: Guard | Promise<Guard> | undefined, cause: string): void {
+  Promise.resolve(guard).then(
+    (made) => made?.report(early, cause),
+    () => {},
+  );
 }
+
+const early = 'an answer waited until its request was decided, because an await of agentAuth or permit is missing';

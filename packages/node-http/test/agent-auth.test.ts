@@ -7,7 +7,6 @@ import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { sendHttp2, serveHttp2 } from '../../../test/support/http2.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
-import { patiently } from '../../../test/support/patiently.js';
 import { type AgentAuthOptions, agentAuth, getCaller, permit, type Step } from '../src/index.js';
 import { codeOf } from './support.js';
 
@@ -281,21 +280,5 @@ describe('without its await', () => {
     const { status, body } = await send(served.url, name === 'permit' ? signed() : unsigned());
     expect([status, body.includes('SECRET')]).toEqual([name === 'permit' ? 403 : 401, false]);
     expect(thrown).toMatchObject([{ name: 'ConfigError', message: expect.stringContaining(`await ${name}(`) }]);
-  });
-
-  it('an answer that comes before a refusal is reported [A17]', async () => {
-    const troubles: string[] = [];
-    const { guard } = await guarded({ onTrouble: (trouble) => troubles.push(trouble) });
-    const auth = agentAuth(guard);
-    await using served = await serve(async (request, response) => {
-      void auth(request, response);
-      await Promise.resolve();
-      response.end('early');
-    });
-    expect(await send(served.url, unsigned())).toMatchObject({ body: 'early' });
-    await vi.waitFor(
-      () => expect(troubles).toEqual([expect.stringContaining('await of agentAuth or permit')]),
-      patiently,
-    );
   });
 });

@@ -29,12 +29,14 @@ export function sendRefusal(response: ServerResponse, refused: RefusalResponse):
 
 /** Sends the answer now, and closes later: closing while bytes still arrive would reset the connection and may lose it. */
 function endLater(response: ServerResponse, body: string): void {
+  // By then, an adapter may drop what the application sends.
+  const endOwn = response.end.bind(response);
   if (body === '') response.flushHeaders();
   else response.write(body);
   const timer = setTimeout(end, lingerMilliseconds).unref();
   response.req.once('close', end);
   function end(): void {
     clearTimeout(timer);
-    response.end();
+    endOwn();
   }
 }

@@ -1,0 +1,172 @@
+import { ConfigError } from '@countersign/core';
+import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+
+type Method = (...args: unknown[]) => unknown;
+type Call = () => unknown;
+type Gated = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints';
+
+/** `throwing`: during the turn in which a step began, in which the caller can still be told. */
+type State = 'throwing' | 'holding' | 'open' | 'refused';
+
+/** What a handler may change before it answers. */
+interface Head {
+  readonly statusCode: number;
+  readonly statusMessage: string;
+  readonly fields: OutgoingHttpHeaders;
+}
+
+/** They throw once an answer has been sent. */
+const describing = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const;
+
+/** Not a WeakMap, whose entries cost the garbage collector more than all the rest. */
+const heldAnswer = Symbol('countersign.heldAnswer');
+
+/**
+ * What a handler answers while steps decide whether it may. Without its `await`, a step is a promise, which counts as
+ * true, so a handler would answer whatever the step comes to.
+ */
+export class HeldAnswer {
+  readonly #response: ServerResponse;
+  #state: State = 'open';
+  #step = '';
+  #pending = 0;
+  #before: Head | undefined;
+  #calls: Call[] = [];
+  #cameEarly = false;
+  #needsDrain = false;
+
+  private constructor(response: ServerResponse) {
+    this.#response = response;
+    // They stay, because other code may wrap them meanwhile.
+    Object.assign(response, {
+      [heldAnswer]: this,
+      writeHead: this.#gate('writeHead', response),
+      write: this.#gate('write', false),
+      end: this.#gate('end', response),
+      flushHeaders: this.#gate('flushHeaders', undefined),
+      writeEarlyHints: this.#gate('writeEarlyHints', undefined),
+    });
+  }
+
+  static of(response: ServerResponse): HeldAnswer {
+    return (response as { readonly [heldAnswer]?: HeldAnswer })[heldAnswer] ?? new HeldAnswer(response);
+  }
+
+  /**
+   * A step begins. In this turn, any answer but its own throws a ConfigError; after it, answers wait until every step that
+   * has begun is settled.
+   */
+  begin(step: string): void {
+    this.#pending += 1;
+    if (this.#state === 'refused') return;
+    if (this.#state === 'open') this.#before = headOf(this.#response);
+    this.#state = 'throwing';
+    this.#step = step;
+    queueMicrotask(() => {
+      if (this.#state === 'throwing') this.#state = 'holding';
+    });
+  }
+
+  /** The step lets the request go on. What the handler answered meanwhile is sent once no other step is pending. */
+  allow(): void {
+    this.#pending -= 1;
+    if (this.#pending === 0 && this.#state !== 'refused') this.#open(this.#calls);
+  }
+
+  /** The step has refused. Unless it did so by `refuse`, the application answers. */
+  drop(): void {
+    this.#pending -= 1;
+    if (this.#state === 'refused') return;
+    this.#restoreHead();
+    this.#open([]);
+  }
+
+  /** Answers in place of the handler, whose own answer is dropped: what it sent so far, and what it still sends. */
+  refuse(answer: () => void): void {
+    if (this.#state === 'refused') return;
+    // The client must see that the rest is missing.
+    if (this.#response.headersSent && !this.#response.writableEnded) this.#response.destroy();
+    this.#restoreHead();
+    this.#open([]);
+    answer();
+    this.#state = 'refused';
+    for (const name of describing) Object.assign(this.#response, { [name]: () => this.#response });
+  }
+
+  /** Whether an answer was held back since this was last asked. */
+  cameEarly(): boolean {
+    const cameEarly = this.#cameEarly;
+    this.#cameEarly = false;
+    return cameEarly;
+  }
+
+  #open(calls: readonly Call[]): void {
+    this.#state = 'open';
+    this.#calls = [];
+    try {
+      for (const call of calls) call();
+    } catch {
+      // The call that was wrong has returned long ago, so that nobody can be told.
+      this.#response.destroy();
+    }
+    if (this.#needsDrain && !this.#response.writableNeedDrain) process.nextTick(() => this.#response.emit('drain'));
+    this.#needsDrain = false;
+  }
+
+  /** `held`: what the method returns until it has been called. */
+  #gate(name: Gated, held: unknown): Method {
+    const own = this.#response[name] as Method;
+    return (...args) => {
+      switch (this.#state) {
+        case 'open':
+          return own.apply(this.#response, args);
+        case 'throwing':
+          throw new ConfigError(
+            `${this.#step} is asynchronous: write if (!(await ${this.#step}(request, response))) return;`,
+          );
+        case 'holding':
+          this.#cameEarly = true;
+          this.#needsDrain ||= held === false;
+          this.#calls.push(() => own.apply(this.#response, args));
+          return held;
+        case 'refused':
+          // Like a success: whoever pipes into the response reads its source to the end.
+          for (const done of args.slice(0, 3)) if (typeof done === 'function') process.nextTick(done);
+          return held === false ? true : held;
+      }
+    };
+  }
+
+  /** A field that the handler set for its own answer may tell what a refusal must not. */
+  #restoreHead(): void {
+    const response = this.#response;
+    const before = this.#before;
+    if (before === undefined || response.headersSent) return;
+    for (const name of response.getHeaderNames()) {
+      // The guard itself has set it, and a refusal overwrites it.
+      if (before.fields[name] === undefined && name !== 'cache-control') response.removeHeader(name);
+    }
+    for (const [name, value] of Object.entries(before.fields)) {
+      if (value !== undefined && !isSame(value, response.getHeader(name))) response.setHeader(name, value);
+    }
+    response.statusCode = before.statusCode;
+    if (Object.hasOwn(response, 'statusMessage')) response.statusMessage = before.statusMessage;
+  }
+}
+
+function headOf(response: ServerResponse): Head | undefined {
+  if (response.headersSent) return undefined;
+  const fields = response.getHeaders();
+  for (const [name, value] of Object.entries(fields)) {
+    // `appendHeader` adds to the array itself.
+    if (Array.isArray(value)) fields[name] = [...value];
+  }
+  // HTTP/2 has none, and warns whoever asks.
+  const statusMessage = Object.hasOwn(response, 'statusMessage') ? response.statusMessage : '';
+  return { statusCode: response.statusCode, statusMessage, fields };
+}
+
+function isSame(one: OutgoingHttpHeader, other: OutgoingHttpHeader | undefined): boolean {
+  if (!Array.isArray(one) || !Array.isArray(other)) return one === other;
+  return one.length === other.length && one.every((value, index) => value === other[index]);
+}
