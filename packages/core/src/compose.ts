@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
 import { closeParts, containRejection, profileTag, isPromise } from '@countersign/common';
-import { tmpdir } from 'node:os';
 import { boundedDirectory } from './keys/bounded-directory.js';
 import { combine } from './keys/combine.js';
 import type { AgentDirectory, CertificateAgents } from './keys/directory.js';
@@ -15,7 +14,7 @@ import { type Authentication, createAuthentication } from './guard/authenticatio
 import { createDecisions, type Decisions } from './guard/decisions.js';
 import { createLocalCallers, type LocalIdentity } from './guard/local.js';
 import { Outcomes } from './guard/outcomes.js';
-import { type BodyLimits, HeldMemory } from './model/request-body.js';
+import { type BodyLimits, SharedRoom } from './model/request-body.js';
 import { createRecorder } from './record/recorder.js';
 import { createRedactor } from './record/redact.js';
 import { ServedRequests } from './guard/served-requests.js';
@@ -56,8 +55,8 @@ export interface GuardParts {
   readonly close: () => Promise<void>;
 }
 
-/** How many of the largest bodies may be in memory at once; more of smaller ones. */
-const bodiesInMemory = 128;
+/** How many of the largest bodies may be held at once, in memory and on disk; more of smaller ones. */
+const bodiesHeld = 128;
 
 /**
  * Turns options into the parts of a guard. If an option is wrong, what the others have opened is closed, as `Guard.close`
@@ -163,15 +162,16 @@ function locationsIn(
 }
 
 /**
- * A token for one origin is none for another: each has a verifier, with caches of its own. Nonces and the memory of held
+ * A token for one origin is none for another: each has a verifier, with caches of its own. Nonces and the room for held
  * bodies are one for all.
  */
 function composeVerifier(values: GuardValues, shared: SharedParts): Verifier {
   const bodyLimits = {
     maxBytes: values.maxBodyBytes,
     memoryBytes: values.memoryBodyBytes,
-    heldMemory: new HeldMemory(values.memoryBodyBytes * bodiesInMemory),
-    spoolDirectory: values.spoolDirectory ?? tmpdir(),
+    heldMemory: new SharedRoom(values.memoryBodyBytes * bodiesHeld),
+    heldDisk: new SharedRoom(values.maxBodyBytes * bodiesHeld),
+    spoolDirectory: values.spoolDirectory,
     timeoutSeconds: values.bodyTimeoutSeconds,
     keepsFailed: values.mode === 'observe',
   };

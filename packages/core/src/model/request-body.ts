@@ -12,9 +12,10 @@ export interface RequestBody {
   /**
    * Makes the body ready for release. Call it once, after the signature over the header section has verified. Answers
    * why the body is refused; undefined if it may be released. A held body has then come whole, and every expected digest
-   * has matched over the bytes on the wire (before inflating).
+   * has matched over the bytes on the wire (before inflating). `sender` is whose share of the room for bodies it takes;
+   * default: all bodies without one have one share.
    */
-  accept(limits: BodyLimits, expected: Digests): Awaitable<BodyFailure | undefined>;
+  accept(limits: BodyLimits, expected: Digests, sender?: string): Awaitable<BodyFailure | undefined>;
   /** Hands the body to the next reader of the request, after `accept`. Without it, the body passes through unverified. */
   release(): void;
   /**
@@ -29,22 +30,43 @@ export interface RequestBody {
   readonly isStreamed?: boolean;
 }
 
-/** The memory that all held bodies of a guard share: senders that wait must not fill it together. */
-export class HeldMemory {
+/** What one sender takes of a room. */
+export interface Share {
+  /** Returns whether there was room; then give it back. */
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+}
+
+/**
+ * The memory, or the disk, that all held bodies of a guard share. A sender may hold as much as is free besides: one alone
+ * gets half, two get a third each, and there is always room for one more (docs/decisions/0056-shares-of-held-bodies.md).
+ */
+export class SharedRoom {
   #free: number;
+  /** Bytes by sender; only senders that hold some. */
+  readonly #held = new Map<string, number>();
 
   constructor(bytes: number) {
     this.#free = bytes;
   }
 
-  /** Whether there was room; then give it back. */
-  take(bytes: number): boolean {
-    if (bytes > this.#free) return false;
-    this.#free -= bytes;
+  shareOf(sender: string): Share {
+    return { take: (bytes) => this.#take(sender, bytes), give: (bytes) => this.#give(sender, bytes) };
+  }
+
+  #take(sender: string, bytes: number): boolean {
+    const held = (this.#held.get(sender) ?? 0) + bytes;
+    const free = this.#free - bytes;
+    if (held > free) return false;
+    this.#held.set(sender, held);
+    this.#free = free;
     return true;
   }
 
-  give(bytes: number): void {
+  #give(sender: string, bytes: number): void {
+    const held = (this.#held.get(sender) ?? 0) - bytes;
+    if (held > 0) this.#held.set(sender, held);
+    else this.#held.delete(sender);
     this.#free += bytes;
   }
 }
@@ -55,7 +77,9 @@ export interface BodyLimits {
   /** Most bytes kept in memory; the rest of a held body goes to an unlinked file. */
   readonly memoryBytes: number;
   /** What all bodies may take together; without room a body goes to its file at once. */
-  readonly heldMemory: HeldMemory;
+  readonly heldMemory: SharedRoom;
+  /** What their files may take together; without room a body is `spool_unavailable`. */
+  readonly heldDisk: SharedRoom;
   /** Where that file is made. */
   readonly spoolDirectory: string;
   /**

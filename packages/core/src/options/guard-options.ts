@@ -144,6 +144,5 @@ interface ReadValues {
   readonly mtls: CertificateAgents | undefined;
   readonly revocations: readonly RevocationSource[];
   readonly protectedResource: ProtectedResource | undefined;
-  readonly spoolDirectory: string | undefined;
   readonly onTrouble: (message: string) => void;
 }

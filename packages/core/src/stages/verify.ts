@@ -64,7 +64,8 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (uncovered !== undefined) return refuse(uncovered);
     const token = await verifyToken(parts.tokens, authorization, now);
     if (token?.ok !== true) return refuse(refusal(token?.code ?? 'token_invalid', token?.detail));
-    const badBody = await verifyBody(request, undefined, parts.bodyLimits);
+    // Not by its client, which may be an application that all users share.
+    const badBody = await verifyBody(request, undefined, parts.bodyLimits, `bearer ${token.token.claims.subject}`);
     if (badBody !== undefined) return refuse(badBody);
     const verified = await bearerChain(token.token, parts);
     if ('code' in verified) return refuse(verified);
@@ -123,7 +124,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (isPromise(replayed)) replayed = await replayed;
     if (replayed !== undefined) return refuse(replayed, claimed);
 
-    let badBody = verifyBody(request, coversField, parts.bodyLimits);
+    let badBody = verifyBody(request, coversField, parts.bodyLimits, holder.agent.id);
     if (isPromise(badBody)) badBody = await badBody;
     if (badBody !== undefined) return refuse(badBody, claimed);
 

@@ -20,12 +20,13 @@ export class Holding implements BodyTaker {
   #length = 0;
   #isLost = false;
 
-  constructor(tap: Tap, limits: BodyLimits, expected: Digests) {
+  constructor(tap: Tap, limits: BodyLimits, expected: Digests, sender: string = '') {
     this.#tap = tap;
     this.#limits = limits;
     this.#expected = expected;
     this.#digester = new Digester(expected.keys());
-    this.#kept = new KeptBytes(tap, limits, (error) => this.#fail(bodyFailure('spool_unavailable', String(error))));
+    const failed = (error: unknown) => this.#fail(bodyFailure('spool_unavailable', String(error)));
+    this.#kept = new KeptBytes(tap, limits, sender, failed);
     this.#result = new Promise((resolve) => {
       this.#settle = resolve;
     });

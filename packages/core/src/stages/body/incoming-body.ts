@@ -11,7 +11,7 @@ import { Streaming } from './streaming.js';
 import { type AcceptedBody, type BodyTaker, Tap } from './tap.js';
 import { WholeBody } from './whole-body.js';
 
-type MakeTaker = (tap: Tap, limits: BodyLimits, expected: Digests) => BodyTaker;
+type MakeTaker = (tap: Tap, limits: BodyLimits, expected: Digests, sender: string | undefined) => BodyTaker;
 
 /** The body of a request of node:http, or of http2's compatibility API. */
 export interface IncomingBody extends RequestBody {
@@ -32,10 +32,12 @@ export function holdIncoming(request: IncomingMessage): IncomingBody {
  * match. `onUnheard` is told if nobody listens for that error: then no handler will answer.
  */
 export function streamIncoming(request: IncomingMessage, onUnheard: (failure: BodyFailure) => void): IncomingBody {
-  return new TakenBody(request, (tap, limits, expected) => {
+  return new TakenBody(request, (tap, limits, expected, sender) => {
     // Without a digest there is nothing to compare a stream with.
     const comparable = expected.size > 0 && limits.maxBytes > 0 && limits.keepsFailed !== true;
-    return comparable ? new Streaming(tap, limits, { expected, onUnheard }) : new Holding(tap, limits, expected);
+    return comparable
+      ? new Streaming(tap, limits, { expected, onUnheard })
+      : new Holding(tap, limits, expected, sender);
   });
 }
 
@@ -65,11 +67,11 @@ class TakenBody implements IncomingBody {
     return this.#taker?.verdict;
   }
 
-  accept(limits: BodyLimits, expected: Digests): Awaitable<BodyFailure | undefined> {
+  accept(limits: BodyLimits, expected: Digests, sender?: string): Awaitable<BodyFailure | undefined> {
     if (this.#phase !== 'early') throw new Error(`accept() on a body that is ${this.#phase}`);
     this.#phase = 'taken';
     this.#keepsFailed = limits.keepsFailed === true;
-    const accepted = obstacle(this.#tap, limits.maxBytes) ?? this.#take(limits, expected);
+    const accepted = obstacle(this.#tap, limits.maxBytes) ?? this.#take(limits, expected, sender);
     return andThen(accepted, (failure) => {
       if (failure !== undefined && this.#phase === 'taken') this.#phase = 'failed';
       this.#isAccepted = failure === undefined;
@@ -108,7 +110,7 @@ class TakenBody implements IncomingBody {
     return this.verdict;
   }
 
-  #take(limits: BodyLimits, expected: Digests): Awaitable<BodyFailure | undefined> {
+  #take(limits: BodyLimits, expected: Digests, sender: string | undefined): Awaitable<BodyFailure | undefined> {
     if (this.#tap.cameWhole) return digestFailure(expected, digestInPlace(this.#tap.request, expected));
     // If an asynchronous middleware ran before us, the first bytes are in the stream's own buffer.
     const first = takeBuffered(this.#tap.request);
@@ -117,7 +119,8 @@ class TakenBody implements IncomingBody {
       this.#taker = new WholeBody(this.#tap, this.#early, limits, expected);
       return this.#taker.begin();
     }
-    const taker = this.#makeTaker?.(this.#tap, limits, expected) ?? new Holding(this.#tap, limits, expected);
+    const make = this.#makeTaker ?? hold;
+    const taker = make(this.#tap, limits, expected, sender);
     this.#taker = taker;
     for (const chunk of [...first, ...this.#early.take()]) taker.chunk(chunk);
     this.#tap.divert(taker);
@@ -141,6 +144,10 @@ class TakenBody implements IncomingBody {
     if (this.#tap.ended) this.#tap.deliver(null);
     else this.#tap.open();
   }
+}
+
+function hold(tap: Tap, limits: BodyLimits, expected: Digests, sender: string | undefined): BodyTaker {
+  return new Holding(tap, limits, expected, sender);
 }
 
 /** Digests a body that lies whole in the stream's own buffer, together with its end, and leaves it there. */

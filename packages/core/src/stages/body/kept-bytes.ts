@@ -1,5 +1,5 @@
 import { Pages } from './pages.js';
-import type { BodyLimits } from '../../model/request-body.js';
+import type { BodyLimits, Share } from '../../model/request-body.js';
 import { largeBatch, smallBatch, Spool } from './spool.js';
 import { SpoolReader } from './spool-reader.js';
 import type { Tap } from './tap.js';
@@ -8,17 +8,21 @@ import type { Tap } from './tap.js';
 export class KeptBytes {
   readonly #tap: Tap;
   readonly #limits: BodyLimits;
+  readonly #memory: Share;
+  readonly #disk: Share;
   readonly #failed: (error: unknown) => void;
   readonly #pages = new Pages();
   #spool: Spool | undefined;
   #reader: SpoolReader | undefined;
   #length = 0;
-  /** Bytes of the memory that all bodies share. */
+  /** Bytes of the sender's share of the memory. */
   #taken = 0;
 
-  constructor(tap: Tap, limits: BodyLimits, failed: (error: unknown) => void) {
+  constructor(tap: Tap, limits: BodyLimits, sender: string, failed: (error: unknown) => void) {
     this.#tap = tap;
     this.#limits = limits;
+    this.#memory = limits.heldMemory.shareOf(sender);
+    this.#disk = limits.heldDisk.shareOf(sender);
     this.#failed = failed;
   }
 
@@ -76,13 +80,13 @@ export class KeptBytes {
 
   #fitsInMemory(more: number): boolean {
     if (this.#spool !== undefined || this.#length > this.#limits.memoryBytes) return false;
-    if (!this.#limits.heldMemory.take(more)) return false;
+    if (!this.#memory.take(more)) return false;
     this.#taken += more;
     return true;
   }
 
   #giveBack(): void {
-    this.#limits.heldMemory.give(this.#taken);
+    this.#memory.give(this.#taken);
     this.#taken = 0;
   }
 
@@ -91,12 +95,8 @@ export class KeptBytes {
       // Many small bodies would each wait for a large batch, in memory.
       const isLarge = this.#length > this.#limits.memoryBytes;
       const events = { room: () => this.#tap.pull(), failed: this.#failed };
-      this.#spool = new Spool(
-        this.#limits.spoolDirectory,
-        events,
-        this.#limits.heldMemory,
-        isLarge ? largeBatch : smallBatch,
-      );
+      const shares = { memory: this.#memory, disk: this.#disk };
+      this.#spool = new Spool(this.#limits.spoolDirectory, events, shares, isLarge ? largeBatch : smallBatch);
       this.#giveBack();
       for (const page of this.#pages.take()) this.#spool.append(page);
     }

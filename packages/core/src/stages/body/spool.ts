@@ -2,8 +2,9 @@ import { ConfigError } from '@countersign/common';
 import { randomUUID } from 'node:crypto';
 import { accessSync, constants, statSync } from 'node:fs';
 import { type FileHandle, open, rm, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { HeldMemory } from '../../model/request-body.js';
+import type { Share } from '../../model/request-body.js';
 import { Pages, withoutFirst } from './pages.js';
 
 /** Most bytes that wait to be written, before the sender is paused. */
@@ -31,10 +32,16 @@ async function inTurn<Result>(use: () => Promise<Result>): Promise<Result> {
   }
 }
 
+/** What the sender of a body may take of the memory and of the disk. */
+interface SpoolShares {
+  readonly memory: Share;
+  readonly disk: Share;
+}
+
 interface SpoolEvents {
   /** The queue has room again. */
   readonly room: () => void;
-  /** The file cannot be created or written. */
+  /** The file cannot be created or written, or its sender has no room left for it. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -42,29 +49,37 @@ interface SpoolEvents {
 export class Spool {
   readonly #directory: string;
   readonly #events: SpoolEvents;
-  readonly #memory: HeldMemory;
+  readonly #shares: SpoolShares;
   readonly #batchBytes: number;
   readonly #queue = new Pages();
-  /** Bytes of the queue, and of the write under way, in the memory that all bodies share. */
+  /** Bytes of the queue, and of the write under way, in the sender's share of the memory. */
   #taken = 0;
+  /** Bytes of the sender's share of the disk. */
+  #onDisk = 0;
   /** Whether the sender was told to wait. */
   #waits = false;
   #file: NamelessFile | undefined;
   #writing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(directory: string, events: SpoolEvents, memory: HeldMemory, batchBytes: number = largeBatch) {
+  constructor(directory: string, events: SpoolEvents, shares: SpoolShares, batchBytes: number = largeBatch) {
     this.#directory = directory;
     this.#events = events;
-    this.#memory = memory;
+    this.#shares = shares;
     this.#batchBytes = batchBytes;
   }
 
   /** Returns false when the sender must wait for `room`. */
   append(bytes: Buffer): boolean {
     if (this.#closed) return false;
+    if (!this.#shares.disk.take(bytes.length)) {
+      this.close();
+      this.#events.failed(noRoom);
+      return false;
+    }
+    this.#onDisk += bytes.length;
     this.#queue.adopt(bytes);
-    const hasMemory = this.#memory.take(bytes.length);
+    const hasMemory = this.#shares.memory.take(bytes.length);
     if (hasMemory) this.#taken += bytes.length;
     this.#waits = this.#queue.length >= (hasMemory ? queueBytes : smallBatch);
     if (this.#queue.length >= this.#leastBytes(this.#batchBytes)) this.#writing ??= this.#writeQueue(this.#batchBytes);
@@ -104,7 +119,7 @@ export class Spool {
 
   #give(bytes: number): void {
     this.#taken -= bytes;
-    this.#memory.give(bytes);
+    this.#shares.memory.give(bytes);
   }
 
   /** Writes while at least `leastBytes` are queued. */
@@ -137,8 +152,12 @@ export class Spool {
     // A failed close leaves nothing to do.
     await file?.handle.close().catch(() => {});
     if (file?.name !== undefined) await rm(file.name, { force: true }).catch(() => {});
+    this.#shares.disk.give(this.#onDisk);
+    this.#onDisk = 0;
   }
 }
+
+const noRoom = 'the held bodies of this sender take all the disk space that it may have';
 
 interface NamelessFile {
   readonly handle: FileHandle;
@@ -166,16 +185,30 @@ async function writeAll(handle: FileHandle, pages: readonly Buffer[]): Promise<v
   }
 }
 
-/** @throws ConfigError if files cannot be made there. */
-export function readSpoolDirectory(directory: string | undefined): string | undefined {
-  if (directory === undefined) return undefined;
+/**
+ * Where bodies are spooled. Checked at the start, because nothing needs the folder before the first large body.
+ *
+ * @throws ConfigError if files cannot be made there.
+ */
+export function readSpoolDirectory(
+  given: string | undefined,
+  { maxBodyBytes }: { readonly maxBodyBytes?: number },
+): string {
+  const directory = given ?? tmpdir();
+  // A guard that accepts no body needs no folder.
+  if ((given === undefined && maxBodyBytes === 0) || isWritable(directory)) return resolve(directory);
+  throw new ConfigError(
+    given === undefined
+      ? `createGuard: files cannot be made in the system's temporary directory, ${directory}, where large bodies are held. Make it writable, or name another folder as 'spoolDirectory'.`
+      : `createGuard: 'spoolDirectory' must be a directory that can be written: ${directory}.`,
+  );
+}
+
+function isWritable(directory: string): boolean {
   try {
-    if (statSync(directory).isDirectory()) {
-      accessSync(directory, constants.W_OK);
-      return resolve(directory);
-    }
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return statSync(directory).isDirectory();
   } catch {
-    // Said below.
+    return false;
   }
-  throw new ConfigError(`createGuard: 'spoolDirectory' must be a directory that can be written: ${directory}.`);
 }

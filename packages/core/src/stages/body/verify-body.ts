@@ -9,11 +9,13 @@ import type { Covers } from '../possession/possession.js';
 /**
  * Accepts the body only if every supported digest of a *covered* Content-Digest (RFC 9530) verifies over the bytes on the
  * wire. Without `covers` no body is bound to its sender (RFC 9449 §11.7); a digest that it states anyway must match.
+ * `sender` is who takes the room that the body needs.
  */
 export function verifyBody(
   request: IndexedRequest,
   covers: Covers | undefined,
   limits: BodyLimits,
+  sender: string,
 ): Awaitable<Refusal | undefined> {
   const { fields, body } = request;
   if (covers !== undefined && uncovered(fields, covers, 'content-encoding')) return notCovered('content-encoding');
@@ -22,7 +24,7 @@ export function verifyBody(
   if (unbound !== undefined && announcesBytes(fields)) return unbound;
   const expected = expectedDigests(fields);
   if (!(expected instanceof Map)) return expected;
-  const accepting = body.accept(unbound === undefined ? limits : { ...limits, maxBytes: 0 }, expected);
+  const accepting = body.accept(unbound === undefined ? limits : { ...limits, maxBytes: 0 }, expected, sender);
   return andThen(accepting, (failure) => {
     if (failure === undefined) return undefined;
     return unbound !== undefined && failure.code === 'body_too_large' ? unbound : refusal(failure.code, failure.detail);

@@ -2,14 +2,19 @@ import { readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
-import { HeldMemory } from '../../../src/model/request-body.js';
+import { describe, expect, it, vi } from 'vitest';
+import { patiently } from '../../../../../test/support/patiently.js';
+import { type Share, SharedRoom } from '../../../src/model/request-body.js';
 import { Spool } from '../../../src/stages/body/spool.js';
 import { Deferred } from '../../deferred.js';
 import { expectNothingLeft, openFiles, spoolFolder } from './spools.js';
 
 const ignore = { room: () => {}, failed: () => {} };
-const memory = () => new HeldMemory(2 ** 30);
+
+/** The shares of one sender, who may have that much. */
+function shares({ memory = 2 ** 30, disk = 2 ** 30 } = {}): { memory: Share; disk: Share } {
+  return { memory: new SharedRoom(2 * memory).shareOf('a'), disk: new SharedRoom(2 * disk).shareOf('a') };
+}
 
 async function readAll(spool: Spool): Promise<Buffer> {
   const blocks: Buffer[] = [];
@@ -24,7 +29,7 @@ async function readAll(spool: Spool): Promise<Buffer> {
 describe('a spool', () => {
   it('returns the bytes in order, any number of times', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore, memory());
+    const spool = new Spool(folder, ignore, shares());
     const whole = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251));
     for (let at = 0; at < whole.length; at += 700) spool.append(whole.subarray(at, at + 700));
     await spool.written();
@@ -38,7 +43,7 @@ describe('a spool', () => {
 
   it('has no name once a byte is in it, and belongs to this user alone [G4]', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore, memory());
+    const spool = new Spool(folder, ignore, shares());
     spool.append(Buffer.alloc(100));
     await spool.written();
     expect(readdirSync(folder)).toEqual([]);
@@ -50,9 +55,10 @@ describe('a spool', () => {
   });
 
   it('takes what waits for the disk from the memory that all bodies share, and gives it back [G4]', async () => {
-    const shared = new HeldMemory(100_000);
+    const own = shares({ memory: 100_000 });
+    const shared = own.memory;
     const room = new Deferred();
-    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, shared);
+    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, own);
     expect(spool.append(Buffer.alloc(90_000))).toBe(true);
     expect(shared.take(20_000)).toBe(false);
     // Without room the sender waits, and is told of it although no large batch has come.
@@ -66,8 +72,25 @@ describe('a spool', () => {
     expect(shared.take(100_000)).toBe(true);
   });
 
+  it('takes what its file takes from the room on disk, and gives it back when the file is gone [G4]', async () => {
+    const folder = spoolFolder();
+    const own = shares({ disk: 100_000 });
+    const failures: unknown[] = [];
+    const spool = new Spool(folder, { ...ignore, failed: (error) => void failures.push(error) }, own);
+    spool.append(Buffer.alloc(90_000));
+    await spool.written();
+    expect(own.disk.take(10_001)).toBe(false);
+    expect(spool.append(Buffer.alloc(20_000))).toBe(false);
+    expect(failures).toEqual([expect.stringContaining('all the disk space that it may have')]);
+    expect(spool.append(Buffer.alloc(1))).toBe(false);
+    await expectNothingLeft(folder);
+    await vi.waitFor(() => expect(own.disk.take(100_000)).toBe(true), patiently);
+    expect(own.memory.take(2 ** 30)).toBe(true);
+    expect(failures).toHaveLength(1);
+  });
+
   it('uses the disk in turn with all others, and all of them are written [G4]', async () => {
-    const spools = Array.from({ length: 20 }, () => new Spool(spoolFolder(), ignore, memory()));
+    const spools = Array.from({ length: 20 }, () => new Spool(spoolFolder(), ignore, shares()));
     for (const spool of spools) spool.append(Buffer.alloc(300_000, 7));
     await Promise.all(spools.map((spool) => spool.written()));
     for (const spool of spools) expect((await spool.read(299_999, 10)).toString()).toBe('\u0007');
@@ -77,7 +100,7 @@ describe('a spool', () => {
   it('tells of room only after append() has returned, so that one write at a time is under way', async () => {
     let appending = false;
     const during: boolean[] = [];
-    const spool = new Spool(spoolFolder(), { ...ignore, room: () => during.push(appending) }, memory());
+    const spool = new Spool(spoolFolder(), { ...ignore, room: () => during.push(appending) }, shares());
     for (let batch = 0; batch < 2; batch += 1) {
       appending = true;
       spool.append(Buffer.alloc(256 * 1024));
@@ -90,7 +113,7 @@ describe('a spool', () => {
 
   it('applies backpressure while the disk is behind [G4]', async () => {
     const room = new Deferred();
-    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, memory());
+    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, shares());
     const answers = Array.from({ length: 5 }, () => spool.append(Buffer.alloc(128 * 1024)));
     expect(answers).toEqual([true, true, true, false, false]);
     await room.promise;
@@ -102,7 +125,7 @@ describe('a spool', () => {
 
   it('writes chunks together: a few bytes wait for more, or for the end', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore, memory());
+    const spool = new Spool(folder, ignore, shares());
     spool.append(Buffer.alloc(256 * 1024 - 1));
     await spool.written();
     spool.append(Buffer.alloc(100));
@@ -118,7 +141,7 @@ describe('a spool', () => {
     const spool = new Spool(
       join(tmpdir(), 'countersign-no-such-folder'),
       { ...ignore, failed: failed.resolve },
-      memory(),
+      shares(),
     );
     spool.append(Buffer.alloc(10));
     await spool.written();
@@ -131,7 +154,7 @@ describe('a spool', () => {
 
   it.each(['at once', 'while it is written', 'afterwards'])('leaves nothing behind when closed %s', async (when) => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore, memory());
+    const spool = new Spool(folder, ignore, shares());
     spool.append(Buffer.alloc(1_000_000));
     if (when === 'while it is written')
       while (openFiles(folder).length === 0 && process.platform === 'linux') await setImmediate();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../../test/support/patiently.js';
-import { type BodyFailure, HeldMemory, type RequestBody } from '../../../src/model/request-body.js';
+import { type BodyFailure, type RequestBody, SharedRoom } from '../../../src/model/request-body.js';
 import { Deferred } from '../../deferred.js';
 import { chunk, chunkedHead, lastChunk, RawClient, serve, post as undigested } from '../../adapter/raw-http.js';
 import { holdIncoming } from '../../../src/stages/body/incoming-body.js';
@@ -308,7 +308,8 @@ describe('nothing is left of a spooled body', () => {
 describe('bodies that wait together', () => {
   it('go to files when they have filled the memory that they share, and give it back [G4]', async () => {
     const folder = spoolFolder();
-    const heldMemory = new HeldMemory(250_000);
+    // One sender may have half.
+    const heldMemory = new SharedRoom(500_000);
     const shared = limits({ memoryBytes: 100_000, heldMemory, spoolDirectory: folder });
     await using server = await guarded({ limits: shared });
     const clients: RawClient[] = [];
@@ -327,7 +328,7 @@ describe('bodies that wait together', () => {
       client[Symbol.dispose]();
     }
     await expectNothingLeft(folder);
-    expect(heldMemory.take(250_000)).toBe(true);
+    expect(heldMemory.shareOf('').take(250_000)).toBe(true);
   });
 });
 
