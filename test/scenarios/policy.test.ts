@@ -1,6 +1,11 @@
-import { expect, it } from 'vitest';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cedarFromDirectory } from '@countersign/core';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { onEveryHost } from '../support/api.js';
-import { reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
+import { patiently } from '../support/patiently.js';
+import { policies, reviewer, reviewerId, runner, runnerId, schema, userId } from '../support/world.js';
 
 onEveryHost('A policy decision', (api) => {
   it('is 403 without a permit, with the caller and no policy in the record [D14]', async () => {
@@ -53,6 +58,22 @@ onEveryHost('A policy decision', (api) => {
     expect(records[0]?.detail).toContain('overflow');
     // A failed request does not affect the next.
     await api.accepts(merge('api'), 200);
+  });
+
+  it('obeys a forbid that is written to the folder of policies, without a restart [D6]', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'countersign-policies-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    writeFileSync(join(folder, 'world.cedar'), policies);
+    writeFileSync(join(folder, 'world.cedarschema'), schema);
+    const own = await api.variant({ start: { guard: { policy: await cedarFromDirectory(folder) } } });
+    const read = () => own.signed({ target: '/invoices' });
+    await own.accepts(read(), 200);
+    const forbid = '@id("freeze") forbid(principal, action == Action::"invoice.read", resource);';
+    writeFileSync(join(folder, '.freeze'), forbid);
+    renameSync(join(folder, '.freeze'), join(folder, 'freeze.cedar'));
+    await vi.waitFor(async () => expect((await own.send(read())).status).toBe(403), patiently);
+    const { records } = await own.denies(read(), 403, 'policy_denied');
+    expect(records[0]).toMatchObject({ policies: ['freeze.cedar#freeze'] });
   });
 
   it('denies HEAD like GET [D7]', async () => {

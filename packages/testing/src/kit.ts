@@ -108,7 +108,7 @@ export async function testKit(options: TestKitOptions): Promise<TestKit> {
   const issuer = createIssuer(origin, clock);
   const troubles: string[] = [];
   const { approvals, queue } = testApprovals(clock, outages);
-  const engine = typeof policy === 'string' ? await cedarFromDirectory(policy) : policy;
+  const engine = typeof policy === 'string' ? await cedarFromDirectory(policy, { watch: false }) : policy;
 
   const guard = await createGuard({
     ...more,

@@ -65,6 +65,9 @@ export class LiveFiles {
   /** Settles a second after the last load: a set that changes all the time must not be parsed all the time. */
   #pause: Promise<void> | undefined;
   #isCheckQueued = false;
+  /** Explicit reloads that wait for their turn. They read by themselves, so a check before them ends without waiting. */
+  #waitingReloads = 0;
+  #endWait = (): void => undefined;
   #closed = false;
   #stopFollowing = (): void => undefined;
 
@@ -81,9 +84,12 @@ export class LiveFiles {
     return files;
   }
 
-  /** Reads the set and puts it in force, whether it changed or not. */
+  /** Reads the set and puts it in force, whether it changed or not. Keeps the process alive meanwhile. */
   async reload(): Promise<ReloadResult> {
+    this.#waitingReloads += 1;
+    this.#endWait();
     return await this.#inTurn(async () => {
+      this.#waitingReloads -= 1;
       const reading = await this.#read();
       const isOld = reading.ok && this.#clock() - reading.set.changedMs >= SETTLE_MILLISECONDS;
       const result = isOld || !reading.ok ? await this.#apply(reading) : await this.#settle(reading);
@@ -111,8 +117,8 @@ export class LiveFiles {
   }
 
   async #check(): Promise<ReloadResult | undefined> {
-    await this.#pause;
-    if (this.#closed) return undefined;
+    if (this.#pause !== undefined) await this.#wait(this.#pause);
+    if (this.#isObsolete) return undefined;
     const first = await this.#read();
     if (first.fingerprint === this.#seen) return this.#lastingTrouble();
     return await this.#settle(first, { following: true });
@@ -124,8 +130,9 @@ export class LiveFiles {
     for (let count = 0; count < MAX_READINGS; count++) {
       if (this.#parts.isWholeOrWrong === true && (await this.#isLoaded(last))) return { ok: true };
       const isImpatient = following && count >= IMPATIENT_AFTER;
-      await passing(isImpatient ? SETTLE_MILLISECONDS / 4 : SETTLE_MILLISECONDS, following);
-      if (following && this.#closed) return undefined;
+      const settling = passing(isImpatient ? SETTLE_MILLISECONDS / 4 : SETTLE_MILLISECONDS, following);
+      await (following ? this.#wait(settling) : settling);
+      if (following && this.#isObsolete) return undefined;
       const next = await this.#read();
       if (next.fingerprint === last.fingerprint) {
         return following && next.fingerprint === this.#seen ? this.#lastingTrouble() : await this.#apply(next);
@@ -135,6 +142,20 @@ export class LiveFiles {
     const wasUnreadable = this.#seen === UNREADABLE;
     this.#seen = UNREADABLE;
     return following && wasUnreadable ? this.#lastingTrouble() : this.#failed('the files change all the time.');
+  }
+
+  /** Whether a check that waited need not go on. */
+  get #isObsolete(): boolean {
+    return this.#closed || this.#waitingReloads > 0;
+  }
+
+  /** Waits for a time, but not while an explicit reload is waiting. */
+  async #wait(time: Promise<void>): Promise<void> {
+    if (this.#waitingReloads > 0) return;
+    const ended = new Promise<void>((resolve) => {
+      this.#endWait = resolve;
+    });
+    await Promise.race([time, ended]);
   }
 
   async #apply(reading: Reading): Promise<ReloadResult> {

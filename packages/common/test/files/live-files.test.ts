@@ -310,6 +310,21 @@ describe('reload()', () => {
     expect(disk.loaded).toEqual(['first', 'third', 'third']);
   });
 
+  it('does not wait behind a check of the changes, which then leaves them to it', async () => {
+    const disk = new Disk();
+    const files = await disk.follow();
+    disk.content = setOf('second');
+    // The poll has read the change, and waits for it to settle. No time passes from here on.
+    await seconds(1.5);
+    expect(disk.loaded).toEqual(['first']);
+    expect(await files.reload()).toEqual({ ok: true });
+    expect(disk.loaded).toEqual(['first', 'second']);
+    disk.content = setOf('third');
+    await seconds(4);
+    expect(disk.loaded).toEqual(['first', 'second', 'third']);
+    expect(disk.told).toEqual([{ ok: true }]);
+  });
+
   it('says why the set before stays', async () => {
     const disk = new Disk();
     const files = await disk.open();

@@ -13,9 +13,9 @@ import { readFolder, sourceOf } from './load/folder.js';
 import { MANIFEST } from './load/manifest.js';
 
 export interface CedarFromDirectoryOptions {
-  /** Whether to watch the folder and reload on changes. Default false: only `reload()` does. */
+  /** Whether to follow changes of the folder. Default true. False: only `reload()` puts a change in force. */
   readonly watch?: boolean;
-  /** Called after every reload that watching caused. Default: a process warning if a reload failed. */
+  /** Called after every reload that following caused. Default: a process warning if a reload failed. */
   readonly onReload?: (result: ReloadResult) => unknown;
   /**
    * Interval in seconds at which the folder is also polled, as network file systems and some container mounts send no
@@ -26,7 +26,7 @@ export interface CedarFromDirectoryOptions {
 
 /** An engine whose policies come from a folder. */
 export interface CedarDirectory extends CedarEngine {
-  /** Reloads the folder atomically: on any problem the old policies remain in force. */
+  /** Reloads the folder atomically and now: on any problem the old policies remain in force. */
   reload(): Promise<ReloadResult>;
   close(): void;
 }
@@ -36,6 +36,9 @@ export interface CedarDirectory extends CedarEngine {
  * `file.cedar#id` by its `@id`, or by its position in the file, from 0. An optional `entities.json` lists the parents and
  * attributes of roles, users and groups: `[{ type, id, parents, attributes }]`.
  *
+ * Changes of the folder take effect without a restart, once nothing in it has changed for a second; a set that is wrong
+ * changes nothing and is reported to `onReload`. Following does not keep the process alive.
+ *
  * Waits up to a second if a file changed during the last second, as it may be incomplete. If the folder has a
  * `SHA256SUMS` file, in the format of `sha256sum`, it must list exactly the files that are read. Any other file is
  * refused, except notes (`*.md`, `README…`, `LICENSE…`), `*.yaml`, `cases.json`, `*.rego`, `*.wasm` and names that begin with a dot.
@@ -44,7 +47,7 @@ export interface CedarDirectory extends CedarEngine {
  * validate, or reuses an `@id`.
  *
  * @example
- * const policy = await cedarFromDirectory('policies', { watch: true });
+ * const policy = await cedarFromDirectory('policies');
  */
 export async function cedarFromDirectory(
   path: string,
@@ -55,7 +58,7 @@ export async function cedarFromDirectory(
     throw new ConfigError("cedarFromDirectory: name the folder, like 'policies'.");
   const owner = `cedarFromDirectory('${path}')`;
   checkOptionNames(owner, options, ['watch', 'onReload', 'pollSeconds']);
-  const { watch = false } = options;
+  const { watch = true } = options;
   if (typeof watch !== 'boolean') throw new ConfigError(`${owner}: 'watch' must be true or false.`);
   const { pollSeconds, onReload } = readFollowing(owner, 'policies', options);
   const directory = resolve(path);

@@ -113,7 +113,18 @@ describe('a folder that changes', () => {
     expect(engine.decide(merge).decision).toBe('deny');
   });
 
-  it('is reloaded when it is watched, and problems are reported [D6]', async () => {
+  it('is reloaded by reload() alone when it is not followed', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
+    const engine = await cedarFromDirectory(path, { watch: false });
+    await putFile(join(path, 'merge.cedar'), MERGE);
+    // Six seconds, and a poll comes every five.
+    for (let count = 0; count < 12; count++) await halfASecond();
+    expect(engine.decide(merge).decision).toBe('deny');
+    expect(await engine.reload()).toEqual({ ok: true });
+    expect(engine.decide(merge).decision).toBe('allow');
+  });
+
+  it('is reloaded when it changes, and problems are reported [D6]', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
     const told: ReloadResult[] = [];
     const notices = new EventEmitter();
@@ -122,7 +133,7 @@ describe('a folder that changes', () => {
       notices.emit('reload');
     };
     const next = (): Promise<unknown> => once(notices, 'reload');
-    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 0.05 });
+    const engine = await cedarFromDirectory(path, { onReload, pollSeconds: 0.05 });
     let reloaded = next();
     await putFile(join(path, 'merge.cedar'), MERGE);
     await hasten(reloaded);
@@ -193,7 +204,7 @@ describe('a folder that changes during a read', () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'freeze.cedar': FORBIDS, ...files });
     const told: ReloadResult[] = [];
     const onReload = (result: ReloadResult): void => void told.push(result);
-    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 0.5 });
+    const engine = await cedarFromDirectory(path, { onReload, pollSeconds: 0.5 });
     onTestFinished(() => engine.close());
     const nextReload = async (): Promise<ReloadResult> => {
       await hasten(vi.waitFor(() => expect(told).toHaveLength(1), patiently));
@@ -271,7 +282,7 @@ describe('a folder that changes during a read', () => {
     for (const file of ['drafts.cedar', 'freeze.cedar']) await symlink(`..data/${file}`, join(path, file));
     const told: ReloadResult[] = [];
     const onReload = (result: ReloadResult): void => void told.push(result);
-    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 3600 });
+    const engine = await cedarFromDirectory(path, { onReload, pollSeconds: 3600 });
     onTestFinished(() => engine.close());
     expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
     await release('..2026_11_26_09_00_00.2', {

@@ -1,9 +1,13 @@
 import { type CedarDirectory, cedarFromDirectory, ConfigError } from '@countersign/core';
 import { CliError } from '../../cli-error.js';
 
-/** @throws CliError if the folder cannot be loaded. */
+/** Loads the policies once: a command must not decide by two sets. @throws CliError if the folder cannot be loaded. */
 export async function loadPolicies(folder: string): Promise<CedarDirectory> {
-  return await withCliErrors(() => cedarFromDirectory(folder), `cedarFromDirectory('${folder}')`, folder);
+  return await withCliErrors(
+    () => cedarFromDirectory(folder, { watch: false }),
+    `cedarFromDirectory('${folder}')`,
+    folder,
+  );
 }
 
 /** Converts a ConfigError to a CliError, with the folder's name in place of the function that threw. */
