@@ -19,7 +19,7 @@ export function findSpire(): string | undefined {
   if (['spire-server', 'spire-agent'].every((program) => existsSync(join(built, program)))) return built;
   return reportMissing(
     'spire',
-    'SPIRE is missing: its tests are skipped. `pnpm test:spire` builds it (needs Go, 12 minutes).',
+    'SPIRE is missing: its tests are skipped. `pnpm test:spire` builds it (needs Go and a C compiler, 2 to 5 minutes).',
   );
 }
 
