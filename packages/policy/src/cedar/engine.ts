@@ -2,6 +2,7 @@ import type { PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { type ReloadResult, type Turns, yieldEvery } from '@countersign/common';
 import { type CedarDecision, decisionOf } from './decision.js';
 import { freshCedar } from './instance/instance.js';
+import { warmSoon } from './instance/warm.js';
 import { failed } from './evaluate/evaluation.js';
 import { LivePolicies } from './evaluate/live-policies.js';
 import type { Policy, PolicySet, PolicySetTexts } from './load/policy-set.js';
@@ -51,7 +52,9 @@ export async function createCedarEngine(
   source: CedarSource,
 ): Promise<{ readonly ok: true; readonly engine: CedarEngine } | { readonly ok: false; readonly problem: string }> {
   const loaded = await load(textsOf(source));
-  return loaded.ok ? { ok: true, engine: new Engine(loaded.live) } : loaded;
+  if (!loaded.ok) return loaded;
+  warmSoon();
+  return { ok: true, engine: new Engine(loaded.live) };
 }
 
 /** Losing the schema would turn validation off, so that a missing file must not be taken for a decision to do that. */
