@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAgent } from '@countersign/agent';
+import { createAgent, generateAgentKey } from '@countersign/agent';
 import { createAuthority, openSqlite } from '@countersign/authority';
 import { agentsFromAuthority, agentsFromObjects, combine } from '@countersign/core';
 import { expect, it, onTestFinished } from 'vitest';
@@ -46,7 +46,16 @@ async function workload(api: Api) {
   const issuers = [{ issuer: server.url, ...loopback, audience: 'https://api.acme.dev' }];
   const guarded = await api.variant({ start: { guard: { agents, issuers } } });
   const agent = await createAgent({ spiffe: { socket: spire.socket }, authority: server.url });
-  return { domain, authority, registered, guarded, agent, issuer: server.url, later: () => void (later += 16) };
+  return {
+    domain,
+    authority,
+    registered,
+    guarded,
+    agent,
+    issuer: server.url,
+    socket: spire.socket,
+    later: () => void (later += 16),
+  };
 }
 
 onEveryHost('A workload with a SPIFFE identity', (api) => {
@@ -76,6 +85,32 @@ onEveryHost('A workload with a SPIFFE identity', (api) => {
     await authority.agents.setStatus(workloadId, 'active');
     later();
     expect((await agent.fetch(`${guarded.url}/whoami`)).status).toBe(200);
+  });
+
+  it('is refused at once when its pattern is suspended at the authority, and those that come later get no token [C7]', async () => {
+    const { guarded, agent, authority, later, socket, issuer } = await workload(api);
+    expect((await agent.fetch(`${guarded.url}/whoami`)).status).toBe(200);
+    await authority.agents.setStatusByPattern('spiffe://example.org/agent/*', 'suspended');
+    later();
+    const response = await agent.fetch(`${guarded.url}/whoami`);
+    expect([response.status, await codeOf(response)]).toEqual([401, 'token_not_bound_to_agent']);
+    const again = await createAgent({ spiffe: { socket }, authority: issuer });
+    await expect(again.fetch(`${guarded.url}/whoami`)).rejects.toMatchObject({ code: 'token_refused' });
+  });
+
+  it('hands on to a registered agent offline: its token vouches for the key of its link', async () => {
+    const { guarded, agent, registered } = await workload(api);
+    const key = generateAgentKey();
+    registered.register({ id: 'agent-runner', jwk: key.publicJwk, capabilities: ['repo:read'] });
+    const runner = await createAgent({ id: 'agent-runner', key });
+    const bundle = await agent.delegate('agent-runner', { scope: 'repo:read' });
+    const response = await runner.accept(bundle).fetch(`${guarded.url}/whoami`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      actor: { id: 'agent-runner' },
+      subject: { id: workloadId },
+      scope: ['repo:read'],
+    });
   });
 
   it('is refused by an API whose own directory knows its SPIFFE ID with other keys [Q3]', async () => {

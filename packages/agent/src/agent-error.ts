@@ -7,7 +7,7 @@ import { CodedError } from '@countersign/common';
  * - `insecure_credential`: a token would cross the network over plain http.
  * - `credential_conflict`: a token or links were given twice, by `withToken` or `accept` and by a header.
  * - `delegation_impossible`: what was to be handed on cannot be: it is wider than what is held, over, or malformed.
- * - `bundle_invalid`: a bundle is not for this agent, malformed or expired.
+ * - `bundle_invalid`: a bundle is not for this agent, malformed or expired; or the agent is a workload, which uses `actFor`.
  * - `already_signed`: the headers carry a signature of someone else.
  * - `host_mismatch`: the `Host` header names another host than the URL.
  * - `token_refused`: the authority gives no token: the agent, the user or a rule does not allow it.

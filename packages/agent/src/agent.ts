@@ -1,6 +1,7 @@
 import { ConfigError, isPromise } from '@countersign/common';
 import { ownTokens, type TokenOptions, type UserToken, userTokens } from './authority/act-for.js';
 import type { HeldToken } from './authority/held-token.js';
+import { AgentError } from './agent-error.js';
 import type { ApprovalHandler, ApprovalOptions, ApprovalQuestion } from './approval-question.js';
 import { approvalEndpoint } from './authority/approval-endpoint.js';
 import { authorityClient } from './authority/authority-client.js';
@@ -57,7 +58,8 @@ export interface Agent extends Signer {
   /**
    * The same agent acting with what another agent handed on to it: `Agent-Delegation`, and the token if there is one,
    * are added to each request, and covered by the signature. Throws `AgentError` `bundle_invalid` if the bundle is not
-   * for this agent and key, malformed or expired. Whether its signatures count is for the API to say.
+   * for this agent and key, malformed or expired, or if the agent is a workload of SPIFFE, which takes tokens by `actFor`.
+   * Whether its signatures count is for the API to say.
    *
    * @example
    * const response = await agent.accept(JSON.parse(text)).fetch('https://api.acme.dev/repos/acme/api');
@@ -128,6 +130,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     actFor: async (user, given = {}) => await withHeld(userTokens(required('actFor', tokens), settings, user, given)),
     withOwnToken: async (given = {}) => await withHeld(ownTokens(required('withOwnToken', tokens), settings, given)),
     accept: (bundle) => {
+      // No directory of an API has its key, and with links a token vouches for the key of the first delegator only.
+      if (settings.workload !== undefined) {
+        throw new AgentError(
+          'bundle_invalid',
+          'accept: the key of a workload is known by its own token alone, so it cannot use what was handed on offline. Let the authority exchange the token of the other agent: agent.actFor(token).',
+        );
+      }
       const recipient = { id: settings.id, keyId: settings.key.keyId, now: settings.clock() / 1000 };
       const credentials = openBundle(bundle, recipient);
       return signer(() => credentials);

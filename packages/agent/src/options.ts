@@ -5,11 +5,13 @@ import {
   functionOption,
   guardDefaults,
   integerOption,
+  type JsonObject,
   secureUrl,
 } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
 import type { SigningKey } from '@countersign/signature';
 import type { ApprovalHandler } from './approval-question.js';
+import { discoverEarly } from './authority/metadata.js';
 import { openWorkload, type SpiffeIdentityOptions, type Workload } from './authority/workload.js';
 
 const owner = 'createAgent';
@@ -62,6 +64,8 @@ export type Settings = Required<Omit<AgentSettings, 'authority' | 'onApprovalReq
   /** Undefined: the agent proves itself with its key alone. */
   readonly workload: Workload | undefined;
   readonly authority: string | undefined;
+  /** Of the authority, if it was asked for early. It never rejects. */
+  readonly metadata?: Promise<JsonObject | undefined>;
   readonly onApprovalRequired: 'wait' | ApprovalHandler | undefined;
 };
 
@@ -92,8 +96,15 @@ export async function readOptions(options: AgentOptions): Promise<Settings> {
       "createAgent: with 'spiffe' the agent gets its id from the Workload API and makes its key itself: leave out 'id' and 'key', and name the 'authority' that gives it tokens.",
     );
   }
-  const workload = await openWorkload(options.spiffe, settings.authority);
-  return { ...settings, id: workload.id, key: workload.key, workload };
+  const failed = new AbortController();
+  const metadata = discoverEarly(settings.authority, settings, failed.signal);
+  try {
+    const workload = await openWorkload(options.spiffe, settings.authority);
+    return { ...settings, id: workload.id, key: workload.key, workload, metadata };
+  } catch (error) {
+    failed.abort();
+    throw error;
+  }
 }
 
 function readSettings(options: AgentOptions): Omit<Settings, 'id' | 'key' | 'workload'> {

@@ -42,7 +42,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   const signIn =
     users?.signIn === undefined ? undefined : await createOpenIdSignIn({ settings, options: users.signIn, now });
   const trail = settings.audit === undefined ? noTrail : startTrail({ store, sink: settings.audit, now, onTrouble });
-  const agents = createAgentRegistry(store, now, trail);
+  const agents = createAgentRegistry(store, now, trail, settings.spiffe?.workloads);
   const invitations = createInvitations(store, now, trail);
   const ledger = createLedger(store, now, trail);
   const keys = await openSigningKeys({
@@ -86,9 +86,8 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     settings.spiffe &&
     bundles &&
     createWorkloadAuthentication({
-      spiffe: settings.spiffe,
       bundles,
-      workloads: createWorkloads(store, agents, now),
+      workloads: createWorkloads({ store, agents, rules: settings.spiffe.workloads, now }),
       store,
       issuer,
       now,

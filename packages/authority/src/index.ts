@@ -9,7 +9,8 @@ export type {
   RegisteredKey,
 } from './agents/agent.js';
 export type { Invitation } from './agents/invitations.js';
-export type { AgentChange, AgentRegistry, NewStatus } from './agents/registry.js';
+export type { AgentChange, AgentRegistry } from './agents/registry.js';
+export type { NewStatus, StatusChanges } from './agents/status-changes.js';
 export type { Approval, ApprovalStatus, ApproverIdentity, Decision, Verdict } from './approvals/approval.js';
 export type { DecisionInput } from './approvals/decisions.js';
 export type { ApprovalQueue } from './approvals/queue.js';

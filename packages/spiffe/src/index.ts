@@ -1,5 +1,6 @@
+export { audienceForKey } from './audience-for-key.js';
 export { WorkloadApiError } from './grpc-call.js';
-export { readJwtSvid, type UnverifiedJwtSvid, type VerifiedJwtSvid } from './jwt-svid.js';
+export { type JwtSvidTerms, readJwtSvid, type UnverifiedJwtSvid, type VerifiedJwtSvid } from './jwt-svid.js';
 export { readSocketPath } from './socket-path.js';
 export { matchesSpiffeId, readSpiffeId, type SpiffeId, trustDomainOfPattern } from './spiffe-id.js';
 export {

@@ -7,16 +7,21 @@ import { readSpiffeId, type SpiffeId } from './spiffe-id.js';
 export interface VerifiedJwtSvid extends SpiffeId {
   /** Unix seconds. */
   readonly expiresAt: number;
+  /** Its `aud`: the one of the audiences asked for that it names. */
+  readonly audience: string;
+}
+
+export interface JwtSvidTerms {
+  /** What its `aud` must be, and nothing besides; or one of several spellings of it. */
+  readonly audience: string | readonly string[];
+  /** Unix seconds. */
+  readonly now: number;
 }
 
 /** A JWT-SVID that was read, and not verified. */
 export interface UnverifiedJwtSvid extends SpiffeId {
   readonly kid: string;
-  /** `now` is unix seconds. */
-  verify(
-    authorities: readonly JwtAuthority[],
-    terms: { readonly audience: string; readonly now: number },
-  ): Reading<VerifiedJwtSvid>;
+  verify(authorities: readonly JwtAuthority[], terms: JwtSvidTerms): Reading<VerifiedJwtSvid>;
 }
 
 const longestToken = 16_384;
@@ -86,22 +91,18 @@ function signatureVerifies(
   return verify(hash, input, { key, padding, ...(pss === true && { saltLength }) }, signature);
 }
 
-function checkClaims(
-  id: SpiffeId,
-  claims: JsonObject,
-  { audience, now }: { readonly audience: string; readonly now: number },
-): Reading<VerifiedJwtSvid> {
+function checkClaims(id: SpiffeId, claims: JsonObject, { audience, now }: JwtSvidTerms): Reading<VerifiedJwtSvid> {
   const [aud, exp, nbf, iat] = ['aud', 'exp', 'nbf', 'iat'].map((name) => member(claims, name));
   // Each of several audiences could send it on to the others.
-  if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
-    return failed('its aud is not this server alone');
-  }
+  const named: unknown = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud;
+  const accepted = [audience].flat().find((each) => each === named);
+  if (accepted === undefined) return failed('its aud is not this server alone');
   if (typeof exp !== 'number' || !(now < exp + clockSkewSeconds)) return failed('it has expired');
   for (const moment of [nbf, iat]) {
     if (moment === undefined) continue;
     if (typeof moment !== 'number' || !(moment <= now + clockSkewSeconds)) return failed('it does not count yet');
   }
-  return { ok: true, value: { ...id, expiresAt: exp } };
+  return { ok: true, value: { ...id, expiresAt: exp, audience: accepted } };
 }
 
 function readPart(text: string): JsonObject | undefined {

@@ -2,7 +2,7 @@ import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:cry
 import { describe, expect, it } from 'vitest';
 import { trustDomain } from '../../../test/support/trust-domain.js';
 import { readBundle } from '../src/bundle.js';
-import { readJwtSvid } from '../src/index.js';
+import { audienceForKey, readJwtSvid } from '../src/index.js';
 import { hasVectors, readVectors } from './vectors.js';
 
 const audience = 'https://id.acme.dev';
@@ -37,8 +37,20 @@ describe('a JWT-SVID', () => {
         trustDomain: 'example.org',
         path: '/agent/a',
         expiresAt: expect.any(Number),
+        audience,
       },
     });
+  });
+
+  it('says which of several audiences it is for', () => {
+    const either = (aud: string) => {
+      const read = readJwtSvid(domain.jwtSvid('/agent/a', aud));
+      const terms = { audience: [audienceForKey(audience, 'thumbprint'), audience], now };
+      return read.ok ? read.value.verify(authoritiesOf(domain.bundle()), terms) : read;
+    };
+    expect(either(audience)).toMatchObject({ value: { audience } });
+    expect(either(`${audience}#jkt=thumbprint`)).toMatchObject({ value: { audience: `${audience}#jkt=thumbprint` } });
+    expect(either(`${audience}#jkt=another`)).toMatchObject({ ok: false });
   });
 
   it('is verified with a bundle whose keys have the use jwt-svid, or none as at the Workload API', () => {

@@ -3,7 +3,8 @@ import { member } from '@countersign/common';
 import { AgentError } from '../agent-error.js';
 import type { ApprovalOptions, ApprovalQuestion } from '../approval-question.js';
 import { wait } from '../sign-anew.js';
-import { type AuthorityAnswer, type AuthorityClient, quoted, refusalIn, unavailable } from './authority-client.js';
+import { type AuthorityAnswer, type AuthorityClient, refusalIn } from './authority-client.js';
+import { quoted, unavailable } from './send.js';
 
 /** Asks people at an authority. */
 export interface ApprovalEndpoint {

@@ -1,39 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import {
-  boundString,
-  escapeUnprintable,
-  isJsonObject,
-  type JsonObject,
-  kindOf,
-  member,
-  parseStrictJson,
-  readBounded,
-  secureUrl,
-} from '@countersign/common';
-import { AgentError } from '../agent-error.js';
+import { type JsonObject, member, secureUrl } from '@countersign/common';
 import type { Settings } from '../options.js';
 import { type ClientProof, signJwt } from './client-proof.js';
+import { discover } from './metadata.js';
+import { quoted, type Received, send, unavailable } from './send.js';
 import { proveWorkload } from './workload.js';
 
-const timeoutMilliseconds = 10_000;
-const maxAnswerBytes = 65_536;
 const assertionSeconds = 60;
 /** Clocks that differ by less do not matter to an assertion. */
 const skewThatMatters = 5;
-const longestQuote = 300;
 
 /** What the authority answered, and when it was asked, in unix seconds by our clock. */
 export interface AuthorityAnswer {
   readonly status: number;
   readonly json: JsonObject;
   readonly asked: number;
-}
-
-interface Received {
-  readonly status: number;
-  readonly json: JsonObject;
-  /** The `Date` of the answer in unix seconds. */
-  readonly date: number | undefined;
 }
 
 /** An endpoint of the authority, as its metadata names it, and what follows its path. */
@@ -56,13 +37,17 @@ export function authorityClient(issuer: string, settings: Settings): AuthorityCl
 
   const now = (): number => Math.floor(settings.clock() / 1000);
 
+  async function metadata(): Promise<JsonObject> {
+    return (await settings.metadata) ?? (await discover(issuer, settings));
+  }
+
   async function addressOf({ name, suffix = '' }: AuthorityEndpoint): Promise<URL> {
-    known ??= discover(issuer, settings);
-    const metadata = await known.catch((error: unknown) => {
+    known ??= metadata();
+    const found = await known.catch((error: unknown) => {
       known = undefined;
       throw error;
     });
-    const read = secureUrl(member(metadata, name), settings.dangerouslyAllowHttp ? 'anywhere' : 'loopback');
+    const read = secureUrl(member(found, name), settings.dangerouslyAllowHttp ? 'anywhere' : 'loopback');
     if (!read.ok) throw unavailable(issuer, `its metadata has no ${name} with https`);
     read.url.pathname += suffix;
     return read.url;
@@ -96,50 +81,6 @@ export function authorityClient(issuer: string, settings: Settings): AuthorityCl
   };
 }
 
-/** The metadata of the authority (RFC 8414 §3; OpenID Connect Discovery §4). */
-async function discover(issuer: string, settings: Settings): Promise<JsonObject> {
-  const { origin, pathname } = new URL(issuer);
-  const path = pathname.replace(/\/$/, '');
-  const addresses = [
-    new URL(`/.well-known/oauth-authorization-server${path}`, origin),
-    new URL(`${path}/.well-known/openid-configuration`, origin),
-  ];
-  for (const address of addresses) {
-    const { status, json } = await send(settings, issuer, address, { method: 'GET' });
-    if (status !== 200) continue;
-    // Metadata of another issuer would send the assertion to another server.
-    if (member(json, 'issuer') !== issuer) throw unavailable(issuer, 'its metadata names another issuer');
-    return json;
-  }
-  throw unavailable(issuer, 'it has no metadata');
-}
-
-async function send(
-  settings: Settings,
-  issuer: string,
-  url: URL,
-  init: { readonly method: 'GET' | 'POST'; readonly body?: URLSearchParams; readonly headers?: ClientProof['headers'] },
-): Promise<Received> {
-  try {
-    const response = await settings.fetch(url.href, {
-      ...init,
-      headers: { accept: 'application/json', ...init.headers },
-      redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMilliseconds),
-    });
-    const bytes = await readBounded(response.body, maxAnswerBytes);
-    const read = bytes === undefined ? undefined : parseStrictJson(bytes);
-    const date = Date.parse(response.headers.get('date') ?? '');
-    return {
-      status: response.status,
-      json: read?.ok === true && isJsonObject(read.value) ? read.value : {},
-      date: Number.isNaN(date) ? undefined : date / 1000,
-    };
-  } catch (error) {
-    throw unavailable(issuer, `it does not answer (${kindOf(error)})`, error);
-  }
-}
-
 async function proveAgent(issuer: string, { id, key }: Settings, now: number): Promise<ClientProof> {
   const claims = { iss: id, sub: id, aud: issuer, iat: now, exp: now + assertionSeconds, jti: randomUUID() };
   const client_assertion = await signJwt(key, { alg: 'EdDSA', kid: key.keyId }, claims);
@@ -157,17 +98,4 @@ export function refusalIn({ status, json }: Pick<AuthorityAnswer, 'status' | 'js
   if (typeof error !== 'string' || status >= 500 || status === 429) return undefined;
   const description = member(json, 'error_description');
   return quoted([error, ...(typeof description === 'string' ? [description] : [])].join(': '));
-}
-
-/** The server chooses the text, and an error ends up in logs and terminals. */
-export function quoted(text: string): string {
-  return escapeUnprintable(boundString(text, longestQuote));
-}
-
-export function unavailable(issuer: string, why: string, cause?: unknown): AgentError {
-  return new AgentError(
-    'authority_unavailable',
-    `The authority ${issuer} cannot be used now: ${why}.`,
-    cause === undefined ? undefined : { cause },
-  );
 }

@@ -1,6 +1,7 @@
 import { member } from '@countersign/common';
 import { AgentError } from '../agent-error.js';
-import { type AuthorityAnswer, type AuthorityClient, refusalIn, unavailable } from './authority-client.js';
+import { type AuthorityAnswer, type AuthorityClient, refusalIn } from './authority-client.js';
+import { unavailable } from './send.js';
 
 /** A token, and when it was asked for. */
 export interface IssuedToken {

@@ -17,11 +17,13 @@ export interface Workload {
   readonly id: string;
   /** The key that the agent made for itself. */
   readonly key: AgentPrivateKey;
-  /** A JWT-SVID for the authority. The agent of SPIRE keeps it, and gives a new one in time. */
+  /** A JWT-SVID for the authority and the key. The agent of SPIRE keeps it, and gives a new one in time. */
   readonly svid: () => Promise<string>;
 }
 
 const longestQuote = 300;
+/** So long the JWT-SVID that said who the workload is serves for its first token too. */
+const firstSvidMilliseconds = 10_000;
 
 /**
  * Asks the Workload API who this workload is.
@@ -31,7 +33,7 @@ const longestQuote = 300;
 export async function openWorkload(options: SpiffeIdentityOptions, authority: string): Promise<Workload> {
   checkOptionNames("createAgent: 'spiffe'", options, ['socket', 'id']);
   // Here, because most agents need no HTTP/2.
-  const { fetchJwtSvid, readSocketPath, readSpiffeId } = await import('@countersign/spiffe');
+  const { audienceForKey, fetchJwtSvid, readSocketPath, readSpiffeId } = await import('@countersign/spiffe');
   const socket = readSocketPath("createAgent, 'spiffe'", options.socket);
   const wanted = options.id;
   if (wanted !== undefined && readSpiffeId(wanted) === undefined) {
@@ -39,20 +41,27 @@ export async function openWorkload(options: SpiffeIdentityOptions, authority: st
       "createAgent, 'spiffe': 'id' must be a SPIFFE ID, like 'spiffe://example.org/agent/reviewer'.",
     );
   }
+  const key = generateAgentKey();
+  // Of no use to whoever steals it without the key, which never leaves this process.
+  const audience = audienceForKey(authority, key.keyId);
   const ask = async (id: string | undefined): Promise<{ readonly id: string; readonly token: string }> => {
     try {
-      return await fetchJwtSvid(socket, { audience: authority, ...(id !== undefined && { id }) });
+      return await fetchJwtSvid(socket, { audience, ...(id !== undefined && { id }) });
     } catch (error) {
       throw unavailable(`the Workload API at ${socket} gives no identity (${messageOf(error)})`, error);
     }
   };
-  const { id } = await ask(wanted);
+  const first = await ask(wanted);
+  const { id } = first;
   if (!isIdentifier(id)) throw unavailable('a SPIFFE ID has at most 256 characters');
+  let unused: typeof first | undefined = first;
+  const until = performance.now() + firstSvidMilliseconds;
   return {
     id,
-    key: generateAgentKey(),
+    key,
     async svid() {
-      const svid = await ask(id);
+      const svid = (performance.now() < until ? unused : undefined) ?? (await ask(id));
+      unused = undefined;
       // Tokens and the key are those of one identity.
       if (svid.id === id) return svid.token;
       throw unavailable(`the Workload API gives the identity ${svid.id} now`);

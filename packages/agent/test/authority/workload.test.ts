@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
 import { trustDomain } from '../../../../test/support/trust-domain.js';
 import { fakeSpireAgent, fakeWorkloadApi, field } from '../../../../test/support/workload-api.js';
-import { AgentError, type AgentOptions, ConfigError, createAgent } from '../../src/index.js';
+import { AgentError, type AgentOptions, ConfigError, createAgent, generateAgentKey } from '../../src/index.js';
 import { payloadOf } from '../../src/jwt-payload.js';
 
 const domain = trustDomain();
@@ -70,7 +70,10 @@ describe('an agent with a SPIFFE identity', () => {
       client_id: agent.id,
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-spiffe',
     });
-    expect(payloadOf(String(form.get('client_assertion')))).toMatchObject({ sub: agent.id, aud: [url] });
+    expect(payloadOf(String(form.get('client_assertion')))).toMatchObject({
+      sub: agent.id,
+      aud: [`${url}#jkt=${agent.keyId}`],
+    });
     expect(payloadOf(dpop)).toMatchObject({ htm: 'POST', htu: `${url}/token` });
     await (await agent.actFor('user-token')).fetch(`${url}/api`);
     expect(forms.at(-1)?.form.get('subject_token')).toBe('user-token');
@@ -101,6 +104,42 @@ describe('an agent with a SPIFFE identity', () => {
     expect(forms.length).toBeGreaterThanOrEqual(1);
   });
 
+  it('asks the Workload API once for its id and its first token, and the authority for its metadata meanwhile', async () => {
+    const [{ url }, api] = await Promise.all([server(), spire()]);
+    const asked: string[] = [];
+    const counting: typeof fetch = async (input, init) => {
+      asked.push(new Request(input).url.replace(url, ''));
+      return await fetch(input, init);
+    };
+    const agent = await createAgent({ spiffe: { socket: api.socket }, authority: url, fetch: counting });
+    expect(asked).toEqual(['/.well-known/oauth-authorization-server']);
+    await agent.fetch(`${url}/api`);
+    expect(api.calls).toEqual(['FetchJWTSVID']);
+    expect(asked).toEqual(['/.well-known/oauth-authorization-server', '/token', '/api']);
+    await agent.actFor('user-token');
+    expect(api.calls).toHaveLength(2);
+  });
+
+  it('asks for the metadata again if the authority was down when it was created', async () => {
+    const [{ url }, { socket }] = await Promise.all([server(), spire()]);
+    let isDown = true;
+    const fetching: typeof fetch = async (input, init) => {
+      if (isDown) throw new TypeError('fetch failed');
+      return await fetch(input, init);
+    };
+    const agent = await createAgent({ spiffe: { socket }, authority: url, fetch: fetching });
+    isDown = false;
+    expect((await agent.fetch(`${url}/api`)).status).toBe(200);
+  });
+
+  it('cannot accept what another agent handed on offline', async () => {
+    const [{ url }, { socket }] = await Promise.all([server(), spire()]);
+    const agent = await createAgent({ spiffe: { socket }, authority: url });
+    const registered = await createAgent({ id: 'agent-b', key: generateAgentKey() });
+    const bundle = await registered.delegate(agent.id, { scope: 'repo:read', audience: 'https://api.acme.dev' });
+    expect(() => agent.accept(bundle)).toThrow('actFor');
+  });
+
   it('is not created while the Workload API is down, or does not know the workload', async () => {
     const api = await fakeWorkloadApi((call) => call.fail(7, 'no identity issued'));
     onTestFinished(() => api.close());
@@ -112,16 +151,19 @@ describe('an agent with a SPIFFE identity', () => {
   });
 
   it('gets no token once the Workload API gives it another identity', async () => {
-    const { url } = await server({ lifetime: 1 });
+    const { url } = await server();
     let path = '/agent/a';
+    let later = 0;
     const api = await fakeWorkloadApi((call) => {
       const token = domain.jwtSvid(path, url);
       call.send(field(1, Buffer.concat([field(1, domain.id(path)), field(2, token)])));
       call.end();
     });
     onTestFinished(() => api.close());
-    const agent = await createAgent({ spiffe: { socket: api.socket }, authority: url });
-    path = '/agent/b';
+    const clock = () => Date.now() + later;
+    const agent = await createAgent({ spiffe: { socket: api.socket }, authority: url, clock });
+    await agent.fetch(`${url}/api`);
+    [path, later] = ['/agent/b', 301_000];
     expect(await codeOf(agent.fetch(`${url}/api`))).toBe('identity_unavailable');
   });
 

@@ -40,6 +40,7 @@ function agentOf(row: Row, id: string): RegisteredAgent & { readonly keys: Regis
   const owner = optionalText(row, 'owner');
   const expiresAt = optionalNumber(row, 'expires_at');
   const name = optionalText(row, 'name');
+  const seenAt = optionalNumber(row, 'seen_at');
   return {
     id,
     ...(owner !== undefined && { owner }),
@@ -54,6 +55,7 @@ function agentOf(row: Row, id: string): RegisteredAgent & { readonly keys: Regis
     redirectUris: JSON.parse(textOf(row, 'redirect_uris')) as string[],
     keys: [],
     ...(numberOf(row, 'workload') === 1 && { workload: true as const }),
+    ...(seenAt !== undefined && { seenAt }),
     createdAt: numberOf(row, 'created_at'),
   };
 }

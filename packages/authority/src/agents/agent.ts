@@ -39,6 +39,8 @@ export interface RegisteredAgent {
   readonly keys: readonly RegisteredKey[];
   /** A workload that proves itself with SPIFFE. It has no keys here, and its facts are those of its rule. */
   readonly workload?: true;
+  /** Of a workload: unix seconds, to the hour, of its last token. It is forgotten a day later if it has no token then. */
+  readonly seenAt?: number;
   readonly createdAt: number;
 }
 

@@ -1,21 +1,21 @@
 import { AuthorityError } from '../authority-error.js';
-import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
-import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
+import { numberOf, required, type Row, sql, type Statement, type Store } from '../storage/store.js';
+import { noTrail, type Trail } from '../trail/trail.js';
 import type { AgentFacts, AgentStatus, NewAgent, NewKey, RegisteredAgent, RegisteredKey } from './agent.js';
-import { agentEvent, statusEvents } from './agent-event.js';
+import { agentEvent } from './agent-event.js';
 import { agentsOf, columnsOf } from './agent-rows.js';
 import { directoryChange } from './directory.js';
 import { endRegistration, insertAnotherKey, insertKey, lockAgent, mostCurrentKeys } from './key-changes.js';
 import { isAgentId, isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
-
-/** Statuses that an administrator can give to an agent. */
-export type NewStatus = Exclude<AgentStatus, 'pending'>;
+import { checkStatus, createStatusChanges, type StatusChanges } from './status-changes.js';
+import { factsOfWorkload, type WorkloadFacts } from './workload-rules.js';
+import { createWorkloadStops } from './workload-stops.js';
 
 /** Facts to change. */
 export type AgentChange = { readonly [Name in keyof AgentFacts]: AgentFacts[Name] | null };
 
 /** The agents and their keys. Every method is one atomic change; a refusal is an `AuthorityError`. */
-export interface AgentRegistry {
+export interface AgentRegistry extends StatusChanges {
   add(agent: NewAgent): Promise<RegisteredAgent>;
   get(id: string): Promise<RegisteredAgent | undefined>;
   list(filter?: { readonly tag?: string; readonly status?: AgentStatus }): Promise<readonly RegisteredAgent[]>;
@@ -23,10 +23,10 @@ export interface AgentRegistry {
   listPublished(): Promise<readonly RegisteredAgent[]>;
   /** Replaces the facts that are given, and keeps the others. Null takes a fact away. */
   update(id: string, facts: AgentChange): Promise<RegisteredAgent>;
-  /** `by`: who does it, for the audit log. Default: an administrator. */
-  setStatus(id: string, status: NewStatus, by?: TrailEvent['event']['by']): Promise<RegisteredAgent>;
-  /** The same for all agents with a tag; the ids of those that were not revoked before. */
-  setStatusByTag(tag: string, status: NewStatus): Promise<readonly string[]>;
+  /** Which workloads of SPIFFE are kept out if they come: patterns like `spiffe://example.org/ci/*`, and `tag ci`. */
+  listStops(): Promise<readonly string[]>;
+  /** Whether a name is that of an agent, or of a workload that may come. */
+  isName(id: string): Promise<boolean>;
   /**
    * Adds a key. With `overlapSeconds`, all other keys of the agent stop to count so many seconds from now. It ends the
    * registration access token, as each change of keys by an administrator does.
@@ -39,10 +39,14 @@ export interface AgentRegistry {
 /** So long an ended key is listed. Its row stays for ever, but the readers of agents must not pay for all that ever ended. */
 const listedAfterEndSeconds = 3600;
 const longestOverlapSeconds = 30 * 86_400;
-const statuses: readonly string[] = ['active', 'suspended', 'revoked'] satisfies readonly NewStatus[];
 
-/** `now` gives unix seconds. */
-export function createAgentRegistry(store: Store, now: () => number, trail: Trail = noTrail): AgentRegistry {
+/** `now` gives unix seconds; `rules` say which workloads of SPIFFE may be agents. */
+export function createAgentRegistry(
+  store: Store,
+  now: () => number,
+  trail: Trail = noTrail,
+  rules: readonly WorkloadFacts[] = [],
+): AgentRegistry {
   const happened = (...about: Parameters<typeof agentEvent>) => [
     directoryChange(),
     ...trail.record(agentEvent(...about)),
@@ -65,8 +69,20 @@ export function createAgentRegistry(store: Store, now: () => number, trail: Trai
     return agent;
   }
 
+  const changes = createStatusChanges({ store, trail, rules, now, known });
+
   return {
+    ...changes,
     get,
+
+    async setStatus(id, status, by) {
+      checkId(id);
+      return await changes.setStatus(id, status, by);
+    },
+
+    listStops: () => createWorkloadStops(store).list(),
+
+    isName: async (id) => (await get(id)) !== undefined || factsOfWorkload(rules, id) !== undefined,
 
     async add(input) {
       const { statements, id } = insertAgent(input, now());
@@ -91,29 +107,6 @@ export function createAgentRegistry(store: Store, now: () => number, trail: Trai
       const agent = await known(id);
       if (done !== undefined) return agent;
       throw new AuthorityError('agent_invalid', `'${id}' is a workload of SPIFFE: its facts are those of its rule`);
-    },
-
-    async setStatus(id, status, by) {
-      checkId(id);
-      checkStatus(status);
-      const change = sql`
-        UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`;
-      const done = await store.batch([required(change), ...happened(statusEvents[status], id, undefined, by)]);
-      const agent = await known(id);
-      if (done === undefined && status !== 'revoked') {
-        throw new AuthorityError('status_conflict', `agent '${id}' is revoked, which is final`);
-      }
-      return agent;
-    },
-
-    async setStatusByTag(tag, status) {
-      checkStatus(status);
-      if (!isTag(tag)) throw new AuthorityError('agent_invalid', 'that is no tag');
-      const change = sql`
-        UPDATE countersign_agents SET status = ${status} WHERE tags LIKE ${`% ${tag} %`} AND status <> 'revoked' RETURNING id`;
-      const { actor: _actor, ...event } = agentEvent(statusEvents[status], `tag ${tag}`, `all with the tag ${tag}`);
-      const [rows = []] = (await store.batch([required(change), directoryChange(), ...trail.record(event)])) ?? [];
-      return rows.map((row) => textOf(row, 'id')).toSorted();
     },
 
     async addKey(id, input, { overlapSeconds } = {}) {
@@ -225,11 +218,6 @@ function checkId(id: unknown): void {
 
 function agentUnknown(id: string): AuthorityError {
   return new AuthorityError('agent_unknown', `there is no agent '${id}'`);
-}
-
-function checkStatus(status: unknown): void {
-  if (typeof status === 'string' && statuses.includes(status)) return;
-  throw new AuthorityError('agent_invalid', `a status is one of ${statuses.join(', ')}`);
 }
 
 function readOverlap(seconds: unknown): number {

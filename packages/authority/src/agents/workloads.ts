@@ -4,37 +4,68 @@ import type { RegisteredAgent } from './agent.js';
 import { columnsOf } from './agent-rows.js';
 import type { ReadFacts } from './read-agent.js';
 import type { AgentRegistry } from './registry.js';
+import { factsOfWorkload, type WorkloadFacts } from './workload-rules.js';
+import { createWorkloadStops } from './workload-stops.js';
 
 /** Workloads that prove themselves with SPIFFE, as agents. */
 export interface Workloads {
   /**
-   * The agent of a workload, with the facts of its rule. It is created when the workload comes first.
+   * The agent of a workload, with the facts of its rule. It is created when the workload comes first. Undefined: no rule
+   * names it, or it is kept out by a pattern or a tag.
    *
    * @throws AuthorityError `agent_exists` if an agent with registered keys has the name.
    */
-  agentOf(id: string, facts: ReadFacts): Promise<RegisteredAgent>;
+  agentOf(id: string): Promise<RegisteredAgent | undefined>;
   /** Whether the key belongs to a registered agent, also one that does not count any more. */
   isRegisteredKey(thumbprint: string): Promise<boolean>;
 }
 
-export function createWorkloads(store: Store, agents: AgentRegistry, now: () => number): Workloads {
+interface WorkloadStore {
+  readonly store: Store;
+  readonly agents: AgentRegistry;
+  readonly rules: readonly WorkloadFacts[];
+  readonly now: () => number;
+}
+
+/** That a workload comes is written so often, at most. */
+const seenSeconds = 3600;
+
+export function createWorkloads({ store, agents, rules, now }: WorkloadStore): Workloads {
+  const stops = createWorkloadStops(store);
+
+  async function create(id: string, facts: ReadFacts): Promise<RegisteredAgent | undefined> {
+    if (await stops.covers(id, facts.tags)) return undefined;
+    const { owner, capabilities, roles, tags, name, redirect_uris, expires_at } = columnsOf(facts);
+    const created = await store.run(sql`
+      INSERT INTO countersign_agents
+        (id, owner, capabilities, roles, tags, status, name, redirect_uris, expires_at, created_at, workload, seen_at)
+      VALUES (${id}, ${owner}, ${capabilities}, ${roles}, ${tags}, 'active', ${name}, ${redirect_uris}, ${expires_at},
+        ${now()}, 1, ${now()})
+      ON CONFLICT (id) DO NOTHING RETURNING id`);
+    // A stop that came meanwhile did not see the row.
+    if (created.length > 0 && (await stops.covers(id, facts.tags))) await agents.setStatus(id, 'suspended');
+    return claimed(id, await agents.get(id));
+  }
+
+  /** False: it was deleted meanwhile, because it had not come for long. */
+  async function update(id: string, facts: ReadFacts): Promise<boolean> {
+    const { owner, capabilities, roles, tags, name, redirect_uris, expires_at } = columnsOf(facts);
+    const updated = await store.run(sql`
+      UPDATE countersign_agents SET owner = ${owner}, capabilities = ${capabilities}, roles = ${roles}, tags = ${tags},
+        name = ${name}, redirect_uris = ${redirect_uris}, expires_at = ${expires_at}, seen_at = ${now()}
+      WHERE id = ${id} AND workload = 1 RETURNING id`);
+    return updated.length > 0;
+  }
+
   return {
-    async agentOf(id, facts) {
-      const known = await agents.get(id);
-      if (known !== undefined && hasFacts(known, facts)) return known;
-      const { owner, capabilities, roles, tags, name, redirect_uris, expires_at } = columnsOf(facts);
-      await store.run(sql`
-        INSERT INTO countersign_agents
-          (id, owner, capabilities, roles, tags, status, name, redirect_uris, expires_at, created_at, workload)
-        VALUES (${id}, ${owner}, ${capabilities}, ${roles}, ${tags}, 'active', ${name}, ${redirect_uris}, ${expires_at},
-          ${now()}, 1)
-        ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, capabilities = excluded.capabilities,
-          roles = excluded.roles, tags = excluded.tags, name = excluded.name, redirect_uris = excluded.redirect_uris,
-          expires_at = excluded.expires_at
-        WHERE countersign_agents.workload = 1`);
-      const agent = await agents.get(id);
-      if (agent?.workload === true) return agent;
-      throw new AuthorityError('agent_exists', `'${id}' is registered with keys, so no workload can claim it`);
+    async agentOf(id) {
+      const facts = factsOfWorkload(rules, id);
+      if (facts === undefined) return undefined;
+      const agent = claimed(id, await agents.get(id));
+      if (agent === undefined) return await create(id, facts);
+      // Most tokens change nothing, and then nothing is written.
+      if (hasFacts(agent, facts) && now() - (agent.seenAt ?? 0) < seenSeconds) return agent;
+      return (await update(id, facts)) ? claimed(id, await agents.get(id)) : await create(id, facts);
     },
 
     async isRegisteredKey(thumbprint) {
@@ -44,7 +75,12 @@ export function createWorkloads(store: Store, agents: AgentRegistry, now: () => 
   };
 }
 
-/** Most tokens change nothing, and then nothing is written. */
+/** @throws AuthorityError `agent_exists`. */
+function claimed(id: string, agent: RegisteredAgent | undefined): RegisteredAgent | undefined {
+  if (agent === undefined || agent.workload === true) return agent;
+  throw new AuthorityError('agent_exists', `'${id}' is registered with keys, so no workload can claim it`);
+}
+
 function hasFacts(agent: RegisteredAgent, facts: ReadFacts): boolean {
-  return agent.workload === true && JSON.stringify(columnsOf(agent)) === JSON.stringify(columnsOf(facts));
+  return JSON.stringify(columnsOf(agent)) === JSON.stringify(columnsOf(facts));
 }

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { type JsonObject, member } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
 import type { AgentStatus, NewAgent, NewKey } from '../agents/agent.js';
-import type { AgentRegistry, NewStatus } from '../agents/registry.js';
+import type { AgentRegistry } from '../agents/registry.js';
+import type { NewStatus } from '../agents/status-changes.js';
 import type { Ledger, Revoked } from '../delegation/ledger.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import { type AdminApprovalServices, adminApprovals } from './admin-approvals.js';
@@ -65,14 +66,19 @@ async function agents(
     case 'GET': {
       const [tag, status] = [query.get('tag'), query.get('status')];
       const filter = { ...(tag !== null && { tag }), ...(status !== null && { status: status as AgentStatus }) };
-      return { status: 200, body: { agents: await registry.list(filter) } };
+      return { status: 200, body: { agents: await registry.list(filter), stops: await registry.listStops() } };
     }
     case 'PATCH': {
       const change = await readJson(request);
-      const changed = await registry.setStatusByTag(
-        String(member(change, 'tag')),
-        member(change, 'status') as NewStatus,
-      );
+      const status = member(change, 'status') as NewStatus;
+      const [tag, pattern] = [member(change, 'tag'), member(change, 'pattern')];
+      if (tag !== undefined && pattern !== undefined) {
+        throw new BadRequest(400, 'invalid_request', "name one of 'tag' and 'pattern'");
+      }
+      const changed =
+        pattern === undefined
+          ? await registry.setStatusByTag(String(tag), status)
+          : await registry.setStatusByPattern(typeof pattern === 'string' ? pattern : '', status);
       return { status: 200, body: { changed } };
     }
     case 'GET :id': {

@@ -1,12 +1,13 @@
 import { checkOptionNames, ConfigError } from '@countersign/common';
 import { trustDomainOfPattern } from '@countersign/spiffe';
-import { type ReadFacts, readFacts } from '../agents/read-agent.js';
+import { readFacts } from '../agents/read-agent.js';
+import type { WorkloadFacts } from '../agents/workload-rules.js';
 import { AuthorityError } from '../authority-error.js';
 import type { SpiffeOptions, WorkloadRule } from './authority-options.js';
 
 export interface SpiffeSettings {
   readonly trustDomains: SpiffeOptions['trustDomains'];
-  readonly workloads: readonly { readonly id: string; readonly facts: ReadFacts }[];
+  readonly workloads: readonly WorkloadFacts[];
 }
 
 const owner = "createAuthority, 'spiffe'";

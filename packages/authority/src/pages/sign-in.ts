@@ -37,7 +37,7 @@ export async function signIn(
   if (!(amr ?? []).every(isIdentifier) || (authTime !== undefined && !isSeconds(authTime))) {
     throw new TypeError("'authenticate' must return an 'amr' of names, and an 'authTime' in unix seconds");
   }
-  if ((await agents.get(subject)) !== undefined) {
+  if (await agents.isName(subject)) {
     throw new PageProblem(403, 'You cannot use this page', 'Your name is that of an agent.');
   }
   const user = {

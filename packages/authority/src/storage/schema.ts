@@ -185,6 +185,15 @@ CREATE INDEX countersign_audit_about ON countersign_audit (about);
 CREATE INDEX countersign_approvals_unended ON countersign_approvals (decide_by)
   WHERE status = 'pending' AND ended_at IS NULL;
 `,
+  `
+ALTER TABLE countersign_agents ADD COLUMN seen_at BIGINT;
+UPDATE countersign_agents SET seen_at = created_at WHERE workload = 1;
+CREATE INDEX countersign_agents_seen ON countersign_agents (seen_at) WHERE workload = 1 AND status = 'active';
+CREATE TABLE countersign_workload_stops (
+  name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  created_at BIGINT NOT NULL
+);
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -7,6 +7,9 @@ const atOnce = 500;
 /** How long people see what was asked for and decided. Logs keep it longer. */
 const approvalSeconds = 90 * 86_400;
 
+/** So long after its last token a workload is forgotten. */
+const idleWorkloadSeconds = 86_400;
+
 /** Deletes what has expired, a part at a time, and returns the number of rows that were changed. */
 export async function sweep(store: Store, now: number): Promise<number> {
   let total = 0;
@@ -39,7 +42,22 @@ function statements(now: number): readonly Statement[] {
     // A guard may accept a token some minutes longer than its clock says; its status is published as long.
     sql`DELETE FROM countersign_delegations WHERE idx IN
       (SELECT idx FROM countersign_delegations WHERE expires_at <= ${now - 600} LIMIT ${atOnce}) RETURNING idx`,
+    idleWorkloads(now - idleWorkloadSeconds),
   ];
+}
+
+/**
+ * Workloads that have no token and no status of their own, and would be as they are if they came again: one that is let
+ * through in spite of a stop stays. What the row itself says is asked twice, because it may have changed meanwhile.
+ */
+function idleWorkloads(since: number): Statement {
+  return sql`
+    DELETE FROM countersign_agents WHERE workload = 1 AND status = 'active' AND seen_at <= ${since} AND id IN
+      (SELECT a.id FROM countersign_agents a WHERE a.workload = 1 AND a.status = 'active' AND a.seen_at <= ${since}
+        AND NOT EXISTS (SELECT 1 FROM countersign_delegations d WHERE d.actor = a.id)
+        AND NOT EXISTS (SELECT 1 FROM countersign_workload_stops s
+          WHERE substr(a.id, 1, length(s.name) - 1) || '*' = s.name OR a.tags LIKE '% ' || substr(s.name, 5) || ' %')
+        LIMIT ${atOnce}) RETURNING id`;
 }
 
 /** Sweeps every minute, in the background. */

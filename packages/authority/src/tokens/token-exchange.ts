@@ -49,7 +49,7 @@ export async function exchangeToken(
   const priorActors = actorsBefore(token, sameAgent);
   checkActors(priorActors, agent.id, token.subject, settings.maxDelegationDepth);
   // An agent and a user of an external issuer could have one name.
-  if (token.claims === undefined && (await services.agents.get(token.subject)) !== undefined) {
+  if (token.claims === undefined && (await services.agents.isName(token.subject))) {
     throw refused('the subject has the name of an agent');
   }
 

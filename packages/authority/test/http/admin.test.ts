@@ -17,7 +17,7 @@ describe('the admin API', () => {
     expect(await json(await admin('GET', '/agents?tag=red&status=active'))).toMatchObject({
       agents: [{ id: 'agent/a' }],
     });
-    expect(await json(await admin('GET', '/agents?tag=blue'))).toEqual({ agents: [] });
+    expect(await json(await admin('GET', '/agents?tag=blue'))).toEqual({ agents: [], stops: [] });
     expect(await json(await admin('PATCH', path, { owner: 'user:alice', capabilities: ['repo:read'] }))).toMatchObject({
       owner: 'user:alice',
       capabilities: ['repo:read'],

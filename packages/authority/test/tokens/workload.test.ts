@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { audienceForKey } from '@countersign/spiffe';
 import { describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
 import { trustDomain } from '../../../../test/support/trust-domain.js';
@@ -82,13 +83,45 @@ describe('a workload with a JWT-SVID', () => {
   it('may send the same JWT-SVID twice, because SPIRE gives the same one out twice; never the same proof [Q2]', async () => {
     const world = await startWithWorkloads();
     const svid = world.domain.jwtSvid('/agent/reviewer', world.running.issuer);
-    const dpop = keyProof(`${world.running.issuer}/token`, newKey());
+    const key = newKey();
+    const dpop = keyProof(`${world.running.issuer}/token`, key);
     expect((await world.post('', grant, { svid, headers: { dpop } })).status).toBe(200);
-    expect((await world.post('', grant, { svid })).status).toBe(200);
+    expect((await world.post('', grant, { svid, key })).status).toBe(200);
     expect(await refusal(await world.post('', grant, { svid, headers: { dpop } }))).toEqual([
       400,
       'invalid_dpop_proof',
     ]);
+  });
+
+  it('is refused with a JWT-SVID that came with another key before, whatever the spelling of its signature [Q2]', async () => {
+    const world = await startWithWorkloads();
+    const svid = world.domain.jwtSvid('/agent/reviewer', world.running.issuer);
+    const key = newKey();
+    expect((await world.post('', grant, { svid, key })).status).toBe(200);
+    // ECDSA: (r, n - s) verifies as (r, s) does.
+    const [head, body, mac = Buffer.alloc(0)] = svid.split('.').map((part) => Buffer.from(part, 'base64url'));
+    const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+    const s = order - BigInt(`0x${mac.toString('hex').slice(64)}`);
+    const flipped = Buffer.concat([mac.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]);
+    const other = [head, body, flipped].map((part) => part?.toString('base64url')).join('.');
+    for (const stolen of [svid, other]) {
+      expect(await refusal(await world.post('', grant, { svid: stolen, key: newKey() }))).toEqual([
+        401,
+        'invalid_client',
+      ]);
+    }
+    expect((await world.post('', grant, { svid: other, key })).status).toBe(200);
+  });
+
+  it('is refused with a JWT-SVID whose audience names another key, also one that was never used [Q2]', async () => {
+    const world = await startWithWorkloads();
+    const key = newKey();
+    const audience = audienceForKey(world.running.issuer, key.thumbprint);
+    const svid = world.domain.jwtSvid('/agent/reviewer', audience);
+    expect(await refusal(await world.post('', grant, { svid, key: newKey() }))).toEqual([401, 'invalid_client']);
+    for (let time = 0; time < 2; time += 1) expect((await world.post('', grant, { svid, key })).status).toBe(200);
+    const elsewhere = world.domain.jwtSvid('/agent/reviewer', audienceForKey('https://other.acme.dev', key.thumbprint));
+    expect(await refusal(await world.post('', grant, { svid: elsewhere, key }))).toEqual([401, 'invalid_client']);
   });
 
   it.each<readonly [string, (world: WorkloadWorld) => string]>([

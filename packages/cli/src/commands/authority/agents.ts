@@ -67,6 +67,8 @@ export async function list(options: ListOptions, io: Io): Promise<void> {
     return;
   }
   if (agents.length === 0) io.err('No agents.\n');
+  const stops = listOf(answer, 'stops').map(show);
+  if (stops.length > 0) io.err(`Workloads that come now are kept out: ${stops.join(', ')}.\n`);
   const rows = agents.map((agent) => [
     show(member(agent, 'id')),
     show(member(agent, 'status')),
@@ -89,18 +91,20 @@ export async function rotate(id: string, options: RotateOptions, io: Io): Promis
   print(await askAdmin(options, io, 'POST', `${pathOf(id)}/keys`, key), io);
 }
 
-/** Changes one agent, or all with a tag. */
+/** Changes one agent, all with a tag, or the workloads below a pattern. */
 export async function setStatus(status: Status, id: string | undefined, options: StatusOptions, io: Io): Promise<void> {
   const { tag } = options;
   if ((id === undefined) === (tag === undefined)) {
     throw new CliError('Name either one agent, or --tag TAG', exitCodes.usage);
   }
-  if (id !== undefined) {
+  const pattern = id !== undefined && /^spiffe:\/\/.*\/\*$/.test(id) ? id : undefined;
+  if (id !== undefined && pattern === undefined) {
     await askAdmin(options, io, 'PATCH', pathOf(id), { status });
     io.out(`${printable(id)}\n`);
     return;
   }
-  const changed = listOf(await askAdmin(options, io, 'PATCH', '/agents', { tag, status }), 'changed');
+  const named = pattern === undefined ? { tag } : { pattern };
+  const changed = listOf(await askAdmin(options, io, 'PATCH', '/agents', { ...named, status }), 'changed');
   for (const each of changed) io.out(`${show(each)}\n`);
   io.err(`${changed.length} changed.\n`);
 }

@@ -88,7 +88,12 @@ Example:
     ['revoke', 'revoked', 'end an agent, or all with a tag, for ever'],
   ];
   for (const [name, status, description] of changes) {
-    withAuthority(agents.command(name).description(description).argument('[id]', 'its id; or --tag'))
+    withAuthority(
+      agents
+        .command(name)
+        .description(description)
+        .argument('[id]', "its id, or a pattern of SPIFFE IDs like 'spiffe://example.org/ci/*'; or --tag"),
+    )
       .option('--tag <tag>', 'all agents with this tag')
       .addHelpText(
         'after',

@@ -1,0 +1,25 @@
+import { matchesSpiffeId, readSpiffeId } from '@countersign/spiffe';
+import type { ReadFacts } from './read-agent.js';
+
+/** Workloads that may be agents: a SPIFFE ID or a pattern of IDs, and the facts of the agents. */
+export interface WorkloadFacts {
+  readonly id: string;
+  readonly facts: ReadFacts;
+}
+
+/** The facts of a workload: those of the first rule that names it. Undefined: it is none of the workloads. */
+export function factsOfWorkload(rules: readonly WorkloadFacts[], id: string): ReadFacts | undefined {
+  if (readSpiffeId(id) === undefined) return undefined;
+  return rules.find((rule) => matchesSpiffeId(rule.id, id))?.facts;
+}
+
+/** Whether a text is a pattern of SPIFFE IDs. No SPIFFE ID is one. */
+export function isPattern(text: string): boolean {
+  return text.endsWith('/*') && readSpiffeId(text.slice(0, -2)) !== undefined;
+}
+
+/** Whether some ID can match both the pattern and one of the rules. */
+export function meetsRule(rules: readonly WorkloadFacts[], pattern: string): boolean {
+  const prefix = pattern.slice(0, -1);
+  return rules.some(({ id }) => id.startsWith(prefix) || (id.endsWith('/*') && prefix.startsWith(id.slice(0, -1))));
+}
