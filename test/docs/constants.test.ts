@@ -81,11 +81,7 @@ describe('the doc comments of options state the defaults of the code', () => {
   it.each<[string, string, number]>([
     ['packages/core/src/stages/token/issuers.ts', 'maxLifetimeSeconds', guardDefaults.maxTokenLifetimeSeconds],
     ['packages/core/src/stages/possession/dpop-options.ts', 'maxAgeSeconds', guardDefaults.maxAgeSeconds],
-    [
-      'packages/core/src/stages/possession/web-bot-auth-options.ts',
-      'maxAgeSeconds',
-      guardDefaults.webBotAuthMaxAgeSeconds,
-    ],
+    ['packages/core/src/stages/possession/by-web-bot-auth.ts', 'maxAgeSeconds', guardDefaults.webBotAuthMaxAgeSeconds],
     ['packages/agent/src/options.ts', 'lifetimeSeconds', guardDefaults.maxAgeSeconds],
   ])('%s: %s', (path, name, value) => {
     expect(commentOf(page(path), name)).toMatch(new RegExp(String.raw`Default ${value}[.,]`));

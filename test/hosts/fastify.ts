@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { agentAuth, getCaller, permit } from '@countersign/fastify';
+import type { Server } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Host, HostParts } from './host.js';
 import { billing, bucket, failure, pullCreated, received, recordOf, repoOf, whoami } from './routes.js';
@@ -8,8 +9,9 @@ import { billing, bucket, failure, pullCreated, received, recordOf, repoOf, whoa
 const fastify5: Host = {
   name: 'fastify5',
   http2: true,
+  logs: true,
   async listener(parts) {
-    const app = parts.http2 ? overHttp2() : fastify({ logger });
+    const app = parts.http2 ? overHttp2() : overHttp1(parts.logger);
     app.setErrorHandler((error, _request, reply) => {
       const { status, body } = failure(error);
       return reply.code(status).send(body);
@@ -30,6 +32,10 @@ export const hosts: readonly Host[] = [fastify5];
 
 /** Silent, so that the warning of the unmapped route is not among the troubles that a scenario expects. */
 const logger = { level: 'silent' } as const;
+
+function overHttp1(given: HostParts['logger']): FastifyInstance {
+  return given === undefined ? fastify({ logger }) : fastify<Server>({ loggerInstance: given });
+}
 
 /** Its routes do not differ, although its types do. */
 function overHttp2(): FastifyInstance {

@@ -10,6 +10,7 @@ import {
   revocationsFromFile,
 } from '@countersign/core';
 import { type AdmissionOptions } from '@countersign/core/adapter';
+import type { Logger } from 'pino';
 import type { HostConfig } from './config.js';
 import { policyOf } from './policy.js';
 import { type ServerOptions, startServer } from './server.js';
@@ -19,6 +20,8 @@ export interface Host {
   readonly name: string;
   /** Whether the framework speaks HTTP/2. */
   readonly http2: boolean;
+  /** Whether the framework gives each request a logger. */
+  readonly logs?: true;
   listener(parts: HostParts): RequestListener | Promise<RequestListener>;
 }
 
@@ -29,6 +32,8 @@ export interface HostParts {
   readonly http2: boolean;
   readonly mount: string;
   readonly bodyParser: HostConfig['bodyParser'];
+  /** The logger of a framework that has one. */
+  readonly logger: Logger | undefined;
   /** Awaited by every handler before it answers, so that a test can count, hold or fail handlers. */
   readonly handled: (name: string, caller?: Caller) => Promise<void>;
 }
@@ -37,6 +42,10 @@ export interface StartOptions extends ServerOptions {
   /** Guard options that JSON cannot hold: a clock, a store that fails. */
   readonly guard?: Partial<GuardOptions>;
   readonly admission?: AdmissionOptions;
+  /** The guard that the host gets in place of the one that was created. */
+  readonly wrapGuard?: (guard: Guard) => Guard;
+  /** Gets the lines about refusals: as the logger of the framework, or by the option of `agentAuth`. */
+  readonly logger?: Logger;
   readonly onHandled?: (name: string, caller?: Caller) => void | Promise<void>;
 }
 
@@ -69,10 +78,13 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
       audit: options.guard?.audit ?? auditFile(config.audit),
       ...options.guard,
     });
+    guard = options.wrapGuard?.(guard) ?? guard;
+    const logging = host.logs === true || options.logger === undefined ? {} : { logger: options.logger };
     const listener = await host.listener({
       guard,
-      admission: { ...(config.unmapped && { unmapped: config.unmapped }), ...options.admission },
+      admission: { ...(config.unmapped && { unmapped: config.unmapped }), ...logging, ...options.admission },
       http2: options.http2 ?? false,
+      logger: options.logger,
       mount: config.mount,
       bodyParser: config.bodyParser,
       async handled(name, caller) {

@@ -115,7 +115,7 @@ export type {
 } from './keys/registration.js';
 export type { AgentsRefresh, RemoteDirectoryOptions, SkippedKey } from './keys/remote-directory.js';
 export type { DpopOptions } from './stages/possession/dpop-options.js';
-export type { WebBotAuthOptions } from './stages/possession/web-bot-auth-options.js';
+export type { WebBotAuthOptions } from './stages/possession/by-web-bot-auth.js';
 export {
   type CedarDecision,
   type CedarDirectory,

@@ -24,7 +24,7 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
 
   // Before preParsing, so that every parser of the body, even of the raw stream, reads verified bytes only.
   app.addHook('onRequest', async (request, reply) => {
-    const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl };
+    const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl, logger: request.log };
     const admitted = await admit(exchange, respondThrough(reply));
     return admitted && !(await refuseClosed(request)) ? undefined : reply;
   });

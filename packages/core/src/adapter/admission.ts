@@ -9,6 +9,8 @@ export interface Admission {
   readonly guard: Guard;
   /** Undefined for a request that is left to the application: see `Authentication`. */
   readonly caller: Caller | undefined;
+  /** The id that the records of the request have. */
+  readonly requestId: string;
   /** Notes how the request ends; undefined without a caller. */
   readonly outcome: OutcomeWatch | undefined;
   /** Answers with the refusal, or throws it as a `RefusalError`, as the application chose. */

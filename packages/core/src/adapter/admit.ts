@@ -11,6 +11,7 @@ import { holdIncoming, streamIncoming } from '../stages/body/incoming-body.js';
 import { type Admission, admissionOf, newProgress, type Progress, progressOf, rememberAdmission } from './admission.js';
 import { type GuardProvider, guardProvider } from './guard-provider.js';
 import { incomingRequest } from './incoming-request.js';
+import { logRefusal, type RefusalLogger } from './log-refusal.js';
 import { type AdmissionOptions, checkAdmissionOptions } from './options.js';
 import { askPermission, type PermissionRequest } from './permission.js';
 import { type Respond, sendRefusal } from './send-refusal.js';
@@ -23,6 +24,8 @@ export interface HostExchange {
   readonly response: ServerResponse;
   /** The request target as on the request line, also under a mounted router. */
   readonly target: string;
+  /** The logger of the request, where the framework has one. The option `logger` replaces it. */
+  readonly logger?: RefusalLogger;
 }
 
 /** Admits one request, see `admit`. `respond` answers in place of Node's response. */
@@ -40,7 +43,9 @@ export function admitter(
 ): Admit {
   checkAdmissionOptions(options, optionNames);
   const provideGuard = guardProvider(guard);
-  return (exchange, respond) => admit(provideGuard, exchange, options, respond);
+  const { logger } = options;
+  return (exchange, respond) =>
+    admit(provideGuard, logger === undefined ? exchange : { ...exchange, logger }, options, respond);
 }
 
 /**
@@ -80,7 +85,7 @@ export async function admit(
   const refuse = refuser(guard, exchange, onRefusal, respond);
   const authentication = await guard.authenticate(incoming);
   if (!authentication.ok) {
-    refuse(authentication.refusal);
+    refuse(authentication.refusal, authentication);
     return false;
   }
   const admission = admitFirst(guard, authentication, { incoming, exchange, refuse });
@@ -105,9 +110,10 @@ function discoveryAnswer({ discovery }: Guard): RefusalResponse {
 /** Holds the body, or streams it if the application says so. If its function fails, the body is held. */
 function takeBody(
   provideGuard: GuardProvider,
-  { request, response }: HostExchange,
+  exchange: HostExchange,
   streamBody: AdmissionOptions['streamBody'],
 ): RequestBody {
+  const { request, response } = exchange;
   // A guard that cannot be created ends the process by itself.
   const withGuard = (use: (guard: Guard) => void) => void Promise.resolve(provideGuard()).then(use, () => {});
   const report = (error: unknown) =>
@@ -122,26 +128,29 @@ function takeBody(
   }
   // If nothing listens for errors of the request, neither the handler nor its framework would ever answer.
   return streamIncoming(request, ({ code, detail }) =>
-    withGuard((guard) => sendRefusal(response, guard.respond(refusal(code, detail)))),
+    withGuard((guard) => {
+      const refused = refusal(code, detail);
+      logRefusal(exchange.logger, exchange.request, refused);
+      sendRefusal(response, guard.respond(refused));
+    }),
   );
 }
 
-type Refuse = Admission['refuse'];
+/** `rejected`: why its caller was not verified. */
+type Refuse = (refused: Refusal, rejected?: Extract<Authentication, { ok: false }>) => void;
 
 const answeredBefore =
   'a request was refused that the application had answered before: something answers earlier, or an await of agentAuth or permit is missing';
 
-function refuser(
-  guard: Guard,
-  { request, response }: HostExchange,
-  onRefusal: 'respond' | 'throw',
-  respond: Respond,
-): Refuse {
-  return (refused) => {
+function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 'throw', respond: Respond): Refuse {
+  const { request, response } = exchange;
+  return (refused, rejected) => {
     if (response.headersSent) guard.report(answeredBefore, refused.code);
     const rendered = guard.respond(refused);
     const outcome = admissionOf(request)?.outcome;
     const progress = progressOf(request);
+    // A refusal that is repeated, because the application caught it, has its line.
+    if (progress?.refused === undefined) logRefusal(exchange.logger, request, refused, rejected);
     if (progress !== undefined) progress.refused = refused;
     if (onRefusal === 'throw') {
       const error = new RefusalError(refused, rendered);
@@ -163,7 +172,7 @@ function isSame(earlier: Guard, guard: Guard, respond: Respond): boolean {
 /** Remembers the caller of a request, and records its outcome. */
 function admitFirst(
   guard: Guard,
-  { caller, refuseUnmarked }: Extract<Authentication, { ok: true }>,
+  { caller, requestId, refuseUnmarked }: Extract<Authentication, { ok: true }>,
   {
     incoming,
     exchange,
@@ -179,7 +188,7 @@ function admitFirst(
     reportUndecided(guard, `${request.method} ${pathOf(incoming.target)}`, ended);
   }
   const outcome = caller && watchOutcome(request, response, (ending) => void complete(caller, ending));
-  const admission = { guard, caller, outcome, refuse, refuseUnmarked };
+  const admission = { guard, caller, requestId, outcome, refuse, refuseUnmarked };
   rememberAdmission(request, admission, progress);
   return admission;
 }

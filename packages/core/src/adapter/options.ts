@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { parseScope } from '@countersign/delegation';
 import { checkOptionNames, ConfigError } from '@countersign/common';
 import { isResource } from '@countersign/policy';
+import type { RefusalLogger } from './log-refusal.js';
 import { withTextId } from './resource.js';
 
 /** How an application wants its requests admitted; every adapter takes these options. */
@@ -27,6 +28,11 @@ export interface AdmissionOptions {
    * has verified.
    */
   readonly streamBody?: (request: IncomingMessage) => boolean;
+  /**
+   * Gets one line for each refusal: level `info`, or `error` if the answer is 500 or above. A logger of pino, or one with
+   * the same two methods. Default on Fastify: the logger of the request; elsewhere none.
+   */
+  readonly logger?: RefusalLogger;
 }
 
 /** The options of every adapter's `permit` and `Permit`. */
@@ -43,6 +49,7 @@ export const admissionOptionNames: readonly (keyof AdmissionOptions)[] = [
   'everyRequest',
   'streamBody',
   'unmapped',
+  'logger',
 ];
 const permitOptionNames = ['requires', 'agentsOnly'] as const satisfies readonly (keyof PermitOptions)[];
 
@@ -56,7 +63,7 @@ export function checkAdmissionOptions(
   names: readonly string[] = admissionOptionNames,
 ): void {
   checkOptionNames('agentAuth', options, names);
-  const { onRefusal = 'respond', everyRequest = false, streamBody, unmapped = 'refuse' } = options;
+  const { onRefusal = 'respond', everyRequest = false, streamBody, unmapped = 'refuse', logger } = options;
   if (onRefusal !== 'respond' && onRefusal !== 'throw') {
     throw new ConfigError("agentAuth: 'onRefusal' must be 'respond' or 'throw'.");
   }
@@ -64,6 +71,9 @@ export function checkAdmissionOptions(
     throw new ConfigError("agentAuth: 'unmapped' must be 'refuse' or 'authenticated'.");
   }
   if (typeof everyRequest !== 'boolean') throw new ConfigError("agentAuth: 'everyRequest' must be true or false.");
+  if (logger !== undefined && (typeof logger?.info !== 'function' || typeof logger.error !== 'function')) {
+    throw new ConfigError("agentAuth: 'logger' must have the methods info() and error(), like a logger of pino.");
+  }
   if (streamBody !== undefined && typeof streamBody !== 'function') {
     throw new ConfigError("agentAuth: 'streamBody' must be a function that says which requests, like (request) => ….");
   }

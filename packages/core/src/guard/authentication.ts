@@ -1,4 +1,5 @@
 import { errorMessage, kindOf } from '@countersign/common';
+import type { AuditEvent } from '@countersign/audit';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
@@ -17,10 +18,20 @@ export type Authentication =
        * one that a guard would have refused if it did not only observe.
        */
       readonly caller: Caller | undefined;
+      /** The id that the records of this request have. */
+      readonly requestId: string;
+      /** Only of a guard that observes: it would have refused the request. */
+      readonly wouldRefuse?: Refusal;
       /** Refuses an unmarked request of mixed traffic on a route for agents only; recorded. Undefined: the guard observes. */
       readonly refuseUnmarked: () => Promise<Refusal | undefined>;
     }
-  | { readonly ok: false; readonly refusal: Refusal };
+  | {
+      readonly ok: false;
+      readonly refusal: Refusal;
+      readonly requestId: string;
+      /** What the request said about itself, unverified and of any length. `agent`: the owner of that key, if its proof was valid. */
+      readonly claimed?: AuditEvent['claimed'];
+    };
 
 interface AuthenticationParts {
   readonly verify: Verifier;
@@ -53,7 +64,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
 
     if (!isOurs(request)) {
       request.body.release();
-      return { ok: true, caller: undefined, refuseUnmarked };
+      return { ok: true, caller: undefined, requestId: facts.id, refuseUnmarked };
     }
     let verification: Verification;
     try {
@@ -77,7 +88,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     const asked = namesOrigin ? { ...facts, authority } : facts;
     const caller = served.admit({ session, proof, facts: asked, body: request.body, revalidate, received: source });
     request.body.release();
-    return { ok: true, caller, refuseUnmarked };
+    return { ok: true, caller, requestId: facts.id, refuseUnmarked };
   };
 
   async function refuse(
@@ -85,18 +96,20 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     facts: RequestFacts,
     { refusal: refused, claimed }: Pick<Extract<Verification, { ok: false }>, 'refusal' | 'claimed'>,
   ): Promise<Authentication> {
+    const requestId = facts.id;
     if (observes && body.isLost !== true) {
-      await recorder.unverified(facts, claimed, refused, 'would_refuse');
+      const wouldRefuse = await recorder.unverified(facts, claimed, refused, 'would_refuse');
       body.release();
-      return wouldRefuse;
+      return { ok: true, caller: undefined, requestId, wouldRefuse, refuseUnmarked: nothingMore };
     }
     void body.discard();
-    return { ok: false, refusal: await recorder.unverified(facts, claimed, refused) };
+    const refusal = await recorder.unverified(facts, claimed, refused);
+    return { ok: false, refusal, requestId, ...(claimed && { claimed }) };
   }
 }
 
-/** Recorded already: nothing more is refused to this request. */
-const wouldRefuse: Authentication = { ok: true, caller: undefined, refuseUnmarked: async () => undefined };
+/** Nothing more is refused to a request whose refusal was recorded already. */
+const nothingMore = async (): Promise<undefined> => undefined;
 
 /** The word of our own proxies on the client's address counts. */
 function factsOf(request: HttpRequest, forwarded: Forwarded): RequestFacts {

@@ -188,6 +188,8 @@ export interface Refusal {
   readonly approval?: ApprovalAsk;
   /** What is answered instead, where only the operator may know the reason. Default: this refusal itself. */
   readonly answer?: Refusal;
+  /** Of such an answer: the code that was recorded, for logs and metrics. It never crosses the wire. */
+  readonly recordedAs?: RefusalCode;
   /** Only with `dangerouslyExplainRefusals`: why policy refused. It crosses the wire. */
   readonly explanation?: string;
 }
@@ -232,7 +234,7 @@ export function outage(code: RefusalCode, error: unknown): Refusal {
 
 /** A refusal that is recorded as it is and answered as another one. */
 export function answeredAs(refused: Refusal, answer: Refusal): Refusal {
-  return Object.freeze({ ...refused, answer });
+  return Object.freeze({ ...refused, answer: Object.freeze({ ...answer, recordedAs: refused.code }) });
 }
 
 function row(status: number, title: string, challenge?: Challenge): CatalogueRow {

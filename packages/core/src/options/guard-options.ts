@@ -7,7 +7,7 @@ import type { ApprovalsOptions, ApprovalsValues } from '../stages/approve/approv
 import type { Origin } from '../stages/address/origin.js';
 import type { EntityProvider } from '../stages/authorize/entity-provider.js';
 import type { DpopOptions, DpopValues } from '../stages/possession/dpop-options.js';
-import type { WebBotAuthOptions, WebBotAuthSettings } from '../stages/possession/web-bot-auth-options.js';
+import type { WebBotAuthOptions, WebBotAuthSettings } from '../stages/possession/by-web-bot-auth.js';
 import type { ReplayStore } from '../stages/replay/store.js';
 import type { RevocationSource } from '../stages/revocation/revocable.js';
 import type { ProtectedResource, ProtectedResourceOptions } from './protected-resource.js';

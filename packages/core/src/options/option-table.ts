@@ -20,7 +20,7 @@ import { vocabularyOf } from '../stages/authorize/ask-engine.js';
 import { readSpoolDirectory } from '../stages/body/spool.js';
 import { readMutualTls } from '../stages/possession/by-certificate.js';
 import { readDpopOptions } from '../stages/possession/dpop-options.js';
-import { readWebBotAuthOptions } from '../stages/possession/web-bot-auth-options.js';
+import { readWebBotAuthOptions } from '../stages/possession/by-web-bot-auth.js';
 import { allowingFor, type ReplayStore } from '../stages/replay/store.js';
 import type { RevocationSource } from '../stages/revocation/revocable.js';
 import type { GuardOptions, GuardValues } from './guard-options.js';

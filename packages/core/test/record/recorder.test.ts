@@ -95,7 +95,7 @@ describe('The record of a refused request', () => {
       undefined,
       answeredAs(refusal('key_unknown'), refusal('signature_invalid')),
     );
-    expect(answered).toEqual(refusal('signature_invalid'));
+    expect(answered).toEqual({ ...refusal('signature_invalid'), recordedAs: 'key_unknown' });
     expect(audit.records).toMatchObject([{ code: 'key_unknown' }]);
   });
 });

@@ -1,13 +1,14 @@
-import { profileTag } from '@countersign/common';
+import { profileTag, requiredParameters } from '@countersign/common';
+import { covers } from '@countersign/signature';
 import { mentionsTag } from '../../model/request.js';
 import { refusal } from '../../model/refusal.js';
 import type { Forwarded } from '../address/proxies.js';
 import { type DpopProofParts, type DpopRules, presentsDpop, readDpop } from './by-dpop.js';
 import { type CertificateParts, readCertificate } from './by-certificate.js';
-import { readOwnSignature } from './by-signature.js';
-import { readWebBotAuth, webBotAuthTag } from './by-web-bot-auth.js';
+import { readWebBotAuth, type WebBotAuthSettings, webBotAuthTag } from './by-web-bot-auth.js';
 import { notProved, type ProofReading, type ProofSubject } from './possession.js';
-import type { WebBotAuthSettings } from './web-bot-auth-options.js';
+import { profileProblem } from './profile.js';
+import { readSignedRequest, signatureUseCodes } from './signed-request.js';
 
 export interface ProofParts extends DpopProofParts, CertificateParts {
   readonly maxAgeSeconds: number;
@@ -41,4 +42,28 @@ export function readProof(subject: ProofSubject, parts: ProofParts, forwarded: F
   }
   const certified = parts.mtls && readCertificate(subject, parts.mtls, { ...parts, forwarded });
   return certified ?? readOwnSignature(subject, parts);
+}
+
+/** Possession by the signature of our own profile: it covers the whole request. */
+function readOwnSignature(
+  subject: ProofSubject,
+  { agents, clockSkewSeconds, maxAgeSeconds }: ProofParts,
+): ProofReading {
+  return readSignedRequest(subject, {
+    agents,
+    clockSkewSeconds,
+    maxAgeSeconds,
+    tag: profileTag,
+    requiredParameters,
+    problem: profileProblem,
+    possession: ({ covered, parameters, validUntil }, holder) => {
+      const { keyid = '', nonce = '', created = 0, tag = '' } = parameters;
+      return {
+        holder,
+        proof: { kind: 'signature', keyId: holder.thumbprint, algorithm: 'ed25519', created, tag },
+        coversField: (field) => covers(covered, field),
+        use: { keyId: keyid, nonce, created, validUntil, codes: signatureUseCodes },
+      };
+    },
+  });
 }

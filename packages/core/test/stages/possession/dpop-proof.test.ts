@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDpopNonces, readDpopOptions } from '../../../src/stages/possession/dpop-options.js';
-import { readWebBotAuthOptions } from '../../../src/stages/possession/web-bot-auth-options.js';
+import { readWebBotAuthOptions } from '../../../src/stages/possession/by-web-bot-auth.js';
 import { isUriOfRequest, readDpopProof } from '../../../src/stages/possession/dpop-proof.js';
 
 const file = new URL('../../../../../../shared/vectors/rfc9449-dpop/rfc9449-examples.json', import.meta.url);
