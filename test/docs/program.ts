@@ -58,11 +58,21 @@ export async function compiled(application: string, block: Block): Promise<strin
   return await readFile(join(application, 'out', `${fileOf(block)}.js`), 'utf8');
 }
 
+/** What pages about operation use. */
+const others = ['@opentelemetry/exporter-prometheus', '@opentelemetry/sdk-metrics', 'pino', 'pino-http'];
+
 /** Every package of ours, and the frameworks and tools beside which it is developed, as an application has them. */
 function installed(): ReadonlyMap<string, string> {
   // An issuer mints tokens with jose. The frameworks for MCP are those of test/mcp/frameworks, and users sign in at better-auth.
   const found = new Map([['jose', join(root, 'packages/core/node_modules/jose')]]);
-  for (const name of ['@nestjs/core', '@nestjs/platform-express', '@rekog/mcp-nest', 'better-auth', 'mcp-handler']) {
+  for (const name of [
+    ...others,
+    '@nestjs/core',
+    '@nestjs/platform-express',
+    '@rekog/mcp-nest',
+    'better-auth',
+    'mcp-handler',
+  ]) {
     found.set(name, join(root, 'test/node_modules', name));
   }
   for (const { name, folder, manifest } of publishedPackages()) {

@@ -1,0 +1,68 @@
+import { expect, it } from 'vitest';
+import { onEveryHost } from '../support/api.js';
+import { Prometheus } from '../support/prometheus.js';
+import { reviewerId, runner, stranger, userId } from '../support/world.js';
+
+const verified = 'countersign_authentication_duration_count';
+const decided = 'countersign_decision_duration_count';
+const refusals = (phase: string, decision: string, reason: string): string =>
+  `countersign_refusals_total{countersign_phase="${phase}",countersign_decision="${decision}",countersign_reason="${reason}"}`;
+
+onEveryHost('Metrics', (api) => {
+  it('count what was allowed and what was refused, by code', async () => {
+    const prometheus = new Prometheus();
+    const metered = await api.variant({ start: { wrapGuard: prometheus.meter } });
+    await metered.accepts(await metered.pull(), 201);
+    await metered.accepts(await metered.pull(), 201);
+    await metered.denies(await metered.pull({ scope: 'repo:read' }), 403, 'policy_denied');
+    await metered.refuses(metered.signed({ key: stranger }), 401, 'key_unknown');
+    expect(await prometheus.values()).toMatchObject({
+      [`${verified}{countersign_decision="allow"}`]: 3,
+      [`${verified}{countersign_decision="deny"}`]: 1,
+      [`${decided}{countersign_decision="allow"}`]: 2,
+      [`${decided}{countersign_decision="deny"}`]: 1,
+      [refusals('decision', 'deny', 'policy_denied')]: 1,
+      [refusals('authentication', 'deny', 'key_unknown')]: 1,
+    });
+  });
+
+  it('count a route that is closed to agents', async () => {
+    if (api.host === 'node-http') return;
+    const prometheus = new Prometheus();
+    const metered = await api.variant({ start: { wrapGuard: prometheus.meter } });
+    await metered.closes(metered.signed({ method: 'DELETE', target: '/forgotten', key: runner }), 'route_unmapped');
+    expect(await prometheus.values()).toHaveProperty([refusals('decision', 'deny', 'route_unmapped')], 1);
+  });
+
+  it('count what a guard that observes would refuse', async () => {
+    const prometheus = new Prometheus();
+    const start = { wrapGuard: prometheus.meter, guard: { onTrouble: () => undefined } };
+    const metered = await api.variant({ config: { mode: 'observe' }, start });
+    await metered.send(metered.signed({ key: stranger }));
+    await metered.send(await metered.pull({ scope: 'repo:read' }));
+    expect(await prometheus.values()).toMatchObject({
+      [refusals('authentication', 'would_refuse', 'key_unknown')]: 1,
+      [refusals('decision', 'would_refuse', 'policy_denied')]: 1,
+      [`${verified}{countersign_decision="would_refuse"}`]: 1,
+      [`${decided}{countersign_decision="would_refuse"}`]: 1,
+    });
+  });
+
+  it('count no people in mixed traffic', async () => {
+    const prometheus = new Prometheus();
+    const metered = await api.variant({ start: { wrapGuard: prometheus.meter, guard: { traffic: 'mixed' } } });
+    const [method, target] = ['POST', metered.at('/repos/acme/api/merge')];
+    await metered.send({ method, target, fields: [['Host', metered.authority]], body: Buffer.alloc(0) });
+    expect(await prometheus.values()).toEqual({});
+  });
+
+  it('hold no names that a client or an agent has [F1]', async () => {
+    const prometheus = new Prometheus();
+    const metered = await api.variant({ start: { wrapGuard: prometheus.meter } });
+    await metered.accepts(await metered.pull(), 201);
+    await metered.refuses(metered.signed({ key: stranger, target: '/whoami?x=s3cret' }), 401, 'key_unknown');
+    for (const name of [reviewerId, userId, stranger.thumbprint, 'acme/api', 's3cret', 'whoami', 'pr.create']) {
+      expect(await prometheus.page()).not.toContain(name);
+    }
+  });
+});
