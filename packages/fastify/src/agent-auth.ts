@@ -3,7 +3,7 @@ import { type AdmissionOptions, admissionOf, admitter } from '@countersign/core/
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { getCaller, respondThrough } from './exchange.js';
-import { enforceRoutePermit, listUnmapped, refuseClosed, refuseOutside } from './routes.js';
+import { enforceConstantPermit, enforceRoutePermit, listUnmapped, refuseClosed, refuseOutside } from './routes.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
   /** May be a promise: the application becomes ready when the guard does. */
@@ -13,7 +13,6 @@ export interface AgentAuthOptions extends AdmissionOptions {
 const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given, ...options }) => {
   const guard = await given;
   const admit = admitter(guard, options);
-  const { unmapped = 'refuse', everyRequest = false } = options;
 
   // A getter, because nothing can assign to it.
   app.decorateRequest('caller', {
@@ -25,21 +24,23 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
   // Before preParsing, so that every parser of the body, even of the raw stream, reads verified bytes only.
   app.addHook('onRequest', async (request, reply) => {
     const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl, logger: request.log };
-    const admitted = await admit(exchange, respondThrough(reply));
-    return admitted && !(await refuseClosed(request)) ? undefined : reply;
+    return (await admit(exchange, respondThrough(reply))) && !(await refuseClosed(request)) ? undefined : reply;
   });
 
+  // After every onRequest, and before the parsers, which may store an upload.
+  app.addHook('preParsing', enforceConstantPermit);
   // Runs before the preHandlers of children and routes; the body has been parsed and validated by then.
-  app.addHook('preHandler', async (request, reply) => ((await enforceRoutePermit(request, reply)) ? undefined : reply));
+  app.addHook('preHandler', enforceRoutePermit);
 
   app.addHook('onError', async (request, _reply, error) => admissionOf(request.raw)?.outcome?.threw(error));
-  listUnmapped(app, guard, unmapped === 'refuse' && !everyRequest);
+  listUnmapped(app, guard, options.unmapped !== 'authenticated' && options.everyRequest !== true);
   refuseOutside(app, guard);
 };
 
 /**
  * The Fastify plugin: admits a request only after it has verified completely, and asks policy for the permission of its
- * route. Register it first, and await it: it guards the instance that it is registered on and everything within.
+ * route: before the body is parsed if its resource is constant, else after its validation. Register it first, and await
+ * it: it guards the instance that it is registered on and everything within.
  *
  * @throws ConfigError (when it is registered) if the guard or an option is wrong.
  * @example

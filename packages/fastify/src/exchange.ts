@@ -16,7 +16,7 @@ export function getCaller({ raw }: ServedRequest): Caller | undefined {
 
 /**
  * The user on whose behalf the agent acts, once the `permit` of this request has allowed it. Undefined for people, for an
- * agent that acts for itself, and in hooks before `preHandler`.
+ * agent that acts for itself, and in hooks before the decision (`preParsing` or `preHandler`).
  */
 export function actingUser({ raw }: ServedRequest): Subject | undefined {
   return actingUserOf(raw as IncomingMessage);

@@ -34,9 +34,8 @@ export function permitOf({ config }: Configured): PermissionCheck<PermitRequest>
   const permit = config?.permit;
   if (permit === undefined || permit === 'refuse') return permit;
   if (permit === false) return admitEveryAgent;
-  if (typeof permit !== 'object' || permit === null) {
+  if (typeof permit !== 'object' || permit === null)
     throw new ConfigError("config.permit: write { action: 'pr.create', resource: … }, false or 'refuse'.");
-  }
   const { action, resource, ...options } = permit;
   return permissionCheck('config.permit', action, resource, options);
 }
@@ -48,7 +47,7 @@ export function permitOf({ config }: Configured): PermissionCheck<PermitRequest>
 export function permitPreHandler(request: ServedRequest, reply: object, done: (error?: Error) => void): void {
   if (refuseUnguarded(request.raw as IncomingMessage, respondThrough(reply as FastifyReply))) return;
   const { routeOptions } = request as FastifyRequest;
-  done(hasPermit(routeOptions) ? undefined : lost(routeOptions.url ?? ''));
+  done(permitOf(routeOptions) !== undefined ? undefined : lost(routeOptions.url ?? ''));
 }
 
 /**
@@ -57,17 +56,16 @@ export function permitPreHandler(request: ServedRequest, reply: object, done: (e
  * @throws ConfigError that says what to do.
  */
 export function checkPermitKept(route: RouteOptions): void {
-  if ([route.preHandler].flat().includes(permitPreHandler) && !hasPermit(route)) throw lost(route.url);
+  if ([route.preHandler].flat().includes(permitPreHandler) && permitOf(route) === undefined) throw lost(route.url);
 }
 
-function hasPermit({ config }: Configured): boolean {
-  return config?.permit !== undefined;
+/** Whether the permit of a route names one resource, whatever is requested. */
+export function isConstant({ config }: Configured): boolean {
+  return typeof config?.permit === 'object' && typeof config.permit.resource !== 'function';
 }
 
 function lost(url: string): ConfigError {
-  return new ConfigError(
-    `${url}: 'config' replaces the permit of this route. Put both into it: config: { permit: { action, resource }, … }.`,
-  );
+  return new ConfigError(`${url}: 'config' replaces the permit. Write config: { permit: { action, resource }, … }.`);
 }
 
 declare module 'fastify' {

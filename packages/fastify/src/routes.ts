@@ -2,9 +2,7 @@ import type { Guard } from '@countersign/core';
 import { closesUnmapped, isPermit, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { respondThrough } from './exchange.js';
-import { checkPermitKept, type PermitRequest, permitOf } from './route-permit.js';
-
-type Route = Pick<FastifyRequest['routeOptions'], 'config' | 'handler'> | RouteOptions;
+import { checkPermitKept, isConstant, type PermitRequest, permitOf } from './route-permit.js';
 
 /** Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered. */
 export async function refuseClosed({ raw, is404, method, routeOptions }: FastifyRequest): Promise<boolean> {
@@ -12,15 +10,25 @@ export async function refuseClosed({ raw, is404, method, routeOptions }: Fastify
   return closes && !is404 && (await refuseAgent(raw, `${method} ${routeOptions.url ?? ''}`));
 }
 
-/** Enforces the `config.permit` of the route. Resolves to whether the handler may run. */
-export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+/** Requests that have the permission of their route. */
+const permitted = new WeakSet<FastifyRequest>();
+
+/** Enforces the `config.permit` of the route, unless that has been done. Resolves to the reply if it has answered. */
+export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const check = permitOf(request.routeOptions);
   // `refuse` has been handled in `onRequest`; it applies to agents alone.
-  if (check === undefined || check === 'refuse') return true;
-  return await check(request.raw, request as PermitRequest, respondThrough(reply));
+  if (check === undefined || check === 'refuse' || permitted.has(request)) return undefined;
+  if (!(await check(request.raw, request as PermitRequest, respondThrough(reply)))) return reply;
+  permitted.add(request);
+  return undefined;
 }
 
-function isMapped(route: Route): boolean {
+/** The same if the resource is constant. What a function makes of a request may change until its handler runs. */
+export async function enforceConstantPermit(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  return isConstant(request.routeOptions) ? await enforceRoutePermit(request, reply) : undefined;
+}
+
+function isMapped(route: FastifyRequest['routeOptions'] | RouteOptions): boolean {
   return permitOf(route) !== undefined || isPermit(route.handler);
 }
 

@@ -1,3 +1,4 @@
+import multipart from '@fastify/multipart';
 import { ConfigError, type Resource } from '@countersign/core';
 import { type ResourceOf as AnyResourceOf } from '@countersign/core/adapter';
 import {
@@ -87,6 +88,33 @@ describe.each([
     expect((await api.call({ method: 'POST', target: '/8', body: '{}' })).body).toBe('done');
     expect(codeOf(await api.call({ method: 'POST', target: '/8', body: '{"of":"forbidden"}' }))).toBe('policy_denied');
     expect(api.guarded.queries.map(({ resource: { id } }) => id)).toEqual(['me/7', 'nobody/8', 'forbidden/8']);
+  });
+
+  it.each([
+    ['before the parsers when the resource is constant', thing, []],
+    ['after them when a function makes it', () => thing, ['onFile', 'preValidation']],
+  ])('asks once, %s [D8]', async (_title, resource, parsedFor) => {
+    const ran: string[] = [];
+    await using host = await one(async (app, handler) => {
+      await app.register(multipart, {
+        attachFieldsToBody: true,
+        async onFile(part) {
+          await part.toBuffer();
+          ran.push('onFile');
+        },
+      });
+      app.addHook('preValidation', async () => void ran.push('preValidation'));
+      app.post('/allowed', route('thing.read', resource), handler);
+      app.post('/denied', route('forbidden', resource), handler);
+    });
+    const lines = ['--b', 'Content-Disposition: form-data; name="f"; filename="f.txt"', '', 'content', '--b--', ''];
+    const form = { method: 'POST', contentType: 'multipart/form-data; boundary=b', body: lines.join('\r\n') };
+    expect(codeOf(await host.api.call({ ...form, target: '/denied' }))).toBe('policy_denied');
+    expect(ran.toSorted()).toEqual(parsedFor);
+    expect(host.api.guarded.audit.records).toMatchObject([{ phase: 'decision', code: 'policy_denied' }]);
+    expect((await host.api.call({ ...form, target: '/allowed' })).body).toBe('done');
+    expect(host.handler).toHaveBeenCalledOnce();
+    expect(host.api.guarded.queries).toHaveLength(2);
   });
 
   it('asks before the preHandlers of children and of the route', async () => {
@@ -206,10 +234,12 @@ describe('permit without agentAuth', () => {
     const app = fastify();
     app.register(agentAuth, { guard });
     app.get('/:id', permit('thing.read', fromRoute), async () => 'done');
+    app.get('/constant', permit('forbidden', thing), async () => 'done');
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
     expect((await send(url, signed({ target: '/1' }))).body).toBe('done');
     expect(codeOf(await send(url, signed({ target: '/forbidden' })))).toBe('policy_denied');
-    expect(queries).toHaveLength(2);
+    expect(codeOf(await send(url, signed({ target: '/constant' })))).toBe('policy_denied');
+    expect(queries).toHaveLength(3);
     await app.close();
   });
 });
@@ -426,7 +456,7 @@ describe('permit, misused', () => {
     const { guard } = await guarded();
     const app = fastify();
     await app.register(agentAuth, { guard });
-    expect(() => app.get('/x', lost, async () => 'x')).toThrow("/x: 'config' replaces the permit of this route");
+    expect(() => app.get('/x', lost, async () => 'x')).toThrow("/x: 'config' replaces the permit");
     expect(() => app.get('/y', { ...lost, preHandler: [lost.preHandler] }, async () => 'x')).toThrow(ConfigError);
     const kept = permit('thing.read', thing);
     app.get('/z', { ...kept, config: { ...kept.config, rateLimit: 1 } as object }, async () => 'x');
