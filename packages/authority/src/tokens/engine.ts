@@ -62,14 +62,19 @@ const paths: ReadonlySet<string> = new Set([
  */
 export function createEngine(services: EngineServices): Engine {
   let held: { readonly keys: string; readonly handle: ReturnType<Provider['callback']> } | undefined;
+
+  function current(): ReturnType<Provider['callback']> {
+    const published = services.keys.published(services.now());
+    const keys = published.map(({ kid }) => kid).join(' ');
+    if (held?.keys !== keys) held = { keys, handle: createProvider(services).callback() };
+    return held.handle;
+  }
+
+  // At the start, so that the first request does not wait for it.
+  current();
   return {
     has: (path) => paths.has(path),
-    async handle(request, response) {
-      const published = services.keys.published(services.now());
-      const keys = published.map(({ kid }) => kid).join(' ');
-      if (held?.keys !== keys) held = { keys, handle: createProvider(services).callback() };
-      await held.handle(request, response);
-    },
+    handle: async (request, response) => await current()(request, response),
   };
 }
 
