@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { type Attack, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import { json, loopback, startKeyServer } from '../support/key-server.js';
 import { delegationField, linkOf } from '../support/links.js';
 import { type RawRequest, tampered, withFields } from '../support/signed-request.js';
-import { reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
+import { issuer, reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
 
 const origin = 'https://api.acme.dev';
 
@@ -235,6 +236,16 @@ onEveryHost(
       const handedOn = { key: runner, token, fields: [delegationField([link])] };
       await api.accepts(at('admin.acme.dev', handedOn), 200);
       await api.refuses(at('api.acme.dev', handedOn), 401, 'delegation_audience_mismatch');
+    });
+
+    it('fetch the keys of an issuer once for all, so that a change of keys counts for all at once [A14]', async () => {
+      const server = await startKeyServer(json({ keys: [issuer.jwk] }));
+      const trusted = { issuer: issuer.issuer, jwksUri: server.url, ...loopback };
+      const both = await api.variant({ config: { issuers: [trusted] }, start: { guard: { origin: [origin, admin] } } });
+      const token = await both.token({ aud: [origin, admin] });
+      await both.accepts(at('admin.acme.dev', { token }), 200);
+      await both.accepts(at('api.acme.dev', { token }), 200);
+      expect(server.asked).toHaveLength(1);
     });
   },
   { start: { guard: { origin: [origin, admin] } } },

@@ -6,7 +6,7 @@ import type { AgentDirectory, CertificateAgents } from './keys/directory.js';
 import type { Caller } from './model/caller.js';
 import type { Refusal } from './model/refusal.js';
 import { type DpopChallenge, refusalResponse, type RefusalResponse } from './model/refusal-response.js';
-import { fieldsTooLarge, type HttpRequest, type RequestFacts } from './model/request.js';
+import type { HttpRequest, RequestFacts } from './model/request.js';
 import type { GuardOptions, GuardValues } from './options/guard-options.js';
 import { readGuardOptions } from './options/option-table.js';
 import { type Discovery, discoveryOf, type ProtectedResource } from './options/protected-resource.js';
@@ -14,11 +14,11 @@ import { type Authentication, createAuthentication } from './guard/authenticatio
 import { createDecisions, type Decisions } from './guard/decisions.js';
 import { createLocalCallers, type LocalIdentity } from './guard/local.js';
 import { Outcomes } from './guard/outcomes.js';
-import { type BodyLimits, SharedRoom } from './model/request-body.js';
+import { SharedRoom } from './model/request-body.js';
 import { createRecorder } from './record/recorder.js';
 import { createRedactor } from './record/redact.js';
 import { ServedRequests } from './guard/served-requests.js';
-import { readAddress } from './stages/address/origin.js';
+import type { Origin } from './stages/address/origin.js';
 import { createForwardedReader } from './stages/address/proxies.js';
 import { usesInReplayStore } from './stages/approve/approval-options.js';
 import { createApprove } from './stages/approve/approve.js';
@@ -152,6 +152,12 @@ function composeRevocations(
 }
 
 /** Each origin is an audience of its own, unless the application names what all of them are. */
+function audiencesIn({ audience, origin }: GuardValues): (origin: Origin) => readonly string[] {
+  if (audience !== undefined) return () => audience;
+  const own = new Map(origin.map((each) => [each, [each.href]]));
+  return (each) => own.get(each) ?? [];
+}
+
 function locationsIn(
   { audience, origin }: GuardValues,
   audiences: readonly string[],
@@ -161,56 +167,33 @@ function locationsIn(
   return ({ authority = '' }) => own.get(authority) ?? audiences;
 }
 
-/**
- * A token for one origin is none for another: each has a verifier, with caches of its own. Nonces and the room for held
- * bodies are one for all.
- */
-function composeVerifier(values: GuardValues, shared: SharedParts): Verifier {
-  const bodyLimits = {
-    maxBytes: values.maxBodyBytes,
-    memoryBytes: values.memoryBodyBytes,
-    heldMemory: new SharedRoom(values.memoryBodyBytes * bodiesHeld),
-    heldDisk: new SharedRoom(values.maxBodyBytes * bodiesHeld),
-    spoolDirectory: values.spoolDirectory,
-    timeoutSeconds: values.bodyTimeoutSeconds,
-    keepsFailed: values.mode === 'observe',
-  };
-  const all = verifierFor(values.origin, { ...values, bodyLimits }, shared);
-  if (values.audience !== undefined || values.origin.length === 1) return all;
-  const each = new Map(
-    values.origin.map((origin) => {
-      const own = { ...shared, audiences: [origin.href] };
-      return [origin, verifierFor([origin], { ...values, bodyLimits }, own)];
-    }),
-  );
-  return async (request, forwarded) => {
-    const { target, rawHeaders, fields } = request;
-    const isRefused = fieldsTooLarge(target, rawHeaders);
-    const address = isRefused ? undefined : readAddress(target, fields, values.origin, forwarded?.host);
-    const verify = address !== undefined && 'origin' in address ? each.get(address.origin) : undefined;
-    return await (verify ?? all)(request, forwarded);
-  };
-}
-
-function verifierFor(
-  origins: GuardValues['origin'],
-  values: GuardValues & { readonly bodyLimits: BodyLimits },
+function composeVerifier(
+  values: GuardValues,
   { agents, registered, audiences, dpop, revalidation, replay }: SharedParts,
 ): Verifier {
-  const { clockSkewSeconds } = values;
+  const { issuers, clockSkewSeconds } = values;
   return createVerifier({
     ...values,
-    origins,
+    origins: values.origin,
+    audiencesOf: audiencesIn(values),
     agents,
     registered,
     dpop,
-    tokens: createTokenVerifier({ issuers: values.issuers, audiences, clockSkewSeconds }),
+    tokens: createTokenVerifier({ issuers, audiences, clockSkewSeconds }),
     linkVerifier: createLinkVerifier({
       agents,
-      audiences,
       clockSkewSeconds,
       maxLifetimeSeconds: values.maxLinkLifetimeSeconds,
     }),
+    bodyLimits: {
+      maxBytes: values.maxBodyBytes,
+      memoryBytes: values.memoryBodyBytes,
+      heldMemory: new SharedRoom(values.memoryBodyBytes * bodiesHeld),
+      heldDisk: new SharedRoom(values.maxBodyBytes * bodiesHeld),
+      spoolDirectory: values.spoolDirectory,
+      timeoutSeconds: values.bodyTimeoutSeconds,
+      keepsFailed: values.mode === 'observe',
+    },
     replay,
     revalidation,
   });

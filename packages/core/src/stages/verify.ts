@@ -36,6 +36,8 @@ export interface VerifierParts extends ProofParts, ReplayParts, ChainParts {
   /** Whether a token alone is accepted. */
   readonly bearer: boolean;
   readonly origins: readonly Origin[];
+  /** What a token or link for this origin must name. */
+  readonly audiencesOf: (origin: Origin) => readonly string[];
   readonly tokens: TokenVerifier;
   readonly bodyLimits: BodyLimits;
   readonly revalidation: Revalidation;
@@ -60,9 +62,10 @@ export function createVerifier(parts: VerifierParts): Verifier {
     authorization: AuthorizationReading,
   ): Promise<Verification> {
     const now = parts.clock() / 1000;
+    const audiences = parts.audiencesOf(origin);
     const uncovered = uncoveredCredential(request.fields, (field) => field === 'authorization');
     if (uncovered !== undefined) return refuse(uncovered);
-    const token = await verifyToken(parts.tokens, authorization, now);
+    const token = await verifyToken(parts.tokens, authorization, { now, audiences });
     if (token?.ok !== true) return refuse(refusal(token?.code ?? 'token_invalid', token?.detail));
     // Not by its client, which may be an application that all users share.
     const badBody = await verifyBody(request, undefined, parts.bodyLimits, `bearer ${token.token.claims.subject}`);
@@ -108,7 +111,8 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const proof = readProof({ request, address, authorization, now }, parts, forwarded);
     if (!proof.ok) return proof;
 
-    let token = verifyToken(parts.tokens, authorization, now);
+    const audiences = parts.audiencesOf(address.origin);
+    let token = verifyToken(parts.tokens, authorization, { now, audiences });
     if (isPromise(token)) token = await token;
 
     const proved = await proof.verify(token);
@@ -128,7 +132,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (isPromise(badBody)) badBody = await badBody;
     if (badBody !== undefined) return refuse(badBody, claimed);
 
-    let verified = verifyChain({ holder, token: token?.token, links, now });
+    let verified = verifyChain({ holder, token: token?.token, links, audiences, now });
     if (isPromise(verified)) verified = await verified;
     if ('code' in verified) return refuse(verified, claimed);
 
@@ -145,9 +149,9 @@ function malformedBesideSignature(authorization: AuthorizationReading, fields: F
 function verifyToken(
   tokens: TokenVerifier,
   authorization: AuthorizationReading,
-  now: number,
+  { now, audiences }: { readonly now: number; readonly audiences: readonly string[] },
 ): Awaitable<TokenResult | undefined> {
-  return 'token' in authorization ? tokens.verify(authorization.token, now) : undefined;
+  return 'token' in authorization ? tokens.verify(authorization.token, now, audiences) : undefined;
 }
 
 function refuse(refused: Refusal, claimed?: AuditEvent['claimed']): Verification {

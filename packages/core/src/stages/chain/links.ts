@@ -10,8 +10,6 @@ import type { VerifiedToken } from '../token/token-verifier.js';
 export interface LinkVerifierOptions {
   /** Who may sign links. */
   readonly agents: AgentDirectory;
-  /** What a link's `aud` must name at least one of, unless the issuer of its token has audiences of its own. */
-  readonly audiences: readonly string[];
   /** How far the delegators' clocks may be from ours, in seconds. */
   readonly clockSkewSeconds: number;
   /** The longest lifetime of a link, in seconds. */
@@ -30,6 +28,8 @@ export interface SignedLink {
 export interface LinkContext {
   /** The token that the first link hands on. Its issuer may vouch for the key of the first delegator. */
   readonly token: VerifiedToken | undefined;
+  /** What a link's `aud` must name at least one of, unless the issuer of its token has audiences of its own. */
+  readonly audiences: readonly string[];
   /** Unix seconds. */
   readonly now: number;
 }
@@ -50,14 +50,10 @@ const maxRemembered = 10_000;
 
 /** Verifies self-signed links (docs/reference/wire-profile.md), each with the registered key of the agent that handed on. */
 export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
-  const { agents, audiences, clockSkewSeconds, maxLifetimeSeconds } = options;
+  const { agents, clockSkewSeconds, maxLifetimeSeconds } = options;
   const remembered = new LruCache<Remembered>(maxRemembered, maxBytesRemembered);
 
-  async function verifyLink(
-    text: string,
-    context: LinkContext,
-    accepted: readonly string[],
-  ): Promise<SignedLink | Refusal> {
+  async function verifyLink(text: string, context: LinkContext): Promise<SignedLink | Refusal> {
     const hash = parentHash(text);
     const known = remembered.get(hash);
     const gated = known === undefined ? gateLink(text) : undefined;
@@ -73,7 +69,7 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     if ('code' in claims) return claims;
     // Only now: whether a key counts is not told to who made up a link of it.
     if ('code' in delegator) return delegatorRefusal(delegator);
-    const problem = checkNow(claims, context.now, accepted);
+    const problem = checkNow(claims, context.now, context.audiences);
     if (problem !== undefined) return problem;
     if (again === undefined) remembered.set(hash, { claims, keyId, publicKey }, bytesHeld(claims));
     return { claims: inNamespace(claims, delegator, context), hash, delegator };
@@ -98,14 +94,14 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
 
   async function verifyAll(
     links: readonly string[],
-    { token, now }: LinkContext,
+    { token, audiences, now }: LinkContext,
   ): Promise<readonly SignedLink[] | Refusal> {
     const verified: SignedLink[] = [];
     // A link names only audiences of what it hands on, so links are for whom their token had to be for.
     const accepted = token?.issuer.audiences ?? audiences;
     for (const [index, text] of links.entries()) {
       // An issuer vouches for the key of the agent that it names, which hands on first; later ones are registered.
-      const link = await verifyLink(text, { token: index === 0 ? token : undefined, now }, accepted);
+      const link = await verifyLink(text, { token: index === 0 ? token : undefined, audiences: accepted, now });
       if ('code' in link) return link;
       verified.push(link);
     }

@@ -30,6 +30,8 @@ export interface ChainCredentials {
   readonly token: VerifiedToken | undefined;
   /** Links as they were sent, in order. */
   readonly links: readonly string[];
+  /** Of the origin that the request is for. */
+  readonly audiences: readonly string[];
   /** Unix seconds. */
   readonly now: number;
 }
@@ -54,8 +56,8 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
   const sessions = new Sessions();
 
   return (credentials) => {
-    const { holder, token, links, now } = credentials;
-    return andThen(linkVerifier.verify(links, { token, now }), (signed) => {
+    const { holder, token, links, audiences, now } = credentials;
+    return andThen(linkVerifier.verify(links, { token, audiences, now }), (signed) => {
       if ('code' in signed) return signed;
       const claims = token && localNames(token, signed[0]?.delegator ?? holder, agents);
       return andThen(claims, (named) =>

@@ -62,8 +62,17 @@ export type TokenResult = { readonly ok: true; readonly token: VerifiedToken } |
 
 /** Verifies access tokens (RFC 9068) that may state a delegation (RFC 8693). */
 export interface TokenVerifier {
-  /** Never rejects. `nowSeconds` is unix seconds. */
-  verify(token: string, nowSeconds: number): Awaitable<TokenResult>;
+  /**
+   * Never rejects. `nowSeconds` is unix seconds; `audiences` of this request, unless the issuer has its own. Default: those
+   * of the verifier.
+   */
+  verify(token: string, nowSeconds: number, audiences?: readonly string[]): Awaitable<TokenResult>;
+}
+
+/** What a token is asked, besides its signature. */
+interface Asked {
+  readonly now: number;
+  readonly audiences: readonly string[];
 }
 
 interface Remembered {
@@ -83,24 +92,25 @@ interface Remembered {
  * const result = await tokens.verify(token, Date.now() / 1000);
  */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
-  const { issuers, audiences, clockSkewSeconds, cacheSize } = readOptions(options);
+  const { issuers, audiences: all, clockSkewSeconds, cacheSize } = readOptions(options);
   const remembered = new LruCache<Remembered>(cacheSize, maxBytesRemembered);
   const namespaces = [...issuers.values()].map(({ namespace }) => namespace).filter((namespace) => namespace !== '');
 
-  function verify(text: string, now: number): Awaitable<TokenResult> {
+  function verify(text: string, now: number, audiences: readonly string[] = all): Awaitable<TokenResult> {
     const hash = digest('sha256', text, 'base64url');
     const known = remembered.get(hash);
-    if (known === undefined) return verifyNew(text, hash, now);
+    if (known === undefined) return verifyNew(text, hash, { now, audiences });
     return andThen(known.token.issuer.keys.current(now), (held) => {
       if (held.kind === 'unavailable') return refuse('issuer_unavailable', held.cause);
       // Other keys than those it was verified with: the one that signed it may be gone.
-      if (held.generation === known.generation) return checkNow(known.token, now);
+      if (held.generation === known.generation) return checkNow(known.token, { now, audiences });
       remembered.delete(hash);
-      return verifyNew(text, hash, now);
+      return verifyNew(text, hash, { now, audiences });
     });
   }
 
-  async function verifyNew(text: string, hash: string, now: number): Promise<TokenResult> {
+  async function verifyNew(text: string, hash: string, asked: Asked): Promise<TokenResult> {
+    const { now } = asked;
     const gated = gateAccessToken(text);
     if (!gated.ok) return gated;
     const issuer = claimedIssuer(gated.token);
@@ -115,8 +125,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
     const read = readPayload(payload, issuer, hash);
     if (!read.ok) return read;
-    const checked = checkNow(read.token, now);
-    // Only success is remembered, and only what does not depend on the moment: a token is never bad for ever.
+    const checked = checkNow(read.token, asked);
+    // Only success is remembered, and only what depends neither on the moment nor on the audience: a token is never bad for ever.
     if (checked.ok && cacheSize > 0) {
       remembered.set(hash, { token: read.token, generation: found.generation }, bytesHeld(read.token.claims));
     }
@@ -155,7 +165,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   }
 
   /** What depends on the moment; for whom it is comes first, because a token for others says nothing to us. */
-  function checkNow(token: VerifiedToken, now: number): TokenResult {
+  function checkNow(token: VerifiedToken, { now, audiences }: Asked): TokenResult {
     const { maxLifetimeSeconds } = token.issuer;
     const accepted = token.issuer.audiences ?? audiences;
     if (checkAudience(token.claims, accepted) !== undefined) {

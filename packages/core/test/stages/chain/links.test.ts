@@ -34,11 +34,11 @@ function link(change: object = {}, header: object = {}, by: TestKeyPair = a): st
 }
 
 function verifier(agents: AgentDirectory = registered) {
-  return createLinkVerifier({ agents, audiences: [audience], clockSkewSeconds: 5, maxLifetimeSeconds: 3600 });
+  return createLinkVerifier({ agents, clockSkewSeconds: 5, maxLifetimeSeconds: 3600 });
 }
 
 async function codeOf(text: string, at: number = now, links = verifier()): Promise<string> {
-  const verified = await links.verify([text], { token: undefined, now: at });
+  const verified = await links.verify([text], { token: undefined, audiences: [audience], now: at });
   return 'code' in verified ? verified.code : 'ok';
 }
 
@@ -72,7 +72,7 @@ class OneAgent implements AgentDirectory {
 describe('a link', () => {
   it.each(['EdDSA', 'Ed25519'])('is accepted when a registered key signed it with %s', async (alg) => {
     const text = link({}, { alg });
-    expect(await verifier().verify([text], { token: undefined, now })).toMatchObject([
+    expect(await verifier().verify([text], { token: undefined, audiences: [audience], now })).toMatchObject([
       {
         claims: { issuer: 'agent-a', subject: 'agent-b', scope: ['repo:read'], id: 'j1' },
         hash: createHash('sha256').update(text).digest('base64url'),
@@ -82,7 +82,7 @@ describe('a link', () => {
   });
 
   it('need not be present', async () => {
-    expect(await verifier().verify([], { token: undefined, now })).toEqual([]);
+    expect(await verifier().verify([], { token: undefined, audiences: [audience], now })).toEqual([]);
   });
 
   it.each<[string, string, string]>([
@@ -131,7 +131,11 @@ describe('a link', () => {
   });
 
   it('refuses the chain when it is not genuine, before later links are read', async () => {
-    const verified = await verifier().verify([link(), link({}, {}, b), 'x'], { token: undefined, now });
+    const verified = await verifier().verify([link(), link({}, {}, b), 'x'], {
+      token: undefined,
+      audiences: [audience],
+      now,
+    });
     expect(verified).toMatchObject({ code: 'delegation_invalid' });
   });
 });
@@ -142,15 +146,19 @@ describe('a key that the issuer of the token vouches for [A11]', () => {
   const guests = link({ iss: 'agent-guest' }, { kid: b.thumbprint }, b);
 
   it("verifies the first link, under the name in the issuer's namespace", async () => {
-    expect(await verifier().verify([guests], { token, now })).toMatchObject([
+    expect(await verifier().verify([guests], { token, audiences: [audience], now })).toMatchObject([
       { claims: { issuer: 'partner:agent-guest' }, delegator: { vouchedBy: 'issuer' } },
     ]);
   });
 
   it('verifies no other link, and none without the token', async () => {
     const links = verifier();
-    expect(await links.verify([link(), guests], { token, now })).toMatchObject({ code: 'delegation_invalid' });
-    expect(await links.verify([guests], { token: undefined, now })).toMatchObject({ code: 'delegation_invalid' });
+    expect(await links.verify([link(), guests], { token, audiences: [audience], now })).toMatchObject({
+      code: 'delegation_invalid',
+    });
+    expect(await links.verify([guests], { token: undefined, audiences: [audience], now })).toMatchObject({
+      code: 'delegation_invalid',
+    });
   });
 });
 
