@@ -83,4 +83,5 @@ var advices = map[string]string{
 	"spool_unavailable":              adviceLater,
 	"policy_unavailable":             adviceLater,
 	"audit_unavailable":              adviceLater,
+	"shutting_down":                  adviceLater,
 }

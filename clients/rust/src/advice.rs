@@ -58,7 +58,8 @@ pub fn advice_on(code: &str) -> &'static str {
         | "replay_store_unavailable"
         | "spool_unavailable"
         | "policy_unavailable"
-        | "audit_unavailable" => "The API has an outage. Try again later.",
+        | "audit_unavailable"
+        | "shutting_down" => "The API has an outage. Try again later.",
         "approval_required" => "A person must agree first. Ask for an approval and repeat the request with it.",
         "approval_invalid" => "The approval is not for this request. Ask for a new one.",
         "approval_used" => "An approval counts once. Ask for a new one.",

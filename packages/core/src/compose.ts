@@ -55,6 +55,9 @@ export interface GuardParts {
   readonly close: () => Promise<void>;
 }
 
+/** Shorter than the 10 seconds after which Docker kills a process. */
+const graceMilliseconds = 8000;
+
 /** How many of the largest bodies may be held at once, in memory and on disk; more of smaller ones. */
 const bodiesHeld = 128;
 
@@ -124,6 +127,7 @@ function compose(values: GuardValues): GuardParts {
     mode: values.mode,
     onTrouble,
     async close() {
+      await served.close(graceMilliseconds);
       // Node emits `close` of a server before that of its last connections, whose requests have no outcome until then. It
       // comes at the end of a turn of the event loop, after the first of these.
       await setImmediate();

@@ -61,9 +61,19 @@ export interface Guard extends Decisions {
    */
   readonly revocations: Revocations;
   /**
-   * Releases files, watchers and sinks, once the outcomes reported so far have been recorded. Rejects if a sink cannot
-   * be closed, or not within 30 seconds. Call it when the process ends, after the server: `auditFile` seals its last
-   * records then. Without it they stay unsealed until the next start.
+   * Ends the work of the guard; call it when the process ends. From now on every request to an adapter is refused with 503
+   * `shutting_down`, without a record. Those that were let in may end within 8 seconds; then their connections are cut, and
+   * their outcome is `aborted`. When the last outcome is recorded, files, watchers and sinks are released: `auditFile`
+   * seals its last records. Without it they stay unsealed until the next start. Rejects if a sink cannot be closed, or not
+   * within 30 seconds. A second call does nothing, and settles like the first.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => {
+   *   server.close();
+   *   void guard.close();
+   * });
+   * ```
    */
   close(): Promise<void>;
 }
@@ -84,8 +94,9 @@ export interface Guard extends Decisions {
  */
 export async function createGuard(options: GuardOptions): Promise<Guard> {
   const parts = await composeGuard(options);
-  const { authenticate, decisions, outcomes, local, respond, mode, onTrouble, close } = parts;
+  const { authenticate, decisions, outcomes, local, respond, mode, onTrouble } = parts;
   const troubles = new FailureThrottles(Date.now);
+  let closed: Promise<void> | undefined;
 
   function report(trouble: string, cause?: string): void {
     if (cause === undefined) return onTrouble(`countersign: ${trouble}`);
@@ -109,7 +120,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     protectedResource: parts.protectedResource,
     discovery: parts.discovery,
     revocations: parts.revocations,
-    close,
+    close: () => (closed ??= parts.close()),
   };
 }
 

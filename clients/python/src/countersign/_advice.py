@@ -78,4 +78,5 @@ ADVICE: dict[str, str] = {
     "spool_unavailable": _LATER,
     "policy_unavailable": _LATER,
     "audit_unavailable": _LATER,
+    "shutting_down": _LATER,
 }

@@ -12,7 +12,9 @@ export type OperatorCode =
   | 'not_authenticated'
   | 'internal_error'
   | 'replay_unknown'
-  | Extract<RefusalCode, `${string}_unavailable`>;
+  | 'shutting_down'
+  | Extract<RefusalCode, `${string}_unavailable`>
+  | 'shutting_down';
 
 /** Faults of the API: the request was correct, and was not carried out. */
 export const operatorHints: Readonly<Record<OperatorCode, Hint>> = {
@@ -46,4 +48,5 @@ export const operatorHints: Readonly<Record<OperatorCode, Hint>> = {
     later,
   ),
   audit_unavailable: hint('The API cannot write its audit log now, so nothing may be done.', later),
+  shutting_down: hint('The process of the API that was asked is stopping, such as in an update.', later),
 };

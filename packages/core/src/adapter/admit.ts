@@ -146,6 +146,8 @@ function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 't
   const { request, response } = exchange;
   return (refused, rejected) => {
     if (response.headersSent) guard.report(answeredBefore, refused.code);
+    // Of HTTP/1: a client that keeps its connection would not come to the next process.
+    if (refused.code === 'shutting_down') response.shouldKeepAlive = false;
     const rendered = guard.respond(refused);
     const outcome = admissionOf(request)?.outcome;
     const progress = progressOf(request);

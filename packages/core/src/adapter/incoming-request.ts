@@ -17,7 +17,8 @@ export function incomingRequest(
 ): HttpRequest {
   const { method = '', rawHeaders, headers, socket } = request;
   const remoteAddress = socket.remoteAddress;
-  const isHttp1 = http2StreamOf(request) === undefined;
+  const stream = http2StreamOf(request);
+  const isHttp1 = stream === undefined;
   const emptied = wasEmptied(request);
   return {
     method,
@@ -31,6 +32,7 @@ export function incomingRequest(
     // The socket of an injected request has no `readable`, and that of HTTP/2 says nothing of the one request.
     clientIsGone: () =>
       (request.destroyed && !emptied) || socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable),
+    cut: () => void (stream ?? socket).destroy(),
   };
 }
 

@@ -56,6 +56,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     const forwarded = readForwarded(request);
     const facts = factsOf(request, forwarded);
     const refuseUnmarked = async (): Promise<Refusal | undefined> => {
+      if (served.isClosing) return observes ? undefined : refusal('shutting_down');
       const refused = refusal('signature_required');
       if (!observes) return await recorder.unverified(facts, undefined, refused);
       await recorder.unverified(facts, undefined, refused, 'would_refuse');
@@ -66,6 +67,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
       request.body.release();
       return { ok: true, caller: undefined, requestId: facts.id, refuseUnmarked };
     }
+    if (served.isClosing) return turnAway(request, facts);
     let verification: Verification;
     try {
       verification = await verify(request, forwarded);
@@ -84,12 +86,24 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
         claimed: keyId === undefined ? undefined : { keyId, agent },
       });
     }
+    // It began before the guard was closed, but nothing that it does could be recorded for sure.
+    if (served.isClosing) return turnAway(request, facts);
     const source = { request, authority };
     const asked = namesOrigin ? { ...facts, authority } : facts;
     const caller = served.admit({ session, proof, facts: asked, body: request.body, revalidate, received: source });
     request.body.release();
     return { ok: true, caller, requestId: facts.id, refuseUnmarked };
   };
+
+  /** Without a record: the log is about to be sealed, and nothing was done. */
+  function turnAway({ body }: HttpRequest, { id: requestId }: RequestFacts): Authentication {
+    if (observes) {
+      body.release();
+      return { ok: true, caller: undefined, requestId, refuseUnmarked: nothingMore };
+    }
+    void body.discard();
+    return { ok: false, refusal: refusal('shutting_down'), requestId };
+  }
 
   async function refuse(
     { body }: HttpRequest,

@@ -61,7 +61,7 @@ export class Outcomes {
   ): Promise<AuditOutcome | undefined> {
     const request = this.#served.find(caller);
     if (request === undefined || request.completed) return undefined;
-    request.completed = true;
+    this.#served.complete(request);
     if (request.pendingDecisions !== undefined) await request.pendingDecisions.catch(() => undefined);
     // Nobody reads on, so a streamed body comes to its end.
     let failure = request.body.discard();

@@ -35,8 +35,50 @@ interface NotServed {
   readonly refusal: Refusal;
 }
 
+/** How long a host may take to tell that it has cut a request. */
+const cutMilliseconds = 1000;
+
 /** Knows the very callers that this guard made. A forged or foreign caller is not among them and gets nothing. */
 export class ServedRequests {
+  /** Requests whose host can cut them. */
+  readonly #open = new Set<ServedRequest>();
+  #onIdle = (): void => {};
+  #isClosing = false;
+
+  /** Whether no further request is admitted. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /**
+   * Admits no further request. Resolves once those that were admitted have been completed; cuts those that take longer
+   * than this.
+   */
+  async close(milliseconds: number): Promise<void> {
+    this.#isClosing = true;
+    await this.#idle(milliseconds);
+    for (const { received } of this.#open) received?.request.cut?.();
+    await this.#idle(cutMilliseconds);
+  }
+
+  /** Notes that the answer of a request has ended. */
+  complete(request: ServedRequest): void {
+    request.completed = true;
+    this.#open.delete(request);
+    if (this.#open.size === 0) this.#onIdle();
+  }
+
+  async #idle(milliseconds: number): Promise<void> {
+    if (this.#open.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   /** Makes the caller of a request, deeply frozen: what a handler does with it cannot change what is recorded. */
   admit(request: AdmittedRequest): Caller {
     const { session, proof, facts, body, revalidate, received } = request;
@@ -48,7 +90,7 @@ export class ServedRequests {
       authorizationDetails === undefined
         ? { actor, subject, chain, scope, proof, requestId }
         : { actor, subject, chain, scope, authorizationDetails, proof, requestId };
-    const served = {
+    const served: ServedRequest = {
       session,
       proof,
       facts,
@@ -61,6 +103,7 @@ export class ServedRequests {
       completed: false,
       pendingDecisions: undefined,
     };
+    if (received?.request.cut !== undefined) this.#open.add(served);
     // It is the same object with private fields.
     return Object.freeze(new ServedCaller(caller, this, served)) as unknown as Caller;
   }

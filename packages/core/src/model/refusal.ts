@@ -71,7 +71,8 @@ export type RefusalCode =
   | 'spool_unavailable'
   | 'policy_unavailable'
   | 'approvals_unavailable'
-  | 'audit_unavailable';
+  | 'audit_unavailable'
+  | 'shutting_down';
 
 /** What to sign (RFC 9421 §5), what is wrong with the token (RFC 6750 §3), or with its proof (RFC 9449 §7.1). */
 export type Challenge = 'signature' | 'token' | 'scope' | 'dpop';
@@ -171,6 +172,7 @@ export const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   policy_unavailable: ourFault(503, 'Policy cannot be evaluated now.'),
   approvals_unavailable: ourFault(503, 'Approvals cannot be checked now.'),
   audit_unavailable: ourFault(503, 'The audit log cannot be written now.'),
+  shutting_down: { ...ourFault(503, 'This process is shutting down.'), retryAfterSeconds: 1 },
 };
 
 /** Why a request was not let through. `detail` is for logs and the audit record; it never crosses the wire. */

@@ -21,6 +21,11 @@ export interface HttpRequest {
   readonly connection?: object | undefined;
   /** Whether the connection has been closed meanwhile. Default: never. */
   readonly clientIsGone?: (() => boolean) | undefined;
+  /**
+   * Cuts the exchange. With it, `guard.close()` waits until the request has been completed, and cuts it if that takes too
+   * long. Default: nothing is waited for.
+   */
+  readonly cut?: (() => void) | undefined;
 }
 
 /** A request with one index of its header section, which all stages read. */
@@ -29,9 +34,9 @@ export interface IndexedRequest extends HttpRequest {
 }
 
 export function indexed(request: HttpRequest): IndexedRequest {
-  const { method, target, rawHeaders, headers, remoteAddress, body, connection, clientIsGone } = request;
+  const { method, target, rawHeaders, headers, remoteAddress, body, connection, clientIsGone, cut } = request;
   const fields = new FieldSection(rawHeaders);
-  return { method, target, rawHeaders, headers, remoteAddress, body, connection, clientIsGone, fields };
+  return { method, target, rawHeaders, headers, remoteAddress, body, connection, clientIsGone, cut, fields };
 }
 
 /** What the audit log says of a request; of a local caller only the id. The query stays out: it may hold secrets. */

@@ -78,6 +78,7 @@ describe('the catalogue of refusals', () => {
         "503 policy_unavailable",
         "503 approvals_unavailable",
         "503 audit_unavailable",
+        "503 shutting_down",
       ]
     `);
   });
