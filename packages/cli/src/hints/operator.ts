@@ -13,8 +13,7 @@ export type OperatorCode =
   | 'internal_error'
   | 'replay_unknown'
   | 'shutting_down'
-  | Extract<RefusalCode, `${string}_unavailable`>
-  | 'shutting_down';
+  | Extract<RefusalCode, `${string}_unavailable`>;
 
 /** Faults of the API: the request was correct, and was not carried out. */
 export const operatorHints: Readonly<Record<OperatorCode, Hint>> = {
