@@ -1,5 +1,8 @@
-/** What a handler does for us. `refuser`: refuses agents on a route without a permit. */
-export type HandlerRole = 'agentAuth' | 'permit' | 'refuser';
+/**
+ * What a handler does for us. `refuser`: refuses agents on a route without a permit. `passing`: only goes on, to the route
+ * that follows; the middleware of a framework above the router.
+ */
+export type HandlerRole = 'agentAuth' | 'permit' | 'refuser' | 'passing';
 
 /** Identifies a handler. Each handler has its own mark, so that a wrapped copy is recognized as the same one. */
 export interface HandlerMark {

@@ -6,7 +6,7 @@ import { isPermit, markOf } from './handler-mark.js';
 
 /** Whether the handlers of a route include code of the application, and none of them asks for a permission. */
 export function isUnmapped(handlers: readonly unknown[]): boolean {
-  const own = handlers.filter((handler) => !['agentAuth', 'refuser'].includes(markOf(handler)?.role ?? ''));
+  const own = handlers.filter((handler) => [undefined, 'permit'].includes(markOf(handler)?.role));
   return own.length > 0 && !own.some(isPermit);
 }
 
