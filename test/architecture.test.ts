@@ -17,6 +17,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   audit: ['audit-verifier', 'common'],
   core: ['signature', 'delegation', 'audit-verifier', 'common', 'approval', 'policy', 'audit'],
   ...Object.fromEntries(adapters.map(({ name }) => [name, ['core']])),
+  nestjs: ['core', 'express', 'fastify'],
   mcp: ['common', 'core'],
   opentelemetry: ['core'],
   pdp: ['common', 'policy'],

@@ -27,7 +27,8 @@ const fileOf = ({ path, line }: Block): string => `${path}.${line}`;
  */
 export async function compile(application: string, blocks: readonly Block[]): Promise<ReadonlyMap<Block, string[]>> {
   await makeApplication(application, installed());
-  const strict = { strict: true, noPropertyAccessFromIndexSignature: true };
+  // Decorators as NestJS needs them.
+  const strict = { strict: true, noPropertyAccessFromIndexSignature: true, experimentalDecorators: true };
   const options = { target: 'es2023', module: 'nodenext', ...strict, skipLibCheck: true, types: ['node'] };
   const layout = { rootDir: '.', outDir: 'out' };
   const files = blocks.map((block) => `${fileOf(block)}.ts`);

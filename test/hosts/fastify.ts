@@ -104,12 +104,12 @@ function readNothing(app: FastifyInstance): void {
   app.addContentTypeParser('*', leave);
 }
 
-function leave(_request: FastifyRequest, _payload: unknown, done: (error: null) => void): void {
+export function leave(_request: FastifyRequest, _payload: unknown, done: (error: null) => void): void {
   done(null);
 }
 
 /** Fastify does not inflate by itself; the parser compares the length on the wire with Content-Length. */
-function inflated({ headers }: FastifyRequest, payload: Readable): Readable {
+export function inflated({ headers }: FastifyRequest, payload: Readable): Readable {
   if (headers['content-encoding'] !== 'gzip') return payload;
   return Object.assign(payload.pipe(createGunzip()), { receivedEncodedLength: Number(headers['content-length']) });
 }

@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util';
 import { readConfig } from './config.js';
 import { firstSecondIsOver } from './first-second.js';
 import { startHost } from './host.js';
-import { hosts } from './hosts.js';
+import { hosts as ofAdapters, nestHosts } from './hosts.js';
+
+const hosts = [...ofAdapters, ...nestHosts];
 
 const usage = `usage: host <${hosts.map(({ name }) => name).join('|')}> --config FILE [--port 0]`;
 

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
-import { type Attack, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import { type Api, type Attack, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
 import { json, loopback, startKeyServer } from '../support/key-server.js';
 import { delegationField, linkOf } from '../support/links.js';
 import { type RawRequest, tampered, withFields } from '../support/signed-request.js';
 import { issuer, reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
 
 const origin = 'https://api.acme.dev';
+
+const onFastify = ({ host }: Api): boolean => host.includes('fastify');
 
 onEverySetup(
   'The address of a request',
@@ -156,7 +158,7 @@ onEverySetup('The target, byte for byte', (api) => {
 
   // Routers normalise paths differently, but policy decides about the route that is reached.
   const takenForInvoices: readonly string[] = [
-    ...(api.host === 'fastify5' ? ['/%69nvoices'] : []),
+    ...(onFastify(api) ? ['/%69nvoices'] : []),
     ...(api.host === 'express4' && api.mount !== '' ? ['//invoices'] : []),
   ];
   it.each(['//invoices', '/%69nvoices', '/invoices%2F..%2Fwhoami', '/invoices;a=b'])(
@@ -177,7 +179,7 @@ onEverySetup('The target, byte for byte', (api) => {
       expect(records[0]).toMatchObject({ resource: { type: 'Record', id } });
       return;
     }
-    if (api.host !== 'fastify5') return void (await api.answers(request, 400));
+    if (!onFastify(api)) return void (await api.answers(request, 400));
     const handledBefore = api.running.handled.length;
     expect(await api.send(request)).toMatchObject({ status: 400 });
     expect(api.running.handled).toHaveLength(handledBefore);

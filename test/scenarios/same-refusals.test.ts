@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hosts } from '../hosts/hosts.js';
+import { hosts, nestHosts } from '../hosts/hosts.js';
 import { Api } from '../support/api.js';
 import type { RawResponse } from '../support/connection.js';
 import { type RawRequest, tampered } from '../support/signed-request.js';
@@ -15,7 +15,8 @@ function ours({ status, headers, body }: RawResponse): object {
 }
 
 describe('A refusal is the same, byte for byte, on every host', () => {
-  const apis = hosts.map((host) => new Api(host, { config: { origin }, start: { guard: { maxBodyBytes: 4096 } } }));
+  const options = { config: { origin }, start: { guard: { maxBodyBytes: 4096 } } };
+  const apis = [...hosts, ...nestHosts].map((host) => new Api(host, options));
   const [first] = apis;
   beforeAll(() => Promise.all(apis.map((api) => api.start())));
   afterAll(() => Promise.all(apis.map((api) => api.close())));

@@ -6,7 +6,7 @@ import type { AuditRecord, RefusalCode } from '@countersign/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HostConfig } from '../hosts/config.js';
 import { type Host, type RunningHost, type StartOptions, startHost } from '../hosts/host.js';
-import { hosts } from '../hosts/hosts.js';
+import { hosts, nestHosts } from '../hosts/hosts.js';
 import { auditRecords } from './audit-log.js';
 import { Connection, type RawResponse } from './connection.js';
 import { Http2Connection, sendHttp2 } from './http2.js';
@@ -41,17 +41,27 @@ const setups: readonly Setup[] = [
   { mount: '/api', bodyParser: 'none' },
 ];
 
+/** NestJS mounts its parsers by itself, and its routes below a global prefix. */
+const setupsOfNest: readonly Setup[] = [usual, { mount: '/api', bodyParser: 'after' }];
+
 /** Runs scenarios on every host, each with its own server. For behaviour that does not depend on the framework. */
 export function onEveryHost(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
-  onHosts([usual], title, define, options);
+  onHosts(hosts, [usual], title, define, options);
 }
 
 /** Runs scenarios on every host in every setup, for behaviour that depends on the framework. */
 export function onEverySetup(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
-  onHosts(setups, title, define, options);
+  onHosts(hosts, setups, title, define, options);
+  onHosts(nestHosts, setupsOfNest, title, define, options);
 }
 
-function onHosts(on: readonly Setup[], title: string, define: (api: Api) => void, options: ApiOptions): void {
+function onHosts(
+  hosts: readonly Host[],
+  on: readonly Setup[],
+  title: string,
+  define: (api: Api) => void,
+  options: ApiOptions,
+): void {
   const overHttp2 = options.start?.http2 === true;
   for (const host of hosts.filter(({ http2 }) => http2 || !overHttp2)) {
     for (const setup of on) {

@@ -1,12 +1,9 @@
 import type { RequestListener } from 'node:http';
 import type { Guard } from '@countersign/core';
-import { agentAuth as expressAgentAuth } from '@countersign/express';
-import { agentAuth as fastifyAgentAuth } from '@countersign/fastify';
+import { CountersignModule } from '@countersign/nestjs';
 import type { DynamicModule, Type } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
+import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AnsweredFilter, CountersignGuard } from './countersign.js';
 import { LatestController, Releases, ReleasesController } from './releases.js';
 
 /** The application on one platform. */
@@ -17,15 +14,12 @@ export interface Application {
 }
 
 /** The application: its routes, and for all of them one guard. */
-function releases(...controllers: Type[]): DynamicModule {
+function releases(guard: Guard, ...controllers: Type[]): DynamicModule {
   return {
     module: ReleasesModule,
+    imports: [CountersignModule.forRoot({ guard })],
     controllers,
-    providers: [
-      Releases,
-      { provide: APP_GUARD, useClass: CountersignGuard },
-      { provide: APP_FILTER, useClass: AnsweredFilter },
-    ],
+    providers: [Releases],
   };
 }
 
@@ -33,20 +27,15 @@ function releases(...controllers: Type[]): DynamicModule {
 class ReleasesModule {}
 
 export async function onExpress(guard: Guard): Promise<Application> {
-  const module = releases(ReleasesController, LatestController);
-  const app = await NestFactory.create<NestExpressApplication>(module, { logger: false });
-  // Before init() or listen(), in which Nest mounts its body parsers: they then read verified bytes only.
-  // All Nest handlers look alike to Express: CountersignGuard reads their permissions, and closes those without one.
-  app.use(expressAgentAuth(guard, { unmapped: 'authenticated' }));
+  const module = releases(guard, ReleasesController, LatestController);
+  const app = await NestFactory.create(module, { logger: false });
   await app.init();
-  return { handle: app.getHttpAdapter().getInstance(), close: () => app.close() };
+  return { handle: app.getHttpAdapter().getInstance() as RequestListener, close: () => app.close() };
 }
 
 export async function onFastify(guard: Guard): Promise<Application> {
-  const module = releases(ReleasesController);
+  const module = releases(guard, ReleasesController);
   const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), { logger: false });
-  // The same on Fastify.
-  await app.register(fastifyAgentAuth, { guard, unmapped: 'authenticated' });
   await app.init();
   const fastify = app.getHttpAdapter().getInstance();
   await fastify.ready();

@@ -1,8 +1,7 @@
-import type { Caller } from '@countersign/core';
 import { Permit as ExpressPermit } from '@countersign/express';
+import { Caller, Permit, type PermitRequest } from '@countersign/nestjs';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Injectable, Param, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { Permit, Who } from './countersign.js';
 
 export interface Release {
   readonly service: string;
@@ -25,12 +24,8 @@ export class Releases {
   }
 }
 
-interface Routed {
-  readonly params: Readonly<Record<string, string | string[]>>;
-}
-
 /** The resources of the routes, from their parameters and never from the body. */
-const service = ({ params }: Routed) => ({ type: 'Service', id: params['service'] });
+const service = ({ params }: PermitRequest) => ({ type: 'Service', id: params['service'] });
 
 @Controller(':service/releases')
 export class ReleasesController {
@@ -42,7 +37,7 @@ export class ReleasesController {
 
   @Post()
   @Permit('release.create', service, { requires: 'release:create' })
-  create(@Param('service') name: string, @Body() body: { version?: string }, @Who() caller: Caller): Release {
+  create(@Param('service') name: string, @Body() body: { version?: string }, @Caller() caller: Caller): Release {
     const { actor, subject } = caller;
     return this.#releases.add({ service: name, version: String(body.version), by: actor.id, for: subject.id });
   }

@@ -1,0 +1,46 @@
+import { markHandler, markOf } from '@countersign/core/adapter';
+import { RequestMethod } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
+
+type Register = (...args: unknown[]) => unknown;
+
+/**
+ * Marks the handlers of controllers as permits, because `AgentGuard` runs before each. The adapter closes every other route,
+ * like one of an administration page. Returns whether a route of a controller is just being registered.
+ */
+export function markRoutes(platform: AbstractHttpAdapter): () => boolean {
+  let registering = false;
+  const methods = platform as unknown as Record<string, Register | undefined>;
+  for (const name of Object.values(RequestMethod)) {
+    const method = String(name).toLowerCase();
+    const register = methods[method];
+    if (register === undefined) continue;
+    methods[method] = (...args) => {
+      const handler = args.at(-1);
+      registering = isOfController(handler);
+      if (registering) markAsPermit(handler as object);
+      try {
+        return register.apply(platform, args);
+      } finally {
+        registering = false;
+      }
+    };
+  }
+  return () => registering;
+}
+
+/** Marks a handler and its bound copies: Fastify binds each handler to its instance. */
+export function markAsPermit(handler: object): void {
+  if (markOf(handler) !== undefined) return;
+  Object.defineProperty(markHandler(handler, { role: 'permit' }), 'bind', {
+    value(...args: Parameters<typeof Function.prototype.bind>) {
+      return markHandler(Function.prototype.bind.apply(handler as Function, args) as object, { role: 'permit' });
+    },
+  });
+}
+
+/** Nest copies the metadata of a method of a controller to its handler. */
+function isOfController(handler: unknown): boolean {
+  if (typeof handler !== 'function') return false;
+  return Reflect.hasMetadata('path', handler) && Reflect.hasMetadata('method', handler);
+}

@@ -1,0 +1,278 @@
+import type { Guard } from '@countersign/core';
+import { Controller, Get, Inject, Injectable, type MiddlewareConsumer, Module } from '@nestjs/common';
+import { ExternalContextCreator, NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { Test } from '@nestjs/testing';
+import express, { json as jsonParser } from 'express';
+import supertest from 'supertest';
+import { describe, expect, it, vi } from 'vitest';
+import { guarded, host, key, send, signed, unsigned } from '../../../test/support/guarded.js';
+import { signedRequest } from '../../../test/support/signed-request.js';
+import { actingUser, COUNTERSIGN, CountersignModule, getCaller, Permit } from '../src/index.js';
+import { adapterOf, Api, codeOf, platforms } from './support.js';
+
+const settings = { logger: false, abortOnError: false } as const;
+const thing = { type: 'Thing', id: '1' };
+
+@Controller()
+class Things {
+  @Get()
+  @Permit('thing.read', thing)
+  hello(): string {
+    return 'Hello World!';
+  }
+
+  @Get('closed')
+  closed(): string {
+    return 'closed';
+  }
+}
+
+describe.each(platforms)('CountersignModule on %s', (platform) => {
+  it('verifies a request before any middleware of a module sees it', async () => {
+    const seen: unknown[] = [];
+    class Part {
+      configure(consumer: MiddlewareConsumer): void {
+        const note = (request: object, _response: unknown, next: () => void) => {
+          seen.push(getCaller(request)?.actor.id, actingUser(request));
+          next();
+        };
+        consumer.apply(note).forRoutes(Things);
+      }
+    }
+    const early = (_request: unknown, _response: unknown, next: () => void) => {
+      seen.push('main');
+      next();
+    };
+    Module({})(Part);
+    await using api = await Api.start(platform, [Things], { imports: [Part], main: (app) => app.use(early) });
+    expect(codeOf(await api.send(unsigned()))).toBe('signature_required');
+    expect(seen).toEqual([]);
+    expect((await api.call()).status).toBe(200);
+    expect(new Set(seen)).toEqual(new Set(['agent-1', 'main', undefined]));
+  });
+
+  it('answers refusals with the same bytes as every host', async () => {
+    await using api = await Api.start(platform, [Things]);
+    const { status, headers, body } = await api.call({ target: '/closed' });
+    expect([status, headers['content-type'], headers['cache-control']]).toEqual([
+      403,
+      'application/problem+json',
+      'no-store',
+    ]);
+    expect(JSON.parse(body)).toMatchObject({ status: 403, code: 'route_unmapped' });
+    const { headers: challenged } = await api.send(unsigned());
+    expect(challenged).toMatchObject({ 'www-authenticate': expect.stringContaining('Signature') });
+  });
+
+  it('closes the routes that no controller has, and 404 stays 404', async () => {
+    await using api = await Api.start(platform, [Things], {
+      main: (app) => {
+        const answer = (_request: unknown, reply: { send(text: string): void }) => reply.send('administration');
+        (app.getHttpAdapter() as ExpressAdapter).get('/admin', answer);
+      },
+    });
+    expect(codeOf(await api.call({ target: '/admin' }))).toBe('route_unmapped');
+    expect((await api.call({ target: '/nowhere' })).status).toBe(404);
+  });
+
+  it('works in a testing module with supertest, and with another guard in place of the own one', async () => {
+    const { guard } = await guarded();
+    const useFactory = vi.fn<() => Guard>();
+    const module = await Test.createTestingModule({
+      imports: [CountersignModule.forRootAsync({ useFactory })],
+      controllers: [Things],
+    })
+      .overrideProvider(COUNTERSIGN)
+      .useValue(guard)
+      .compile();
+    expect(useFactory).not.toHaveBeenCalled();
+    const app = module.createNestApplication(adapterOf(platform) as never);
+    await app.init();
+    await (app.getHttpAdapter().getInstance() as { ready?(): Promise<void> }).ready?.();
+    await supertest(app.getHttpServer()).get('/').set('Host', host).expect(401);
+    const { fields } = signedRequest({ key, host, target: '/' });
+    const request = supertest(app.getHttpServer()).get('/');
+    for (const [name, value] of fields) void request.set(name, value);
+    await request.expect(200, 'Hello World!');
+    const closed = signedRequest({ key, host, target: '/closed' });
+    const second = supertest(app.getHttpServer()).get('/closed');
+    for (const [name, value] of closed.fields) void second.set(name, value);
+    await second.expect(403);
+    await app.close();
+  });
+
+  it('creates the guard from injected providers, offers it for injection, and closes it with the application', async () => {
+    const { guard } = await guarded();
+    const close = vi.fn(guard.close);
+    @Injectable()
+    class Settings {
+      readonly guard: Guard = { ...guard, close };
+    }
+    @Controller()
+    class Injecting {
+      constructor(@Inject(COUNTERSIGN) readonly guard: Guard) {}
+
+      @Get()
+      @Permit(false)
+      read(): string {
+        return this.guard.mode;
+      }
+    }
+    const settingsModule = { module: class SettingsModule {}, providers: [Settings], exports: [Settings] };
+    const module = {
+      module: class AppModule {},
+      controllers: [Injecting],
+      imports: [
+        CountersignModule.forRootAsync({
+          imports: [settingsModule],
+          inject: [Settings],
+          useFactory: async (made: Settings) => made.guard,
+        }),
+      ],
+    };
+    const app = await NestFactory.create(module, adapterOf(platform), settings);
+    await app.listen(0, '127.0.0.1');
+    expect((await send(await app.getUrl(), signed())).body).toBe('enforce');
+    expect(close).not.toHaveBeenCalled();
+    await app.close();
+    expect(close).toHaveBeenCalledOnce();
+  });
+});
+
+describe('CountersignModule', () => {
+  it('is refused at start where it is imported twice', async () => {
+    const { guard } = await guarded();
+    const imports = [CountersignModule.forRoot({ guard }), CountersignModule.forRootAsync({ useFactory: () => guard })];
+    const starting = NestFactory.create({ module: class AppModule {}, imports }, settings);
+    await expect(starting).rejects.toThrow('import it once, in the root module');
+  });
+
+  it('is refused at start where an instance of Express parses bodies already', async () => {
+    const { guard } = await guarded();
+    const server = express().use(jsonParser());
+    const module = { module: class AppModule {}, imports: [CountersignModule.forRoot({ guard })] };
+    const starting = NestFactory.create(module, new ExpressAdapter(server), settings);
+    await expect(starting).rejects.toThrow('jsonParser would read bodies before they have been verified');
+  });
+
+  it.each([{ guard: {} }, { guard: undefined }, { everyRequest: 'yes' }])(
+    'is refused at start with %o',
+    async (wrong) => {
+      const { guard } = await guarded();
+      const imports = [CountersignModule.forRoot({ guard, ...wrong } as unknown as { guard: Guard })];
+      const starting = NestFactory.create({ module: class AppModule {}, imports }, settings);
+      await expect(starting).rejects.toMatchObject({
+        name: 'ConfigError',
+        message: expect.stringMatching('^agentAuth:'),
+      });
+    },
+  );
+
+  it('is refused at start on a platform that it does not know', async () => {
+    const { guard } = await guarded();
+    class Hapi extends ExpressAdapter {
+      override getType(): string {
+        return 'hapi';
+      }
+    }
+    const module = { module: class AppModule {}, imports: [CountersignModule.forRoot({ guard })] };
+    await expect(NestFactory.create(module, new Hapi(), settings)).rejects.toThrow(
+      "'hapi' is neither express nor fastify",
+    );
+  });
+
+  it('leaves what an instance of Express mounted before to everybody, and nothing else', async () => {
+    const { guard } = await guarded();
+    const server = express().get('/health', (_req, res) => void res.send('well'));
+    const module = {
+      module: class AppModule {},
+      controllers: [Things],
+      imports: [CountersignModule.forRoot({ guard })],
+    };
+    const app = await NestFactory.create(module, new ExpressAdapter(server), settings);
+    await app.listen(0, '127.0.0.1');
+    const url = await app.getUrl();
+    expect((await send(url, unsigned({ target: '/health' }))).body).toBe('well');
+    expect(codeOf(await send(url, unsigned({ target: '/health/more' })))).toBe('signature_required');
+    await app.close();
+  });
+
+  it('works without a platform, in an application context', async () => {
+    const { guard } = await guarded();
+    const module = { module: class AppModule {}, imports: [CountersignModule.forRoot({ guard })] };
+    const context = await NestFactory.createApplicationContext(module, settings);
+    expect(context.get<Guard>(COUNTERSIGN)).toBe(guard);
+    await context.close();
+  });
+});
+
+describe('a handler outside of HTTP', () => {
+  class Resolver {
+    ran = 0;
+
+    orders(): string {
+      this.ran += 1;
+      return 'orders';
+    }
+  }
+
+  /** Calls the resolver like `@nestjs/graphql`, or a handler of messages, with the request of a route. */
+  async function startResolver(contextType: string, argsOf: (request: object) => unknown[]) {
+    const resolver = new Resolver();
+    @Controller()
+    class Gateway {
+      constructor(@Inject(ExternalContextCreator) readonly creator: ExternalContextCreator) {}
+
+      @Get()
+      @Permit(false)
+      unused(): void {}
+    }
+    const parts = await guarded({ traffic: 'mixed' });
+    const api = await Api.start('express', [Gateway], {
+      guarded: parts,
+      main: (app) => {
+        const creator = app.get(ExternalContextCreator);
+        const run = creator.create(
+          resolver,
+          resolver.orders,
+          'orders',
+          undefined,
+          undefined,
+          undefined,
+          undefined,
+          {
+            guards: true,
+            filters: true,
+            interceptors: true,
+          },
+          contextType,
+        );
+        app.use('/graphql', (request: object, response: { end(text: string): void }) => {
+          void (run(...argsOf(request)) as Promise<string>).then((text) => response.end(text));
+        });
+      },
+    });
+    return { api, resolver };
+  }
+
+  it.each([
+    ['in the context of Apollo', (request: object) => [{}, {}, { req: request }, {}]],
+    ['in that of Mercurius', (request: object) => [{}, {}, { reply: { request: { raw: request } } }, {}]],
+    ['as an argument', (request: object) => [null, request]],
+  ])('is closed to agents, and open to people, when GraphQL has the request %s [D8]', async (_where, argsOf) => {
+    const { api, resolver } = await startResolver('graphql', argsOf);
+    await using _closing = api;
+    expect(codeOf(await api.call({ target: '/graphql' }))).toBe('route_unmapped');
+    expect(resolver.ran).toBe(0);
+    expect(api.guarded.audit.records[0]).toMatchObject({ detail: 'Resolver.orders asks for no permission' });
+    expect((await api.send(unsigned({ target: '/graphql' }))).body).toBe('orders');
+  });
+
+  it('runs for a message, which has no request', async () => {
+    const { api, resolver } = await startResolver('rpc', () => [{ text: 'a message' }, undefined]);
+    await using _closing = api;
+    expect((await api.send(unsigned({ target: '/graphql' }))).body).toBe('orders');
+    expect(resolver.ran).toBe(1);
+  });
+});
