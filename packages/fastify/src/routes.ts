@@ -1,5 +1,5 @@
 import type { Guard } from '@countersign/core';
-import { closesUnmapped, isPermit, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
+import { admitEveryAgent, closesUnmapped, isPermit, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { respondThrough } from './exchange.js';
 import { checkPermitKept, isConstant, type PermitRequest, permitOf } from './route-permit.js';
@@ -15,9 +15,10 @@ const permitted = new WeakSet<FastifyRequest>();
 
 /** Enforces the `config.permit` of the route, unless that has been done. Resolves to the reply if it has answered. */
 export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const check = permitOf(request.routeOptions);
+  // A request that was refused since then, which the application may have caught, goes no further.
+  const check = permitted.has(request) ? admitEveryAgent : permitOf(request.routeOptions);
   // `refuse` has been handled in `onRequest`; it applies to agents alone.
-  if (check === undefined || check === 'refuse' || permitted.has(request)) return undefined;
+  if (check === undefined || check === 'refuse') return undefined;
   if (!(await check(request.raw, request as PermitRequest, respondThrough(reply)))) return reply;
   permitted.add(request);
   return undefined;

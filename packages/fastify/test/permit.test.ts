@@ -117,6 +117,26 @@ describe.each([
     expect(host.api.guarded.queries).toHaveLength(2);
   });
 
+  it('ends a request that was refused after it had the permission of its route [D8]', async () => {
+    class Inner {
+      @Permit('forbidden', thing)
+      async read(_request: FastifyRequest): Promise<string> {
+        return 'read';
+      }
+    }
+    await using host = await one(
+      (app, handler) => {
+        app.addHook('preValidation', async (request) => {
+          await new Inner().read(request).catch(() => undefined);
+        });
+        app.get('/', route('thing.read', thing), handler);
+      },
+      { auth: { onRefusal: 'throw' } },
+    );
+    expect((await host.api.call()).status).toBe(403);
+    expect(host.handler).not.toHaveBeenCalled();
+  });
+
   it('asks before the preHandlers of children and of the route', async () => {
     const early = vi.fn(async () => {});
     await using host = await one((app, handler) =>
