@@ -200,9 +200,16 @@ describe.each(Object.entries(samples))('init of %s', (_name, sample) => {
     expect(first).toMatchObject({ exitCode: 0 });
     expect(await readFile(join(folder, '.countersign/init.diff'), 'utf8')).toBe(first.stdout);
     expect((await stat(join(folder, 'agent.pem'))).mode & 0o777).toBe(0o600);
-    expect(await readFile(join(folder, '.gitignore'), 'utf8')).toBe('/agent.pem\n/audit/\n/.countersign/\n');
+    const ignored = '/agent.pem\n/issuer.pem\n/audit/\n/.countersign/\n';
+    expect(await readFile(join(folder, '.gitignore'), 'utf8')).toBe(ignored);
+    expect(first.stdout).not.toContain('note.create');
 
-    expect(await run('git', ['apply', '.countersign/init.diff'], { cwd: folder })).toMatchObject({ exitCode: 0 });
+    await apply(folder, '.countersign/init.diff');
+    const list = join(folder, 'agent-routes.txt');
+    await writeFile(list, (await readFile(list, 'utf8')).replace('# POST /notes', 'POST /notes'));
+    const second = await countersign(folder, 'init', '--origin', origin);
+    expect(second).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('note.create') });
+    await apply(folder, '.countersign/init-2.diff');
     if (sample.files['tsconfig.json'] !== undefined) {
       const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.', '--pretty', 'false'];
       expect(await run(process.execPath, tsc, { cwd: folder })).toMatchObject({ stdout: '', exitCode: 0 });
@@ -216,21 +223,30 @@ describe.each(Object.entries(samples))('init of %s', (_name, sample) => {
       expect((await fetch(`${origin}/orders/7`)).status).toBe(401);
     });
 
-    const second = await countersign(folder, 'init', '--origin', 'http://localhost:1');
-    expect(second).toMatchObject({ stdout: '', exitCode: 0 });
-    expect(second.stderr).not.toContain('written');
+    const third = await countersign(folder, 'init', '--origin', 'http://localhost:1');
+    expect(third).toMatchObject({ stdout: '', exitCode: 0 });
+    expect(third.stderr).not.toContain('written');
     expect(await countersign(folder, 'init', '--undo')).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining('still uses the guard'),
     });
-    expect(await run('git', ['apply', '-R', '.countersign/init.diff'], { cwd: folder })).toMatchObject({ exitCode: 0 });
-    expect(await countersign(folder, 'init', '--undo')).toMatchObject({ exitCode: 0 });
+    for (const diff of ['init-2', 'init']) await apply(folder, '-R', `.countersign/${diff}.diff`);
+    expect(await countersign(folder, 'init', '--undo')).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining('kept agent-routes.txt: it was changed since'),
+    });
     expect(await sourcesOf(folder, sample)).toEqual(sample.files);
-    const left = (await readdir(folder)).filter((name) => !['node_modules', 'dist', 'audit'].includes(name));
+    const left = (await readdir(folder)).filter(
+      (name) => !['node_modules', 'dist', 'audit', 'agent-routes.txt'].includes(name),
+    );
     const roots = Object.keys(sample.files).map((path) => path.split('/')[0]);
     expect(new Set(left)).toEqual(new Set(['package.json', ...roots]));
   });
 });
+
+async function apply(folder: string, ...args: string[]): Promise<void> {
+  expect(await run('git', ['apply', ...args], { cwd: folder })).toMatchObject({ exitCode: 0 });
+}
 
 /** Under its types, with the runner that package.json names; and not if somebody opens its policy. */
 async function passesItsFirstTest(folder: string, { test, runner }: Sample, told: string): Promise<void> {

@@ -6,7 +6,7 @@ import { CliError, exitCodes } from '../../cli-error.js';
 export const frameworks = ['express', 'fastify', 'koa'] as const;
 export type Framework = (typeof frameworks)[number];
 
-const runners = ['vitest', 'jest'] as const;
+const runners = ['vitest', 'jest', 'mocha'] as const;
 export type TestRunner = (typeof runners)[number] | 'node';
 
 /** What `init` has to know of an application. */
@@ -35,6 +35,9 @@ const logins = [
   'koa-session',
   'koa-passport',
   'better-auth',
+  'express-openid-connect',
+  'express-basic-auth',
+  'jsonwebtoken',
 ];
 
 const installs = [

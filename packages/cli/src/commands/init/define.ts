@@ -11,20 +11,24 @@ export function defineInit(program: Command, io: Io): void {
     .option('--origin <url>', 'what requests are addressed to', 'http://localhost:3000')
     .option('--id <id>', 'id of the first agent', 'agent-dev')
     .option('--framework <name>', 'express, fastify or koa, if package.json names several')
-    .option('--routes <file>', 'the routes for the policies, one a line (default: found in the source)')
+    .option('--routes <file>', 'the routes that agents may use: lines of METHOD /path [action [Resource]]')
     .option('--undo', 'remove what an earlier init wrote and nobody has changed since', false)
     .addHelpText(
       'after',
       `
-It writes guard.ts or guard.js, policies/, agents.json with one agent, its key
-agent.pem (mode 0600), test/agents.test.* for vitest, Jest or node:test, and
-lines of .gitignore. It changes none of your code:
-standard output gets a diff with agentAuth and a permit for each route, which is
-also .countersign/init.diff, for git apply. A second run keeps what is there.
+It writes guard.ts or guard.js, agent-routes.txt, policies/, agents.json with one
+agent, its key agent.pem (mode 0600), test/agents.test.* for vitest, Jest, mocha
+or node:test, and lines of .gitignore: all of it, or nothing. It changes none of
+your code: standard output gets a diff with agentAuth and the permits, which is
+also .countersign/init.diff, for git apply.
 
-Routes are found where app.get('/path', …) and the like stand in the source. A
-login that it knows in package.json makes the guard expect people, too
-(traffic: 'mixed').
+Routes are found where app.get('/path', …) and the like stand in the source. At
+first, agents get at most ten routes that only read. agent-routes.txt lists all:
+choose there and run init again. It then replaces what nobody has changed, and
+keeps guard and key. A path in --routes may have the prefix of a mount or not.
+
+A login that it knows in package.json makes the guard expect people, too
+(traffic: 'mixed'), and the policies permit agents only what a user lets them do.
 
 Exit code 2: there is no such application.
 

@@ -54,6 +54,7 @@ function edit(
   const imports = missing.length === 0 ? [] : [importLine(missing, `@countersign/${framework}`, isModule)];
   if (guardPath !== undefined)
     imports.push(importLine(['guard'], relativeTo(path, text, guardPath, application), isModule));
+  const styled = (line: string): string => (endsLinesWithSemicolons(text) ? line : line.replace(/;(?= \/\/|$)/, ''));
 
   const before = text.split('\n');
   const after = changed.split('\n');
@@ -64,11 +65,19 @@ function edit(
   // From the end, so that the first place stays right.
   if (guardPath !== undefined) {
     const { end, name, indent } = creationIn(text, framework);
-    lines.splice(end, 0, added(indent + guardLine(name, framework, indent === '' && isModule)));
+    lines.splice(end, 0, added(indent + styled(guardLine(name, framework, indent === '' && isModule))));
   }
   const first = before.findIndex((line) => /^(?:import\s|(?:const|let|var)\s.*\brequire\()/.test(line));
-  lines.splice(Math.max(first, before[0]?.startsWith('#!') === true ? 1 : 0), 0, ...imports.map(added));
+  lines.splice(
+    Math.max(first, before[0]?.startsWith('#!') === true ? 1 : 0),
+    0,
+    ...imports.map((line) => added(styled(line))),
+  );
   return { path, lines };
+}
+
+function endsLinesWithSemicolons(text: string): boolean {
+  return [...text.matchAll(/;[ \t]*$/gm)].length > [...text.matchAll(/[)\w'"][ \t]*$/gm)].length / 3;
 }
 
 function added(line: string): { before: undefined; after: string } {
@@ -94,11 +103,25 @@ function creationIn(text: string, framework: Framework): Creation {
   const { index = 0, 0: match } = creations[framework].exec(text) ?? { 0: '' };
   const start = text.lastIndexOf('\n', index) + 1;
   const line = text.slice(start, index);
+  const name = /^\s*(?:export )?(?:const|let|var) (\w+)/.exec(line)?.[1] ?? line.trim().split(/\s/).at(-1) ?? 'app';
+  const created = endOfCall(text, index + match.length);
   return {
-    end: text.slice(0, endOfCall(text, index + match.length)).split('\n').length,
-    name: /^\s*(?:export )?(?:const|let|var) (\w+)/.exec(line)?.[1] ?? line.trim().split(/\s/).at(-1) ?? 'app',
+    end: text.slice(0, endOfCors(text, created, name) ?? created).split('\n').length,
+    name,
     indent: text.slice(start, skipSpace(text, start)).replaceAll('\n', ''),
   };
+}
+
+/** What has to come after the guard: whatever reads bodies, knows people or has routes. */
+const afterGuard =
+  /json\(|urlencoded\(|raw\(|text\(|[bB]odyParser|upload|multer|session|passport|[rR]outer|\.(?:get|post)\(/;
+
+/** After `app.use(cors())`, because browsers sign no preflight; undefined if it is not there or comes late. */
+function endOfCors(text: string, created: number, name: string): number | undefined {
+  const call = `${name}.use(cors(`;
+  const start = text.indexOf(call, created);
+  if (start < 0 || afterGuard.test(text.slice(created, start))) return undefined;
+  return endOfCall(text, start + name.length + '.use('.length);
 }
 
 /** The offset of the parenthesis that ends a call. Text in quotes has no say. */

@@ -6,7 +6,14 @@ import type { Source } from './sources.js';
 /** A route where it stands in the source. */
 export interface FoundRoute extends Route {
   readonly file: string;
-  /** Where the permit goes; undefined if it stands there already, or a person has to place it. */
+  /** Its path as lists of routes name it: that of a bare `/:id` begins with what the file is about. */
+  readonly listed: string;
+  /** The line that declares it, and the offset at which that begins. */
+  readonly declaration: string;
+  readonly at: number;
+  /** Whether it has a permit already. */
+  readonly isPermitted: boolean;
+  /** Where the permit goes; undefined if a person has to place it. */
   readonly place: Place | undefined;
 }
 
@@ -18,14 +25,6 @@ export interface Place {
 
 /** Names that applications give to what has routes. Others, like `axios.get('/x')`, are no routes. */
 const owners = /^(?:app|api|server|fastify|instance|router|routes|\w*(?:App|Router|Routes))$/;
-
-const givesCredentials =
-  /(?:^|\/)(?:log-?(?:in|out)|sign-?(?:in|up|out)|register|tokens?|renew|refresh|sessions?|passwords?|auth|oauth|otp)(?:\/|$)/i;
-
-/** Whether a route looks like one that gives out what people sign in with: no agent may have that. */
-export function isForPeople({ path }: Pick<Route, 'path'>): boolean {
-  return givesCredentials.test(path);
-}
 
 /** The routes that are declared as `app.get('/path', …)`, in the order of the files. */
 export function findRoutes(sources: readonly Source[], framework: Framework): readonly FoundRoute[] {
@@ -42,23 +41,39 @@ function routesIn({ path: file, text }: Source, framework: Framework): FoundRout
     if ((!owners.test(owner) && !routers.includes(owner)) || isComment(text, index)) continue;
     const path = pathAt(text, afterTypes(text, index + call.length));
     if (path === undefined) continue;
-    const [route] = named(method.toUpperCase(), path.text, file);
-    if (route !== undefined) found.push({ ...route, path: path.text, file, place: placeIn(text, path.end, framework) });
+    const listed = listedAs(path.text, file);
+    const [route] = named(method.toUpperCase(), listed, file);
+    const comma = skipSpace(text, path.end);
+    // Without handlers it reads a setting of Express: app.get('/name').
+    if (route === undefined || text.charAt(comma) !== ',') continue;
+    const next = skipSpace(text, comma + 1);
+    const isPermitted = /^(?:\{\s*\.\.\.)?permit\(/.test(text.slice(next, next + 40));
+    const place = isPermitted ? undefined : placeIn(text, path.end, next, framework);
+    const declaration = text.slice(index, text.indexOf('\n', path.end) + 1 || undefined);
+    found.push({ ...route, path: path.text, listed, file, declaration, at: index, isPermitted, place });
   }
   return found;
 }
 
-/**
- * The route with the names of its action and resource; none if no names can be made of its path. A router that is mounted
- * elsewhere has paths like `/:id`: the file says what they are of.
- */
-function named(method: string, path: string, file: string): readonly Route[] {
+/** What two paths have in common that match the same requests. */
+export function shapeOf(path: string): string {
+  return path.replaceAll(/:\w+|\*\w*/g, ':').replace(/(?<=.)\/$/, '');
+}
+
+/** A router that is mounted elsewhere has paths like `/:id`: the file says what they are of. */
+function listedAs(path: string, file: string): string {
   const isBare = !/[A-Za-z]/.test(path.replaceAll(/[:*]\w+/g, ''));
-  const whole = isBare ? `/${subjectOf(file)}${path}` : path;
+  return isBare ? `/${subjectOf(file)}${path === '/' ? '' : path}` : path;
+}
+
+/** The route with the names of its action and resource; none if no names can be made of its path. */
+function named(method: string, path: string, file: string): readonly Route[] {
   try {
-    const [route] = readRoutes(`${method} ${whole}`, file);
-    const [part] = partOf(whole) === undefined ? [] : readRoutes(`${method} /${partOf(whole)}`, file);
-    return route === undefined ? [] : [{ ...route, ...(part !== undefined && { action: part.action }) }];
+    const [route] = readRoutes(`${method} ${path}`, file);
+    const last = partOf(path);
+    if (route === undefined || last === undefined || route.action.endsWith(`.${last}`)) return route ? [route] : [];
+    const [part] = readRoutes(`${method} /${last}`, file);
+    return [{ ...route, ...(part !== undefined && { action: part.action }) }];
   } catch (error) {
     if (error instanceof CliError) return [];
     throw error;
@@ -90,7 +105,7 @@ function wordBefore(text: string, end: number): string {
   return text.slice(start, end);
 }
 
-function isComment(text: string, at: number): boolean {
+export function isComment(text: string, at: number): boolean {
   const line = text.slice(text.lastIndexOf('\n', at) + 1, at).trimStart();
   return line.startsWith('//') || line.startsWith('*') || line.startsWith('/*');
 }
@@ -125,12 +140,8 @@ export function skipSpace(text: string, at: number): number {
   return place;
 }
 
-function placeIn(text: string, end: number, framework: Framework): Place | undefined {
-  const comma = skipSpace(text, end);
-  // Without handlers it reads a setting of Express: app.get('/name').
-  if (text.charAt(comma) !== ',') return undefined;
-  const next = skipSpace(text, comma + 1);
-  if (/^(?:\{\s*\.\.\.)?permit\(/.test(text.slice(next, next + 40))) return undefined;
+/** `next`: the offset of what follows the path. */
+function placeIn(text: string, end: number, next: number, framework: Framework): Place | undefined {
   if (framework !== 'fastify') return { offset: end, kind: 'argument' };
   if (text.charAt(next) === '{') return { offset: next + 1, kind: 'spread' };
   // Options by name, app.get('/path', options, handler): only a person knows what is in them.

@@ -14,12 +14,16 @@ export function routeToTest(routes: readonly Route[]): Route | undefined {
 
 /** Where the first test goes. Beside the sources, a compiler would take it into what is published. */
 export function firstTestPath({ runner, esm, typescript }: Application): string {
-  if (runner !== 'node' && typescript) return 'test/agents.test.ts';
-  // node:test runs no TypeScript on Node 20, and vitest no `require`.
-  return `test/agents.test.${esm || runner === 'jest' ? 'js' : 'mjs'}`;
+  if ((runner === 'vitest' || runner === 'jest') && typescript) return 'test/agents.test.ts';
+  // node:test and mocha run no TypeScript on Node 20, and vitest no `require`.
+  return `test/agents.test.${esm || runner === 'jest' || isCommonMocha({ runner, typescript }) ? 'js' : 'mjs'}`;
 }
 
-const commands = { vitest: 'npx vitest run', jest: 'npx jest', node: 'node --test' } as const;
+function isCommonMocha({ runner, typescript }: Pick<Application, 'runner' | 'typescript'>): boolean {
+  return runner === 'mocha' && !typescript;
+}
+
+const commands = { vitest: 'npx vitest run', jest: 'npx jest', mocha: 'npx mocha', node: 'node --test' } as const;
 
 /** The command that runs it. */
 export function firstTestCommand(application: Application): string {
@@ -31,13 +35,15 @@ export function firstTestCommand(application: Application): string {
  * database or start to listen when it is imported.
  */
 export function firstTestText(route: Route, application: Application): string {
-  const { framework, runner, esm, typescript } = application;
+  const { framework, runner, esm, typescript, login } = application;
   const { method } = route;
-  const isModule = runner !== 'jest' || esm || typescript;
+  const isModule = esm || (runner === 'jest' ? typescript : !isCommonMocha(application));
   const imported = (names: readonly string[] | string, from: string): string => importLine(names, from, isModule);
   const modules = [
     imported(['equal'], 'node:assert/strict'),
-    ...(runner === 'jest' ? [] : [imported(['test'], runner === 'node' ? 'node:test' : 'vitest')]),
+    ...(runner === 'jest' || runner === 'mocha'
+      ? []
+      : [imported(['test'], runner === 'node' ? 'node:test' : 'vitest')]),
     imported(['assertRefused', 'testKit'], '@countersign/testing'),
     imported(['agentAuth', 'permit'], `@countersign/${framework}`),
     framework === 'fastify' ? imported(['fastify'], 'fastify') : imported(creators[framework], framework),
@@ -45,16 +51,18 @@ export function firstTestText(route: Route, application: Application): string {
   const path = route.path.replaceAll(/:\w+/g, '1');
   const body = isReading(route) || method === 'DELETE' ? '' : ", body: { text: 'a test' }";
   const scope = scopeOf(route);
+  // Cedar starts slower than mocha's two seconds on a busy machine.
+  const start = runner === 'mocha' ? 'function () {\n  this.timeout(30_000);' : '() => {';
   return `${modules.join('\n')}
 
-test('${method} ${route.path} is for agents with the scope ${scope}', async () => {
+${runner === 'mocha' ? 'it' : 'test'}('${method} ${route.path} is for agents with the scope ${scope}', async ${start}
   const t = await testKit({ policy: 'policies' });
   try {
     // Replace it by your own application once a function creates it: createApp(t.guard).
 ${applicationText(route, framework)}
     const route = { method: '${method}', path: '${path}'${body} };
     const roles = ['reader', 'writer'];
-    const able = t.agent('able', { capabilities: ['${scope}'], roles });
+    const able = t.agent('able', { capabilities: ['${scope}'], roles })${login === undefined ? '' : ".onBehalfOf('a-user')"};
     const unable = t.agent('unable', { capabilities: [], roles });
 
     equal((await able.fetch(app, route.path, route)).status, 204);

@@ -39,3 +39,8 @@ async function pathsBelow(folder: string, prefix: string): Promise<string[]> {
 function depthOf(path: string): number {
   return path.split('/').length;
 }
+
+/** `src/app.ts:12` */
+export function shownPlace({ path, text }: Source, at: number): string {
+  return `${path}:${text.slice(0, at).split('\n').length}`;
+}

@@ -1,5 +1,6 @@
 import { parseScope } from '@countersign/delegation';
 import { CliError, exitCodes } from '../../cli-error.js';
+import { namesFor } from './names.js';
 
 /** A route of an API with the action and resource type of its permit. */
 export interface Route {
@@ -8,6 +9,8 @@ export interface Route {
   readonly action: string;
   /** Cedar type of the resource. */
   readonly resource: string;
+  /** Whether the listing itself names the action. */
+  readonly isNamed?: boolean;
 }
 
 interface Listed {
@@ -23,16 +26,6 @@ const METHOD = /^[A-Z]+$/;
 const READING_METHODS = ['GET', 'HEAD', 'QUERY'];
 /** The framework answers these methods itself. */
 const IGNORED_METHODS = ['OPTIONS', 'TRACE', 'CONNECT'];
-
-const VERBS: Readonly<Record<string, string>> = {
-  GET: 'read',
-  HEAD: 'read',
-  QUERY: 'read',
-  POST: 'create',
-  PUT: 'update',
-  PATCH: 'update',
-  DELETE: 'delete',
-};
 
 export function isReading({ method }: Route): boolean {
   return READING_METHODS.includes(method);
@@ -84,12 +77,13 @@ function isHeadOfGet({ method, path }: Listed, others: readonly Listed[]): boole
 }
 
 function routeFrom({ method, path, action, resource, line }: Listed, file: string): Route {
-  const noun = nounOf(path);
+  const named = namesFor(method, path);
   const route = {
     method,
     path,
-    action: action ?? `${noun}.${VERBS[method] ?? method.toLowerCase()}`,
-    resource: resource ?? typeFrom(noun),
+    action: action ?? named.action,
+    resource: resource ?? named.resource,
+    isNamed: action !== undefined,
   };
   if (!/^[A-Za-z][\w.-]*$/.test(route.action) || !parseScope(scopeOf(route)).ok) {
     throw new CliError(
@@ -106,32 +100,4 @@ function routeFrom({ method, path, action, resource, line }: Listed, file: strin
 /** The scope of an action: `invoice:read` for `invoice.read`. */
 export function scopeOf({ action }: Pick<Route, 'action'>): string {
   return action.replaceAll('.', ':');
-}
-
-/** The singular of the last word before a parameter, else of the last word. */
-function nounOf(path: string): string {
-  const parts = path.split('/').filter((part) => part !== '');
-  const followed = parts.findLast(
-    (part, place) => isWord(part) && parts.length > place + 1 && !isWord(parts[place + 1]),
-  );
-  return singular((followed ?? parts.findLast(isWord) ?? 'root').toLowerCase());
-}
-
-function isWord(part: string | undefined): boolean {
-  return part !== undefined && /^[A-Za-z][\w-]*$/.test(part);
-}
-
-function singular(word: string): string {
-  if (/[^aeiou]ies$/.test(word)) return word.replace(/ies$/, 'y');
-  if (/(?:s|x|z|ch|sh)es$/.test(word)) return word.replace(/es$/, '');
-  return /[^s]s$/.test(word) ? word.slice(0, -1) : word;
-}
-
-function typeFrom(noun: string): string {
-  const type = noun
-    .split(/[-_]/)
-    .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
-    .join('');
-  // Action is reserved in Cedar.
-  return type === 'Action' ? 'ActionResource' : type;
 }

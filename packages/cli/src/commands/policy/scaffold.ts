@@ -10,8 +10,8 @@ interface Action {
 /** Types of the agent vocabulary. */
 const BUILT_IN_TYPES = ['Agent', 'Role', 'User', 'Group'];
 
-/** The contents of the starter files, by name. */
-export function scaffold(routes: readonly Route[]): Readonly<Record<string, string>> {
+/** The contents of the starter files, by name. `forUsers`: agents may act for a user only, never for themselves. */
+export function scaffold(routes: readonly Route[], forUsers = false): Readonly<Record<string, string>> {
   const names = [...new Set(routes.map(({ action }) => action))];
   const actions = names.map((name) => {
     const own = routes.filter(({ action }) => action === name);
@@ -19,8 +19,8 @@ export function scaffold(routes: readonly Route[]): Readonly<Record<string, stri
   });
   return {
     'schema.cedarschema': schemaText(actions),
-    'policies.cedar': `${HEADING}\n${actions.map((action) => policyText(action)).join('\n')}`,
-    'cases.yaml': `${CASES}\n${actions.map((action) => casesText(action)).join('\n')}`,
+    'policies.cedar': `${HEADING}\n${actions.map((action) => policyText(action, forUsers)).join('\n')}`,
+    'cases.yaml': `${CASES}\n${actions.map((action) => casesText(action, forUsers)).join('\n')}`,
   };
 }
 
@@ -42,7 +42,7 @@ function schemaText(actions: readonly Action[]): string {
   return `// The types Agent, Role, User and Group and the type AgentContext are built in.\n${entities}${declared.join('')}`;
 }
 
-function policyText(action: Action): string {
+function policyText(action: Action, forUsers: boolean): string {
   const { name, routes, resources } = action;
   const listed = routes.map(({ method, path }) => `// ${method} ${path}\n`).join('');
   const [only, ...others] = resources;
@@ -52,15 +52,20 @@ permit (
   action == Action::"${name}",
   resource${only !== undefined && others.length === 0 ? ` is ${only}` : ''}
 ) when {
-  context.scope.contains("${scopeOf({ action: name })}")
+  context.scope.contains("${scopeOf({ action: name })}")${forUsers ? ' && context has onBehalfOf' : ''}
 };
 `;
 }
 
-function casesText(action: Action): string {
+function casesText(action: Action, forUsers: boolean): string {
   const { name, resources } = action;
   const [scope, role] = [scopeOf({ action: name }), roleFor(action)];
   const asked = `  action: ${name}\n  resource: '${resources[0]}::"1"'\n`;
+  const nobodysCase = `- name: ${name} by a ${role} that acts for nobody
+  actor: { id: agent-a, roles: [${role}], capabilities: ['${scope}'] }
+  scope: ['${scope}']
+${asked}  expect: deny
+`;
   return `- name: ${name} by a ${role} to whom ${scope} was delegated
   actor: { id: agent-a, roles: [${role}] }
   onBehalfOf: user_123
@@ -77,7 +82,7 @@ ${asked}  expect: deny
   onBehalfOf: user_123
   scope: ['${scope}']
 ${asked}  expect: deny
-`;
+${forUsers ? nobodysCase : ''}`;
 }
 
 function roleFor({ routes }: Action): 'reader' | 'writer' {

@@ -1,26 +1,8 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CliResult, runCli } from '../../run-cli.js';
+import { rm, writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { inFolder, manifest } from './in-folder.js';
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'countersign-init-'));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function put(files: Readonly<Record<string, string>>): Promise<void> {
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), text);
-  }
-}
-
-const manifest = (...dependencies: string[]): string =>
-  JSON.stringify({ dependencies: Object.fromEntries(dependencies.map((name) => [name, '*'])) });
-const init = (...args: string[]): Promise<CliResult> => runCli(['init', folder, ...args]);
-const read = (path: string): Promise<string> => readFile(join(folder, path), 'utf8');
+const { put, init, read, path } = inFolder();
 
 describe('init', () => {
   it.each<[string, Readonly<Record<string, string>>, string[], string]>([
@@ -41,7 +23,7 @@ describe('init', () => {
   it('expects people, too, when a login is in package.json', async () => {
     await put({ 'package.json': manifest('express', 'passport'), 'pnpm-lock.yaml': '' });
     const { err } = await init();
-    expect(err).toContain('people sign in with passport');
+    expect(err).toContain('People sign in with passport: the guard leaves them to it, and agents act for a user only.');
     expect(err).toContain('pnpm add @countersign/core @countersign/express');
     expect(err).toContain('No file creates the application');
     expect(await read('guard.js')).toContain("traffic: 'mixed', // people sign in with passport");
@@ -59,15 +41,15 @@ describe('init', () => {
     expect(err).toContain('kept    policies/\n');
     expect(err).toContain('kept    agents.json, agent.pem\n');
     expect(await read('agents.json')).toBe('[]');
-    expect(await read('.gitignore')).toBe('x\n/agent.pem\n/audit/\n/.countersign/\n');
+    expect(await read('.gitignore')).toBe('x\n/agent.pem\n/issuer.pem\n/audit/\n/.countersign/\n');
     await expect(read('policies/policies.cedar')).rejects.toThrow('ENOENT');
-    expect((await init('--undo')).err).toBe('removed guard.js\n');
+    expect((await init('--undo')).err).toBe('removed guard.js\nremoved agent-routes.txt\n');
     expect(await read('.gitignore')).toBe('x\n');
   });
 
   it('takes the routes of policies from a file', async () => {
     await put({ 'package.json': manifest('koa'), 'routes.txt': 'GET /invoices invoice.read Dataset\n' });
-    expect((await init('--routes', join(folder, 'routes.txt'))).code).toBe(0);
+    expect((await init('--routes', path('routes.txt'))).code).toBe(0);
     expect(await read('policies/schema.cedarschema')).toContain('action "invoice.read"');
     expect(JSON.parse(await read('agents.json'))).toMatchObject([
       { agent_id: 'agent-dev', capabilities: ['invoice:read'] },
@@ -81,13 +63,29 @@ describe('init', () => {
       'package.json': JSON.stringify({ dependencies: { koa: '*' }, devDependencies }),
       'routes.txt': routes,
     });
-    const { err } = await init('--routes', join(folder, 'routes.txt'));
+    const { err } = await init('--routes', path('routes.txt'));
     expect(err).toContain('  npm install -D @countersign/testing\n  npx jest test/agents.test.ts\n');
     const text = await read('test/agents.test.ts');
     expect(text).toContain("import Koa from 'koa';\n\ntest('POST /notes is for agents with the scope note:create'");
     expect(text).toContain("permit('note.create', { type: 'Note', id: '1' })");
     await init('--undo');
     await expect(read('test/agents.test.ts')).rejects.toThrow('ENOENT');
+  });
+
+  it.each([
+    ['module', 'test/agents.test.js', "import { agentAuth, permit } from '@countersign/express';"],
+    ['commonjs', 'test/agents.test.js', "const { agentAuth, permit } = require('@countersign/express');"],
+  ])('writes a first test for mocha in a %s, with time for Cedar to start', async (type, name, line) => {
+    const devDependencies = { mocha: '*' };
+    await put({
+      'package.json': JSON.stringify({ type, dependencies: { express: '*' }, devDependencies }),
+      'app.js': "app.get('/notes', list);",
+    });
+    expect((await init()).err).toContain(`npx mocha ${name}\n`);
+    const text = await read(name);
+    expect(text).toContain(line);
+    expect(text).toContain('async function () {\n  this.timeout(30_000);');
+    expect(text).not.toContain("'mocha'");
   });
 
   it('keeps a test that is there, and writes none where no route can be called', async () => {
@@ -97,10 +95,10 @@ describe('init', () => {
       'a.txt': 'GET /a',
       'b.txt': 'GET /*',
     });
-    expect((await init('--routes', join(folder, 'a.txt'))).err).toContain('kept    test/agents.test.mjs');
-    await rm(join(folder, 'policies'), { recursive: true });
-    await rm(join(folder, 'test'), { recursive: true });
-    expect((await init('--routes', join(folder, 'b.txt'))).err).not.toContain('@countersign/testing');
+    expect((await init('--routes', path('a.txt'))).err).toContain('kept    test/agents.test.mjs');
+    await rm(path('policies'), { recursive: true });
+    await rm(path('test'), { recursive: true });
+    expect((await init('--routes', path('b.txt'))).err).not.toContain('@countersign/testing');
     expect(await read('policies/policies.cedar')).toContain('root.read');
   });
 
@@ -108,29 +106,16 @@ describe('init', () => {
     const app = `const app = require('fastify')();
 app.get('/orders', options, handler);
 axios.get('/elsewhere');
+app.get('/customers', handler);
 app.get('/health', handler);
 `;
     await put({ 'package.json': manifest('fastify'), 'app.js': app, 'app.test.js': "app.get('/test', x);" });
     const { out, err } = await init();
-    expect(err).toContain('2 routes of fastify found');
+    expect(err).toContain('3 routes of fastify found. 2 routes are for agents');
     expect(err).toContain('Put a permit by hand: GET /orders in app.js');
     expect(err).toContain('GET /health stays open only before agentAuth(guard)');
-    expect(out).toContain("+app.get('/health', permit('health.read', { type: 'Health', id: '*' }), handler);");
-    expect(out).not.toContain('+axios');
-  });
-
-  it('leaves routes that give out credentials of people closed to agents, and says so', async () => {
-    const app = `const app = require('koa-router')();
-router.post('/login', login);
-router.post('/auth/refresh', renew);
-router.post('/authors', create);
-`;
-    await put({ 'package.json': manifest('koa'), 'routes.js': app });
-    const { out, err } = await init();
-    expect(err).toContain('closed  POST /login: agents get nothing that people sign in with');
-    expect(err).toContain('closed  POST /auth/refresh');
-    expect([...out.matchAll(/permit\('([a-z.]+)'/g)].map(([, action]) => action)).toEqual(['author.create']);
-    expect(await readFile(join(folder, 'agents.json'), 'utf8')).not.toContain('login');
+    expect(out).toContain("+app.get('/customers', permit('customer.read', { type: 'Customer', id: '*' }), handler);");
+    expect(out).not.toMatch(/^[+-].*(?:axios|health)/m);
   });
 
   it('gives a part of a resource an action of its own', async () => {
@@ -139,18 +124,19 @@ router.post('/articles', create);
 router.get('/articles/:slug/comments', list);
 router.post('/articles/:slug/favorite', favor);
 router.delete('/articles/:slug/comments/:id', remove);
+router.post('/articles/:slug/publish', publish);
 `;
-    await put({ 'package.json': manifest('koa'), 'routes.js': app });
-    const { out } = await init();
-    const permits = [...out.matchAll(/^\+.*permit\('([a-z.]+)', .*type: '(\w+)'/gm)].map(([, action, type]) => [
-      action,
-      type,
-    ]);
-    expect(permits).toEqual([
-      ['article.create', 'Article'],
-      ['comment.read', 'Article'],
-      ['favorite.create', 'Article'],
-      ['comment.delete', 'Comment'],
+    const routes = 'POST /articles\nGET /articles/:slug/comments\nPOST /articles/:slug/favorite\n';
+    const more = 'DELETE /articles/:slug/comments/:id\nPOST /articles/:slug/publish\n';
+    await put({ 'package.json': manifest('koa'), 'routes.js': app, 'list.txt': routes + more });
+    const { out } = await init('--routes', path('list.txt'));
+    const permits = [...out.matchAll(/^\+.*permit\('([a-z.]+)', .*type: '(\w+)'/gm)];
+    expect(permits.map(([, action, type]) => `${action} ${type}`)).toEqual([
+      'article.create Article',
+      'comment.read Article',
+      'favorite.create Article',
+      'comment.delete Comment',
+      'article.publish Article',
     ]);
   });
 
@@ -191,9 +177,9 @@ describe('init --undo', () => {
   it('keeps what was changed since', async () => {
     await put({ 'package.json': manifest('koa') });
     await init();
-    await writeFile(join(folder, 'guard.js'), '// mine');
+    await writeFile(path('guard.js'), '// mine');
     expect((await init('--undo')).err).toBe(
-      'removed agents.json\nremoved agent.pem\nkept guard.js: it was changed since\n',
+      'removed agent-routes.txt\nremoved agent.pem\nremoved agents.json\nkept guard.js: it was changed since\n',
     );
     expect((await init('--undo')).err).toBe('There is nothing that an init wrote.\n');
   });

@@ -558,7 +558,7 @@ action "user.update" appliesTo { principal: [Agent], resource: [User], context: 
       'a.read A',
       'box.read Box',
       'status.read Status',
-      'new.read New',
+      'news.read News',
       'action.read ActionResource',
       'team.read Team',
     ]);

@@ -1,0 +1,117 @@
+import { guidePage } from '../../guide-page.js';
+import type { Io } from '../../io.js';
+import { printable } from '../../text.js';
+import { countText } from '../policy/lines.js';
+import type { Application } from './application.js';
+import { findCreation } from './edits.js';
+import type { Plan } from './files.js';
+import type { FoundRoute } from './find-routes.js';
+import { firstTestCommand, firstTestPath } from './first-test.js';
+import { type Choice, routesFile } from './routes-file.js';
+import type { Source } from './sources.js';
+import { warningsOf } from './warnings.js';
+
+export interface Result {
+  readonly folder: string;
+  readonly application: Application;
+  readonly sources: readonly Source[];
+  readonly found: readonly FoundRoute[];
+  readonly choice: Choice;
+  readonly plan: Plan;
+  /** Undefined if nothing is to change. */
+  readonly diffFile: string | undefined;
+  readonly origin: string;
+}
+
+/** Says what was written, what a person has to look at, and what comes next. */
+export function report(result: Result, io: Io): void {
+  const { plan, application, choice, found } = result;
+  for (const path of plan.kept) io.err(`kept    ${printable(path)}\n`);
+  for (const { path, isSecret } of plan.files) {
+    io.err(`written ${path}${isSecret === true ? ' (mode 0600; keep it secret)' : ''}\n`);
+  }
+  const { framework, login } = application;
+  const open = choice.routes.length;
+  io.err(`\n${countText(found.length, 'route')} of ${framework} found. ${countText(open, 'route')} `);
+  io.err(`${open === 1 ? 'is' : 'are'} for agents, all others stay closed to them: choose in ${routesFile}.\n`);
+  if (login !== undefined) {
+    io.err(`People sign in with ${login}: the guard leaves them to it, and agents act for a user only.\n`);
+  }
+  for (const line of toDo(result)) io.err(`${printable(line)}\n`);
+  const { folder } = result;
+  io.err(`Next${folder === '.' ? '' : `, in ${printable(folder)}`}:\n`);
+  for (const step of steps(result)) io.err(`  ${printable(step)}\n`);
+  io.err('Undo: git apply -R of each diff that you applied, then countersign init --undo\n');
+}
+
+function toDo({ application, sources, found, choice, plan }: Result): readonly string[] {
+  const { framework, login } = application;
+  const health = found.filter(({ path }) => /health|ready|live|metrics/.test(path));
+  const permits = permitsIn(sources);
+  const byHand = [
+    ...choice.declared
+      .filter(({ place, isPermitted }) => place === undefined && !isPermitted)
+      .map(({ method, path, file }) => `${method} ${path} in ${file}`),
+    ...choice.elsewhere
+      .filter(({ action }) => !permits.some((permit) => permit.action === action))
+      .map(({ method, path }) => `${method} ${path}`),
+  ];
+  const actions = new Set(choice.routes.map(({ action }) => action));
+  const isTheirs = plan.kept.includes('policies/');
+  const stale = isTheirs ? [] : permits.filter(({ action }) => !actions.has(action));
+  return [
+    ...(findCreation(sources, framework) === undefined
+      ? ['No file creates the application in a way that is known here: put agentAuth(guard) there by hand.']
+      : []),
+    ...byHand.map((route) => `Put a permit by hand: ${route}`),
+    ...(plan.lacking.length === 0
+      ? []
+      : [`policies/ was changed and is kept. Add to its schema and policies: ${plan.lacking.join(', ')}.`]),
+    ...stale.map(({ action, file }) => `${file} asks for ${action}, which is in no policy now: remove that permit.`),
+    ...(login === undefined
+      ? health.map(({ method, path }) => `${method} ${path} stays open only before agentAuth(guard): move it there.`)
+      : []),
+    ...warningsOf(sources, found),
+  ];
+}
+
+function permitsIn(sources: readonly Source[]): readonly { readonly action: string; readonly file: string }[] {
+  return sources.flatMap(({ path, text }) =>
+    [...text.matchAll(/\bpermit\(\s*['"]([^'"\n]+)['"]/g)].map(([, action = '']) => ({ action, file: path })),
+  );
+}
+
+function steps(result: Result): readonly string[] {
+  const { application, choice, plan, diffFile } = result;
+  const { framework, install } = application;
+  const hasTest = plan.files.some(({ path }) => path === firstTestPath(application));
+  return [
+    `${install} @countersign/core @countersign/${framework}`,
+    ...(hasTest ? [`${install} -D @countersign/testing`, firstTestCommand(application)] : []),
+    ...(diffFile === undefined ? [] : [`git apply ${diffFile}`]),
+    ...(choice.routes.length === 0
+      ? [`choose routes for agents in ${routesFile}, then run init again`]
+      : callSteps(result)),
+  ];
+}
+
+function callSteps({ application, sources, choice, origin }: Result): readonly string[] {
+  const { framework, login } = application;
+  const isMounted = choice.declared.some(({ file }) => file !== findCreation(sources, framework)?.path);
+  const hint = isMounted ? ' (put the prefix of its router before the path)' : '';
+  const send = `start your application, then send a signed request${hint}:`;
+  const curl = `npx @countersign/cli curl GET ${origin}${firstPath(choice)} --key agent.pem`;
+  if (login === undefined) return [send, curl];
+  return [
+    `let ${login} skip agents; until then it answers them with its own 401: ${guidePage('adopt-login')}`,
+    `make a token in which a user lets the agent act: ${guidePage('tokens')}`,
+    send,
+    `${curl} --token @token.jwt`,
+  ];
+}
+
+function firstPath({ routes }: Choice): string {
+  const reading = routes.filter(({ method }) => method === 'GET');
+  const { path } = reading.find((route) => !route.path.includes(':')) ?? reading[0] ?? { path: '/' };
+  return path.replaceAll(/[:*](\w+)/g, '1');
+}

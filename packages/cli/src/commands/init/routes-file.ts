@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CliError, exitCodes } from '../../cli-error.js';
+import { readRoutes, type Route, scopeOf } from '../policy/routes.js';
+import { type FoundRoute, shapeOf } from './find-routes.js';
+import { type Reason, reasons, suggest } from './suggest.js';
+
+/** The list of routes that agents may use; a person changes it and runs `init` again. */
+export const routesFile = 'agent-routes.txt';
+
+/** What `init` makes of the routes of an application. */
+export interface Choice {
+  /** Those that agents may use. */
+  readonly routes: readonly Route[];
+  /** Of these, those that the source declares once. */
+  readonly declared: readonly FoundRoute[];
+  /** Of these, those that the source does not declare, or in several places. */
+  readonly elsewhere: readonly Route[];
+  /** The list, with the others commented out. */
+  readonly text: string;
+}
+
+/** An agent may have so many scopes. */
+const mostScopes = 100;
+
+/**
+ * The routes of `file`, else of the list that an earlier `init` wrote, else a suggestion.
+ *
+ * @throws CliError if the list cannot be read or has too many routes for one agent.
+ */
+export async function chooseRoutes(
+  folder: string,
+  file: string | undefined,
+  found: readonly FoundRoute[],
+): Promise<Choice> {
+  const name = file ?? routesFile;
+  const text = file === undefined ? await readFile(join(folder, routesFile), 'utf8').catch(() => '') : undefined;
+  const listed = text === undefined ? readRoutes(await readFile(name, 'utf8'), name) : ownList(text);
+  const { suggested, others } = suggest(found);
+  const matched = (listed ?? suggested.map((route) => ({ ...route, path: route.listed }))).map((route) => {
+    const declared = declarationOf(route, found);
+    // The source knows better what `/articles/:slug/comments` is about than its path alone.
+    const { action, resource } = route.isNamed === true || declared === undefined ? route : declared;
+    return { route: { method: route.method, path: route.path, action, resource }, declared };
+  });
+  const routes = matched.map(({ route }) => route);
+  const declared = matched.flatMap(({ route: { action, resource }, declared: at }) =>
+    at === undefined ? [] : [{ ...at, action, resource }],
+  );
+  const scopes = new Set(routes.map(scopeOf));
+  if (scopes.size > mostScopes) {
+    const advice = `an agent may have ${mostScopes}. Name the routes that this agent needs in ${name}`;
+    throw new CliError(`${routes.length} routes need ${scopes.size} scopes; ${advice}`, exitCodes.usage);
+  }
+  return {
+    routes,
+    declared,
+    elsewhere: matched.flatMap(({ route, declared: at }) => (at === undefined ? [route] : [])),
+    text: listText(routes, declared, { ...others, more: [...others.more, ...suggested] }),
+  };
+}
+
+/** An own list may close every route; without one there is none. */
+function ownList(text: string): readonly Route[] | undefined {
+  if (text === '') return undefined;
+  return /^[^#\s]/m.test(text) ? readRoutes(text, routesFile) : [];
+}
+
+/** The declaration that a route names, with the prefix of a mount or without; undefined if there are several or none. */
+function declarationOf({ method, path }: Route, found: readonly FoundRoute[]): FoundRoute | undefined {
+  const wanted = shapeOf(path);
+  const [first, second] = found
+    .map((route) => ({ route, own: shapeOf(route.path === '/' ? route.listed : ownPath(route)) }))
+    .filter(({ route, own }) => route.method === method && (wanted === own || wanted.endsWith(own)))
+    .toSorted((one, other) => other.own.length - one.own.length);
+  return first?.own.length === second?.own.length ? undefined : first?.route;
+}
+
+/** A path without a word of its own would match every route. */
+function ownPath({ path, listed }: FoundRoute): string {
+  return listed.endsWith(path) && listed !== path ? listed : path;
+}
+
+function listText(
+  routes: readonly Route[],
+  declared: readonly FoundRoute[],
+  others: Readonly<Record<Reason, readonly FoundRoute[]>>,
+): string {
+  const used = new Set(declared.map(keyOf));
+  const groups = Object.entries(reasons).map(([reason, meaning]) => {
+    const closed = others[reason as Reason].filter((route) => !used.has(keyOf(route)));
+    const lines = new Set(closed.map((route) => `# ${lineOf({ ...route, path: route.listed })}`));
+    return lines.size === 0 ? '' : `\n# Closed to agents: ${meaning}.\n${[...lines].join('')}`;
+  });
+  return `${heading}${routes.map(lineOf).join('')}${groups.join('')}`;
+}
+
+const heading = `# The routes that agents may use, one a line: METHOD /path action Resource. A route that is not here stays closed.
+# Change this list, run countersign init again, and apply the diff that it prints.
+`;
+
+function lineOf({ method, path, action, resource }: Route): string {
+  return `${method} ${path} ${action} ${resource}\n`;
+}
+
+function keyOf({ file, method, path }: FoundRoute): string {
+  return `${file} ${method} ${path}`;
+}

@@ -1,0 +1,92 @@
+import { isReading } from '../policy/routes.js';
+import { type FoundRoute, shapeOf } from './find-routes.js';
+
+/** So many routes are suggested: a first set that a person reads whole. */
+const mostSuggested = 10;
+
+/** Why a route is not suggested. */
+export const reasons = {
+  more: 'these only read, too',
+  writes: 'these change something, or their names say so',
+  credentials: 'what people sign in with, or who they are',
+  operation: 'administration and operation',
+} as const;
+export type Reason = keyof typeof reasons;
+
+const credentials = wordList(
+  'login logon logout signin signout signup register registration renew refresh token session password passwd passcode',
+  'auth authenticate authorize authorise authorization authentication oauth oauth2 oidc openid saml sso otp totp mfa 2fa',
+  'jwt csrf key apikey secret credential certificate me whoami self myself profile account user userinfo member invite',
+  'invitation verify verification recover forgot impersonate webauthn passkey consent email',
+);
+const operation = wordList(
+  'admin administrator administration setting config configuration backup restore init initialize setup install debug',
+  'internal env log logger audit cache purge system maintenance health healthcheck healthz ready readyz live livez ping',
+  'statu metric role permission webhook cron job task queue upgrade shutdown migrate migration graphql swagger doc server',
+  'filesystem path notification smtp ldap plugin script console shell exec sql test dev version monitor',
+);
+/** A `GET` that does something, as too many applications have. */
+const deeds = wordList(
+  'add apply approve cancel clear close create delete disable enable fire move open publish readd reject remove reset',
+  'run scan send start stop sync toggle unsubscribe update upload',
+);
+
+function wordList(...lines: readonly string[]): ReadonlySet<string> {
+  return new Set(lines.flatMap((line) => line.split(' ')));
+}
+
+/** Why a route is left out of a suggestion; undefined if a first agent may have it. */
+export function reasonAgainst(route: FoundRoute): Exclude<Reason, 'more'> | undefined {
+  const words = route.listed.split('/').flatMap(wordsOf);
+  if (words.some((word) => credentials.has(word))) return 'credentials';
+  if (words.some((word) => operation.has(word)) || /admin/i.test(route.declaration)) return 'operation';
+  return isReading(route) && !words.some((word) => deeds.has(word)) ? undefined : 'writes';
+}
+
+/** `/api-keys`, `/apiKeys` and `/api_keys` have the words `api`, `key` and `apikey`. */
+function wordsOf(segment: string): readonly string[] {
+  if (/^[:*]/.test(segment)) return [];
+  const words = segment.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).map((word) => word.toLowerCase());
+  return [...words, words.join('')].map((word) => (word.length > 2 ? word.replace(/s$/, '') : word));
+}
+
+export interface Suggestion {
+  readonly suggested: readonly FoundRoute[];
+  readonly others: Readonly<Record<Reason, readonly FoundRoute[]>>;
+}
+
+/** A first set of routes that only read and give nobody power: of a long list, the resources that it is about. */
+export function suggest(found: readonly FoundRoute[]): Suggestion {
+  const reading = found.filter((route) => reasonAgainst(route) === undefined);
+  const plain = reading.filter((route) => isPlain(route.listed) && isOnlyOne(route, found));
+  const chosen = new Set(plain.length > mostSuggested ? ofResources(plain).slice(0, mostSuggested) : plain);
+  const of = (reason: Reason): readonly FoundRoute[] =>
+    found.filter((route) => !chosen.has(route) && (reasonAgainst(route) ?? 'more') === reason);
+  return {
+    suggested: found.filter((route) => chosen.has(route)),
+    others: { more: of('more'), writes: of('writes'), credentials: of('credentials'), operation: of('operation') },
+  };
+}
+
+/** `/orders` beside `/orders/:id`: what an API lists and shows is what it is about. Shorter paths come first. */
+function ofResources(routes: readonly FoundRoute[]): readonly FoundRoute[] {
+  const shapes = new Set(routes.map(({ listed }) => shapeOf(listed)));
+  const own = routes.filter(({ listed }) => {
+    const shape = shapeOf(listed);
+    return shapes.has(`${shape}/:`) || (shape.endsWith('/:') && shapes.has(shape.slice(0, -2)));
+  });
+  return (own.length === 0 ? routes : own).toSorted((one, other) => depthOf(one) - depthOf(other));
+}
+
+function depthOf({ listed }: FoundRoute): number {
+  return listed.split('/').length;
+}
+
+/** A pattern may match more than it seems to. */
+function isPlain(path: string): boolean {
+  return /^(?:\/(?:[\w.~-]+|:\w+))+$/.test(path);
+}
+
+function isOnlyOne({ method, listed }: FoundRoute, found: readonly FoundRoute[]): boolean {
+  return found.filter((other) => other.method === method && shapeOf(other.listed) === shapeOf(listed)).length === 1;
+}

@@ -1,0 +1,54 @@
+import { type FoundRoute, isComment } from './find-routes.js';
+import { guidePage } from '../../guide-page.js';
+import { shownPlace, type Source } from './sources.js';
+
+/** What stands in the source that a guard cannot see, or that runs before the guard knows the route. */
+export function warningsOf(sources: readonly Source[], found: readonly FoundRoute[]): readonly string[] {
+  return sources.flatMap((source) => [
+    ...placesOf(source, uploads).map(
+      ({ place }) => `${place} stores uploads before a route is known, also those of agents that are refused: ${page}`,
+    ),
+    ...placesOf(source, sockets).map(({ place }) => `${place} opens connections that do not pass the guard: ${page}`),
+    ...placesOf(source, patterns).flatMap(({ place, match }) => {
+      const other = found.find(
+        ({ file, at, path, method }) =>
+          file === source.path &&
+          at > match.index + match[0].length &&
+          ['ALL', method].includes(match[1]?.toUpperCase() ?? '') &&
+          matches(match[2] ?? '', path),
+      );
+      if (other === undefined) return [];
+      const advice = `if it is middleware, mount it with use(), or agents get 403 there: ${page}`;
+      return [`${place} also matches ${other.method} ${other.path}; ${advice}`];
+    }),
+  ]);
+}
+
+const page = guidePage('placement');
+
+const uploads = /\b\w*(?:[aA]pp|[rR]outer|[sS]erver)\.use\([^;]{0,120}?\b(?:fileUpload|multer|formidable|busboy)\(/g;
+const sockets = /(?:require\(|from )['"](?:socket\.io|ws|engine\.io|express-ws)['"]/g;
+/** A route whose path is a regular expression or has a wildcard. */
+const patterns =
+  /\b\w*(?:[aA]pp|[rR]outer)\.(get|post|put|patch|delete|all)\(\s*(\/(?![/*])[^\n]+?\/[a-z]*|'[^'\n]*\*'|"[^"\n]*\*")\s*,/g;
+
+interface Found {
+  readonly place: string;
+  readonly match: RegExpExecArray;
+}
+
+function placesOf(source: Source, pattern: RegExp): readonly Found[] {
+  return [...source.text.matchAll(pattern)]
+    .filter(({ index }) => !isComment(source.text, index))
+    .map((match) => ({ place: shownPlace(source, match.index), match }));
+}
+
+/** Whether a pattern seems to match a path: by the text with which it begins, because a reader judges the warning. */
+function matches(pattern: string, path: string): boolean {
+  const quoted = /^['"](.*)\*['"]$/.exec(pattern)?.[1];
+  if (quoted !== undefined) return !quoted.includes(':') && path.startsWith(quoted);
+  const [, anchor = '', body = '', end = ''] = /^\/(\^?)(.*?)(\$?)\/[a-z]*$/.exec(pattern) ?? [];
+  if (end === '$') return false;
+  const [literal = ''] = /^[\w/-]*/.exec(body.replaceAll('\\/', '/')) ?? [];
+  return anchor === '^' ? path.startsWith(literal) : path.includes(literal);
+}

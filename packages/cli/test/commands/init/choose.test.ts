@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest';
+import { inFolder, manifest } from './in-folder.js';
+
+const { put, init, run, read, path } = inFolder();
+
+const express = (lines: string): string => `const express = require('express');
+const app = express();
+${lines}`;
+const permitsIn = (diff: string): readonly (string | undefined)[] =>
+  [...diff.matchAll(/^\+.*\.(\w+)\('([^']+)', permit\(/gm)].map(([, method, path]) => `${method} ${path}`);
+
+/** An application with 250 routes, as large ones have. */
+function large(): string {
+  const names = Array.from({ length: 50 }, (_none, number) => `things${number}`);
+  const lines = names.flatMap((name) => [
+    `app.get('/${name}', list);`,
+    `app.get('/${name}/:id', show);`,
+    `app.post('/${name}', create);`,
+    `app.patch('/${name}/:id', change);`,
+    `app.delete('/${name}/:id', remove);`,
+  ]);
+  return express(lines.join('\n'));
+}
+
+describe('the routes that init opens to agents', () => {
+  it('are few and only read, whatever an application has', async () => {
+    await put({ 'package.json': manifest('express'), 'app.js': large() });
+    const { code, out, err } = await init();
+    expect(code).toBe(0);
+    expect(err).toContain('250 routes of express found. 10 routes are for agents');
+    expect(permitsIn(out)).toHaveLength(10);
+    expect(permitsIn(out).every((route) => route?.startsWith('get '))).toBe(true);
+    const [agent] = JSON.parse(await read('agents.json')) as [{ capabilities: string[]; roles: string[] }];
+    expect(agent.capabilities.every((scope) => scope.endsWith(':read'))).toBe(true);
+    expect(agent.roles).toEqual(['reader']);
+    expect((await read('agent-routes.txt')).match(/^# [A-Z]+ \//gm)).toHaveLength(240);
+  });
+
+  it.each([
+    ['/me'],
+    ['/whoami'],
+    ['/users/:id'],
+    ['/api-keys'],
+    ['/apiKeys/:id'],
+    ['/auth/openid'],
+    ['/sessions'],
+    ['/account_tokens'],
+    ['/backups'],
+    ['/admin/orders'],
+    ['/auth-settings'],
+    ['/logs'],
+    ['/filesystem'],
+    ['/init'],
+    ['/orders/:id/remove-from-list'],
+    ['/files/*'],
+  ])('never have %s among them unless a person chooses it', async (route) => {
+    await put({
+      'package.json': manifest('express'),
+      'app.js': express(`app.get('/authors', list);\napp.get('${route}', show);\napp.post('/authors', create);\n`),
+    });
+    expect(permitsIn((await init()).out)).toEqual(['get /authors']);
+    expect(await read('agent-routes.txt')).toContain(`# GET ${route} `);
+  });
+
+  it('do not have one whose handlers speak of administrators', async () => {
+    const app = express(`app.get('/orders', list);\napp.get('/reports', requireAdmin, list);\n`);
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect(permitsIn((await init()).out)).toEqual(['get /orders']);
+  });
+
+  it('are those of agent-routes.txt when init runs again, in diff, policies and agent', async () => {
+    await put({ 'package.json': manifest('express'), 'app.js': large() });
+    await init();
+    const key = await read('agent.pem');
+    await put({ 'agent-routes.txt': '# mine\nPOST /things7 thing.create Thing\n' });
+    const { out, err } = await init();
+    expect(permitsIn(out)).toEqual(['post /things7']);
+    expect(out).toContain("permit('thing.create', { type: 'Thing', id: '*' })");
+    expect(err).toContain('1 route is for agents');
+    expect(await read('policies/policies.cedar')).not.toContain('.read');
+    expect(JSON.parse(await read('agents.json'))).toMatchObject([
+      { capabilities: ['thing:create'], roles: ['writer'] },
+    ]);
+    expect(await read('agent.pem')).toBe(key);
+    expect(await read('agent-routes.txt')).toContain('# mine');
+    expect(await run('policy', 'test', path('policies'))).toMatchObject({ code: 0 });
+  });
+
+  it('are those of --routes, with the prefix of a mount or without', async () => {
+    const files = {
+      'package.json': manifest('express'),
+      'app.js': express("app.use('/api', require('./orders'));\napp.get('/orders/export', dump);\n"),
+      'orders.js': `const router = express.Router();
+router.get('/', list);
+router.get('/:id', show);
+router.get('/:id/lines/:line', line);
+router.post('/', create);
+`,
+      'list.txt': 'GET /api/orders/:order\nGET /v1/orders/:id/lines/:line line.read Line\nGET /elsewhere\n',
+    };
+    await put(files);
+    const { out, err } = await init('--routes', path('list.txt'));
+    expect(permitsIn(out)).toEqual(['get /:id', 'get /:id/lines/:line']);
+    expect(err).toContain('3 routes are for agents');
+    expect(err).toContain('Put a permit by hand: GET /elsewhere\n');
+  });
+
+  it('leave a permit to a person when the source declares a route twice', async () => {
+    const lines = "app.get('/orders', list);\n";
+    await put({
+      'package.json': manifest('express'),
+      'app.js': express(lines),
+      'other.js': express(lines),
+      'list.txt': 'GET /orders',
+    });
+    const { out, err } = await init('--routes', path('list.txt'));
+    expect(permitsIn(out)).toEqual([]);
+    expect(err).toContain('Put a permit by hand: GET /orders\n');
+  });
+
+  it('are refused before anything is written when one agent cannot have so many scopes', async () => {
+    const routes = Array.from({ length: 101 }, (_none, number) => `GET /a${number}x`).join('\n');
+    await put({ 'package.json': manifest('express'), 'list.txt': routes });
+    const { code, err } = await init('--routes', path('list.txt'));
+    expect(code).toBe(2);
+    expect(err).toContain('101 routes need 101 scopes; an agent may have 100. Name the routes that this agent needs');
+    await expect(read('guard.js')).rejects.toThrow('ENOENT');
+    await expect(read('.countersign/init.json')).rejects.toThrow('ENOENT');
+  });
+
+  it('are none, and the next step says so, when no route only reads', async () => {
+    await put({ 'package.json': manifest('express'), 'app.js': express("app.post('/orders', create);\n") });
+    const { err } = await init();
+    expect(err).toContain('0 routes are for agents');
+    expect(err).toContain('choose routes for agents in agent-routes.txt, then run init again');
+    expect(err).not.toContain(' curl ');
+    expect((await init()).code).toBe(0);
+  });
+});
+
+describe('init of an application whose users sign in', () => {
+  it('lets agents act for a user only, and says that the login has to skip them', async () => {
+    const app = express("app.use(passport.session());\napp.get('/orders', list);\n");
+    await put({ 'package.json': manifest('express', 'passport'), 'app.js': app });
+    const { err } = await init();
+    expect(await read('policies/policies.cedar')).toContain(
+      'context.scope.contains("order:read") && context has onBehalfOf',
+    );
+    expect((await run('policy', 'test', path('policies'))).out).toContain(
+      'order.read by a reader that acts for nobody',
+    );
+    expect(await read('test/agents.test.mjs')).toContain(".onBehalfOf('a-user')");
+    expect(err).toContain('let passport skip agents; until then it answers them with its own 401');
+    expect(err).toMatch(/https:.*\/guides\/adopt-login\n/);
+    expect(err).toContain('/orders --key agent.pem --token @token.jwt\n');
+  });
+});
+
+describe('init warns', () => {
+  it('of what runs before the guard knows a route, or never passes it', async () => {
+    const app = express(`
+const { Server } = require('socket.io');
+app.use(fileUpload({ useTempFiles: true }));
+// app.use(fileUpload());
+app.get(/^\\/orders/, cached);
+app.get(/^\\/orders$/, exact);
+app.get('/api*', cached);
+app.get('/orders', list);
+app.post('/orders/x', create);
+app.get('/orders/:id/*', file);
+app.get('*', notFound);
+`);
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    const lines = (await init()).err.split('\n').filter((line) => line.startsWith('app.js:'));
+    expect(lines).toEqual([
+      expect.stringContaining('app.js:5 stores uploads before a route is known'),
+      expect.stringContaining('app.js:4 opens connections that do not pass the guard'),
+      expect.stringContaining('app.js:7 also matches GET /orders; if it is middleware, mount it with use()'),
+    ]);
+  });
+});
+
+describe('the diff of init', () => {
+  it('puts the guard after CORS, and follows the style of the file', async () => {
+    const app = `const express = require('express')
+const cors = require('cors')
+
+const app = express()
+app.use(cors({
+  origin: true
+}))
+app.use(express.json())
+app.get('/orders', list)
+app.listen(3000)
+`;
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    const { out } = await init();
+    expect(out).toContain(
+      "+const { agentAuth, permit } = require('@countersign/express')\n+const { guard } = require('./guard')\n",
+    );
+    expect(out).toContain(' }))\n+app.use(agentAuth(guard)) // before any body parser\n app.use(express.json())\n');
+  });
+
+  it('puts the guard before a body parser that precedes CORS', async () => {
+    const app = express("app.use(express.json());\napp.use(cors());\napp.get('/orders', list);\n");
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect((await init()).out).toContain(
+      ' const app = express();\n+app.use(agentAuth(guard)); // before any body parser\n',
+    );
+  });
+});
