@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { holdIncoming } from '../stages/body/incoming-body.js';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import { wasEmptied } from '../stages/body/tap.js';
@@ -29,10 +30,10 @@ export function incomingRequest(
     body,
     connection: socket,
     // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
-    // The socket of an injected request has no `readable`, and that of HTTP/2 says nothing of the one request.
+    // The socket of an injected request has no `readable` and no `destroy`, and that of HTTP/2 says nothing of the one request.
     clientIsGone: () =>
       (request.destroyed && !emptied) || socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable),
-    cut: () => void (stream ?? socket).destroy(),
+    cut: () => void (stream ?? (socket as Partial<Socket>)).destroy?.(),
   };
 }
 
