@@ -114,10 +114,22 @@ onEveryHost(
         'token_not_bound_to_agent',
       ],
       [
+        'a client within the namespace of another issuer [C5]',
+        () => shown(api, { claims: { client_id: 'partner:client-1' } }),
+        401,
+        'token_delegation_invalid',
+      ],
+      [
         'a token without a client',
         () => shown(api, { claims: { client_id: undefined } }),
         401,
         'token_delegation_invalid',
+      ],
+      [
+        'a token whose subject is a suspended agent [C7]',
+        () => shown(api, { claims: { sub: suspendedId, sub_profile: 'ai_agent' } }),
+        401,
+        'delegation_revoked',
       ],
       [
         'links beside a token alone [A18]',

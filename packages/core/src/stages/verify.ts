@@ -5,6 +5,7 @@ import type { FieldSection } from '@countersign/signature';
 import { type Refusal, refusal } from '../model/refusal.js';
 import type { BodyLimits } from '../model/request-body.js';
 import { fieldsTooLarge, type IndexedRequest } from '../model/request.js';
+import { methodSeenDifferently } from './address/one-view.js';
 import { type Address, type Origin, readAddress } from './address/origin.js';
 import type { Forwarded } from './address/proxies.js';
 import { verifyBody } from './body/verify-body.js';
@@ -72,7 +73,8 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (badBody !== undefined) return refuse(badBody);
     const verified = await bearerChain(token.token, parts);
     if ('code' in verified) return refuse(verified);
-    return revalidated(verified, { kind: 'bearer' }, origin.authority, { token: token.token, now });
+    // The directory has been asked about the client alone, and the subject may be an agent.
+    return revalidated(verified, { kind: 'bearer' }, origin.authority, { token: token.token, askedAt: undefined });
   }
 
   function revalidated(
@@ -81,15 +83,15 @@ export function createVerifier(parts: VerifierParts): Verifier {
     authority: string,
     {
       token,
-      now,
+      askedAt,
       claimed,
     }: {
       readonly token: VerifiedToken | undefined;
-      readonly now: number;
+      readonly askedAt: number | undefined;
       readonly claimed?: AuditEvent['claimed'];
     },
   ): Awaitable<Verification> {
-    const revalidate = parts.revalidation({ chain: session.chain, signers, token, askedAt: now });
+    const revalidate = parts.revalidation({ chain: session.chain, signers, token, askedAt });
     return andThen(revalidate(), (revoked) =>
       revoked === undefined ? { ok: true, session, proof, revalidate, authority } : refuse(revoked, claimed),
     );
@@ -100,6 +102,8 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const now = parts.clock() / 1000;
 
     if (fieldsTooLarge(target, rawHeaders)) return refuse(refusal('fields_too_large'));
+    const folded = methodSeenDifferently(request);
+    if (folded !== undefined) return refuse(folded);
     const address = readAddress(target, fields, parts.origins, forwarded.host);
     if ('code' in address) return refuse(address);
 
@@ -136,7 +140,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (isPromise(verified)) verified = await verified;
     if ('code' in verified) return refuse(verified, claimed);
 
-    return revalidated(verified, proofShown, address.origin.authority, { token: token?.token, now, claimed });
+    return revalidated(verified, proofShown, address.origin.authority, { token: token?.token, askedAt: now, claimed });
   };
 }
 

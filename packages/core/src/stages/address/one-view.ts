@@ -3,6 +3,14 @@ import type { IndexedRequest } from '../../model/request.js';
 
 type View = Pick<IndexedRequest, 'fields' | 'headers'>;
 
+/**
+ * Refuses a method with a lower-case letter, which only HTTP/2 lets through: routers and `everyRequest` fold the case of
+ * `get`, a handler that compares it with `GET` does not.
+ */
+export function methodSeenDifferently({ method }: Pick<IndexedRequest, 'method'>): Refusal | undefined {
+  return /[a-z]/.test(method) ? refusal('request_malformed', 'its method is not in upper case') : undefined;
+}
+
 /** The fields of the signature itself, by which a request counts as signed at all. */
 const signatureFields = ['signature-input', 'signature'];
 

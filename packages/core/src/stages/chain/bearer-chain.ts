@@ -10,14 +10,13 @@ import { type ChainParts, refusalOf, sessionOf, type VerifiedChain } from './ver
  * registered here. Never rejects.
  */
 export async function bearerChain(
-  { claims, namespace, hash }: VerifiedToken,
+  { claims, client: id, hash }: VerifiedToken,
   { agents, maxDelegationDepth, scopeMatch }: ChainParts,
 ): Promise<VerifiedChain | Refusal> {
-  const { actor, confirmation, clientId } = claims;
+  const { actor, confirmation } = claims;
   if (confirmation !== undefined) return refusal('token_not_bound_to_agent', 'it is bound to a key, without its proof');
   if (actor !== undefined) return refusal('token_not_bound_to_agent', 'its actor must prove its key');
-  if (clientId === undefined) return refusal('token_delegation_invalid', 'it names no client');
-  const id = namespace + clientId;
+  if (id === undefined) return refusal('token_delegation_invalid', 'it names no client, or one of another issuer');
   const status = await statusOf(agents, id);
   if (status === 'unavailable') return refusal('keys_unavailable');
   if (status !== 'unknown') return refusal('token_not_bound_to_agent', `${id} is registered here, so it must sign`);

@@ -46,6 +46,8 @@ export interface VerifiedToken {
   readonly claims: DelegationClaims;
   /** The issuer's `subjectNamespace`; empty if it has none. */
   readonly namespace: string;
+  /** Its `client_id` within that namespace. Undefined without one, and if that is no name or one of another issuer's. */
+  readonly client: string | undefined;
   readonly issuer: TrustedIssuer;
   /** base64url SHA-256 of the token as it was sent. */
   readonly hash: string;
@@ -149,19 +151,24 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   function readPayload(payload: JsonObject, issuer: TrustedIssuer, hash: string): TokenResult {
     const read = readClaims(payload);
     if (!read.ok) return refuse(codeOf(read.code), read.detail);
-    const { subject, actor, priorActors } = read.claims;
+    const { subject, actor, priorActors, clientId } = read.claims;
     const { namespace } = issuer;
-    // Without a namespace of its own, an issuer could otherwise name the subjects and actors of another.
     const named = [subject, ...(actor === undefined ? [] : [actor, ...priorActors]).map((agent) => agent.subject)];
-    if (namespace === '' && named.some((name) => inNamespace(name, namespaces))) {
-      return refuse('token_invalid', 'it names somebody within the namespace of another issuer');
+    if (!named.every((name) => mayName(namespace, name))) {
+      return refuse('token_invalid', 'a name in it is none that its issuer may give');
     }
-    // A leading combining mark could merge with the namespace under NFC.
-    if (!named.every((name) => isIdentifier(namespace + name))) {
-      return refuse('token_invalid', 'a name in it is none within the namespace of its issuer');
-    }
+    // A client is a caller only of a token alone, so a name that is none here refuses only that.
+    const client = clientId !== undefined && mayName(namespace, clientId) ? namespace + clientId : undefined;
     const claims = deepFreeze({ ...read.claims, subject: namespace + subject });
-    return { ok: true, token: Object.freeze({ claims, namespace, issuer, hash }) };
+    return { ok: true, token: Object.freeze({ claims, namespace, client, issuer, hash }) };
+  }
+
+  /** Whether an issuer may speak of somebody by this name. */
+  function mayName(namespace: string, name: string): boolean {
+    // Without a namespace of its own, it could otherwise name those of another.
+    if (namespace === '' && namespaces.some((other) => name.startsWith(other))) return false;
+    // A leading combining mark could merge with the namespace under NFC.
+    return isIdentifier(namespace + name);
   }
 
   /** What depends on the moment; for whom it is comes first, because a token for others says nothing to us. */
@@ -182,10 +189,6 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   }
 
   return { verify };
-}
-
-function inNamespace(name: string, namespaces: readonly string[]): boolean {
-  return namespaces.some((namespace) => name.startsWith(namespace));
 }
 
 /** What is wrong with the delegation is told apart from what is wrong with any token. */

@@ -25,7 +25,7 @@ function token(uri: string, index: number, options?: Partial<IssuerOptions>): Ve
     priorActors: [],
     statusReference: { uri, index },
   };
-  return { claims, namespace: '', issuer: trusted(options), hash: '' };
+  return { claims, namespace: '', client: undefined, issuer: trusted(options), hash: '' };
 }
 
 type Answer = Extract<TestServer['answer'], (...parameters: never) => unknown>;

@@ -50,6 +50,7 @@ describe('a good token', () => {
           priorActors: [],
         },
         namespace: '',
+        client: 'agent-a',
         issuer: expect.objectContaining({ issuer, namespace: '' }),
         hash: createHash('sha256').update(token).digest('base64url'),
       },
