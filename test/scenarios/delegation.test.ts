@@ -163,11 +163,41 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     expect(JSON.parse(response.body)).toMatchObject({ actor: { id: 'partner:agent-guest', keyId: guest.thumbprint } });
   });
 
-  it("a partner's history names our agents by their names, and others within its namespace [C5]", async () => {
+  it("a partner's history names agents within its namespace [C5]", async () => {
     const token = await api.token(nested(reviewerId, runnerId, 'agent-theirs'), {}, partner);
     const { response } = await api.accepts(api.signed({ token }), 200);
     const ids = (JSON.parse(response.body) as { chain: { id: string }[] }).chain.map(({ id }) => id);
-    expect(ids).toEqual(['partner:user_123', 'partner:agent-theirs', runnerId, reviewerId]);
+    expect(ids).toEqual(['partner:user_123', 'partner:agent-theirs', `partner:${runnerId}`, reviewerId]);
+  });
+
+  it("a partner's agent is not the agent of that name here, as a subject [C5]", async () => {
+    const claims = { sub: runnerId, sub_profile: 'ai_agent', act: { sub: reviewerId } };
+    const token = await api.token(claims, {}, partner);
+    const { response } = await api.accepts(api.signed({ token }), 200);
+    expect(JSON.parse(response.body)).toMatchObject({ subject: { id: `partner:${runnerId}`, type: 'agent' } });
+  });
+
+  it.each(['prior actor', 'subject'])(
+    'a %s of a partner with the name of a suspended agent ends the chain [C7]',
+    async (place) => {
+      const claims =
+        place === 'subject'
+          ? { sub: suspendedId, sub_profile: 'ai_agent', act: { sub: reviewerId } }
+          : nested(reviewerId, suspendedId);
+      await api.refuses(api.signed({ token: await api.token(claims, {}, partner) }), 401, 'delegation_revoked');
+    },
+  );
+
+  it.each([
+    ['contains its name here', `when { context.via.contains(Agent::"${runnerId}") }`],
+    ['names only our agent', `unless { [Agent::"${runnerId}"].containsAll(context.via) }`],
+    ['names only theirs', `unless { [Agent::"partner:${runnerId}"].containsAll(context.via) }`],
+  ])("a forbid about a partner's history that %s holds for either name [C5]", async (_title, condition) => {
+    const forbidding = await api.variant({
+      config: { policies: `permit(principal, action, resource); forbid(principal, action, resource) ${condition};` },
+    });
+    const token = await forbidding.token(nested(reviewerId, runnerId), {}, partner);
+    await forbidding.denies(forbidding.signed({ target: '/invoices', token }), 403, 'policy_denied');
   });
 
   it("a suspended agent in a partner's history ends the chain under its name in the namespace [C7]", async () => {

@@ -73,8 +73,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (badBody !== undefined) return refuse(badBody);
     const verified = await bearerChain(token.token, parts);
     if ('code' in verified) return refuse(verified);
-    // The directory has been asked about the client alone, and the subject may be an agent.
-    return revalidated(verified, { kind: 'bearer' }, origin.authority, { token: token.token, askedAt: undefined });
+    return revalidated(verified, { kind: 'bearer' }, origin.authority, { token: token.token, now });
   }
 
   function revalidated(
@@ -83,15 +82,15 @@ export function createVerifier(parts: VerifierParts): Verifier {
     authority: string,
     {
       token,
-      askedAt,
+      now,
       claimed,
     }: {
       readonly token: VerifiedToken | undefined;
-      readonly askedAt: number | undefined;
+      readonly now: number;
       readonly claimed?: AuditEvent['claimed'];
     },
   ): Awaitable<Verification> {
-    const revalidate = parts.revalidation({ chain: session.chain, signers, token, askedAt });
+    const revalidate = parts.revalidation({ chain: session.chain, signers, token, askedAt: now });
     return andThen(revalidate(), (revoked) =>
       revoked === undefined ? { ok: true, session, proof, revalidate, authority } : refuse(revoked, claimed),
     );
@@ -140,7 +139,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (isPromise(verified)) verified = await verified;
     if ('code' in verified) return refuse(verified, claimed);
 
-    return revalidated(verified, proofShown, address.origin.authority, { token: token?.token, askedAt: now, claimed });
+    return revalidated(verified, proofShown, address.origin.authority, { token: token?.token, now, claimed });
   };
 }
 

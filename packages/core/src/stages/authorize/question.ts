@@ -3,7 +3,7 @@ import { closeScope, type Scope, type ScopeMatch, ScopeVocabulary } from '@count
 import type { MatchingDetails, PolicyContext, PolicyQuery } from '@countersign/policy';
 import type { Caller } from '../../model/caller.js';
 import type { RequestFacts } from '../../model/request.js';
-import { chargeSession } from '../chain/sessions.js';
+import { chargeSession, meantIn } from '../chain/sessions.js';
 
 /** A question to policy before it is put about a resource. */
 export type Question = Omit<PolicyQuery, 'resource'>;
@@ -118,7 +118,7 @@ function newQuestion(caller: Caller, { requires, vocabulary, scopeMatch }: Calle
       scope: [...closeScope(scope, named, scopeMatch)],
       ...(actsForItself(caller) ? {} : { [subject.type === 'user' ? 'onBehalfOf' : 'onBehalfOfAgent']: subject.id }),
       depth: chain.length - 1,
-      via: chain.slice(1, -1).map(({ id }) => id),
+      via: [...chain.slice(1, -1).map(({ id }) => id), ...meantIn(chain).between],
       proof: chain.at(-1)?.proof ?? 'signature',
       possession: proof.kind,
     },

@@ -2,7 +2,7 @@ import { type ActingAgent, delegatedChain, type DelegationClaims } from '@counte
 import { statusOf } from '../possession/key-holder.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { type ChainParts, refusalOf, sessionOf, type VerifiedChain } from './verify-chain.js';
+import { agentsMeant, type ChainParts, refusalOf, sessionOf, type VerifiedChain } from './verify-chain.js';
 
 /**
  * Who calls with a token alone: its client, on behalf of its subject. Nothing proves that the sender is this client, so
@@ -10,9 +10,10 @@ import { type ChainParts, refusalOf, sessionOf, type VerifiedChain } from './ver
  * registered here. Never rejects.
  */
 export async function bearerChain(
-  { claims, client: id, hash }: VerifiedToken,
+  verified: VerifiedToken,
   { agents, maxDelegationDepth, scopeMatch }: ChainParts,
 ): Promise<VerifiedChain | Refusal> {
+  const { claims, client: id, hash } = verified;
   const { actor, confirmation } = claims;
   if (confirmation !== undefined) return refusal('token_not_bound_to_agent', 'it is bound to a key, without its proof');
   if (actor !== undefined) return refusal('token_not_bound_to_agent', 'its actor must prove its key');
@@ -20,6 +21,8 @@ export async function bearerChain(
   const status = await statusOf(agents, id);
   if (status === 'unavailable') return refusal('keys_unavailable');
   if (status !== 'unknown') return refusal('token_not_bound_to_agent', `${id} is registered here, so it must sign`);
+  const meant = await agentsMeant(verified, agents);
+  if ('code' in meant) return meant;
 
   const client: ActingAgent = { id, capabilities: claims.scope };
   const token = id === claims.subject ? claims : actingFor(claims, id);
@@ -32,7 +35,7 @@ export async function bearerChain(
   });
   if (!delegated.ok) return refusalOf(delegated);
   const agent = { id, capabilities: claims.scope, roles: [], status: 'active' } as const;
-  return { session: sessionOf({ agent }, delegated), signers: [] };
+  return { session: sessionOf({ agent }, delegated, meant), signers: [] };
 }
 
 function actingFor(claims: DelegationClaims, client: string): DelegationClaims {

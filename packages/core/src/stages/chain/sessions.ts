@@ -1,4 +1,4 @@
-import type { Scope } from '@countersign/delegation';
+import type { Chain, Scope } from '@countersign/delegation';
 import { bytesHeld, deepFreeze, LruCache, maxBytesRemembered } from '@countersign/common';
 import type { Agent } from '../../keys/directory.js';
 import type { Session } from '../../model/caller.js';
@@ -8,7 +8,7 @@ import type { VerifiedToken } from '../token/token-verifier.js';
 /** All that a session depends on, as it was verified for this request. */
 export interface SessionSource {
   readonly token: VerifiedToken | undefined;
-  /** What the subject and the prior actors of the token are called here: a directory may come to know them. */
+  /** What the subject and the prior actors of the token are called here, and whom they may mean: a directory may come to know them. */
   readonly names: readonly string[];
   /** Hashes of the links, in order. */
   readonly links: readonly string[];
@@ -56,6 +56,26 @@ const accounts = new WeakMap<Scope, (moreBytes: number) => void>();
 /** Counts what another part keeps with a session, so that the bound of the sessions is one for both. */
 export function chargeSession(scope: Scope, moreBytes: number): void {
   accounts.get(scope)?.(moreBytes);
+}
+
+/** The agents registered here that an issuer with a namespace may mean by its names, by the names that they have here. */
+export interface AgentsMeant {
+  readonly subject: readonly string[];
+  /** The prior actors. */
+  readonly between: readonly string[];
+}
+
+export const nobodyMeant: AgentsMeant = deepFreeze({ subject: [], between: [] });
+
+const meantBy = new WeakMap<Chain, AgentsMeant>();
+
+/** A chain names them within the namespace. What can only refuse more asks for them, too. */
+export function keepMeant(chain: Chain, meant: AgentsMeant): void {
+  if (meant.subject.length + meant.between.length > 0) meantBy.set(chain, meant);
+}
+
+export function meantIn(chain: Chain): AgentsMeant {
+  return meantBy.get(chain) ?? nobodyMeant;
 }
 
 /** A thumbprint and a hash contain no space. */

@@ -8,12 +8,12 @@ import {
   type ScopeMatch,
 } from '@countersign/delegation';
 import { andThen, type Awaitable, deepFreeze } from '@countersign/common';
-import type { AgentDirectory, AgentStatus } from '../../keys/directory.js';
+import type { AgentDirectory } from '../../keys/directory.js';
 import type { Session } from '../../model/caller.js';
 import { type KeyHolder, statusOf } from '../possession/key-holder.js';
 import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
 import type { LinkVerifier, SignedLink } from './links.js';
-import { type KnownSession, Sessions } from './sessions.js';
+import { type AgentsMeant, keepMeant, type KnownSession, nobodyMeant, Sessions } from './sessions.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
 /** Who acts, on whose behalf, and what that leaves it. */
@@ -59,8 +59,8 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
     const { holder, token, links, audiences, now } = credentials;
     return andThen(linkVerifier.verify(links, { token, audiences, now }), (signed) => {
       if ('code' in signed) return signed;
-      const claims = token && localNames(token, signed[0]?.delegator ?? holder, agents);
-      return andThen(claims, (named) =>
+      const read = token && localNames(token, signed[0]?.delegator ?? holder, agents);
+      return andThen(read, (named) =>
         named !== undefined && 'code' in named ? named : join(credentials, signed, named),
       );
     });
@@ -69,10 +69,11 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
   function join(
     { holder, token }: ChainCredentials,
     signed: readonly SignedLink[],
-    claims: DelegationClaims | undefined,
+    { claims, meant }: Partial<ReadNames> = {},
   ): VerifiedChain | Refusal {
     const signers = [...signed.map(({ delegator }) => delegator), holder];
-    const names = claims === undefined ? [] : [claims, ...claims.priorActors].map(({ subject }) => subject);
+    const named = claims === undefined ? [] : [claims, ...claims.priorActors].map(({ subject }) => subject);
+    const names = [...named, ...(meant?.subject ?? []), ...(meant?.between ?? [])];
     const source = { token, names, links: signed.map(({ hash }) => hash), signers };
     const known = sessions.find(source);
     if (known !== undefined) return verifiedAs(known);
@@ -85,7 +86,7 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
       scopeMatch,
     });
     if (!delegated.ok) return refusalOf(delegated);
-    return verifiedAs(sessions.add(source, sessionOf(holder, delegated)));
+    return verifiedAs(sessions.add(source, sessionOf(holder, delegated, meant)));
   }
 }
 
@@ -101,8 +102,10 @@ export function refusalOf({ code, detail }: DelegationRefusal<ChainRefusalCode>)
 export function sessionOf(
   { agent, thumbprint }: Pick<KeyHolder, 'agent'> & { readonly thumbprint?: string },
   delegated: DelegatedChain,
+  meant: AgentsMeant = nobodyMeant,
 ): Session {
   const { chain, effectiveScope: scope, authorizationDetails } = delegated;
+  keepMeant(chain, meant);
   const [first] = chain;
   return deepFreeze({
     actor: {
@@ -120,55 +123,65 @@ export function sessionOf(
   });
 }
 
-/**
- * The agents of a token by the names that they have here: `user`, who uses it, as its key was found; those before it by
- * the name of a registered agent if there is one, so that suspending or revoking it reaches them, else within the
- * issuer's namespace.
- */
-function localNames(
-  token: VerifiedToken,
-  user: KeyHolder,
-  agents: AgentDirectory,
-): Awaitable<DelegationClaims | Refusal> {
-  const { actor, priorActors, subjectType } = token.claims;
-  if (actor === undefined) return token.claims;
-  if (priorActors.length === 0 && user.vouchedBy === 'directory' && subjectType !== 'agent') return token.claims;
-  return lookUpNames(token, actor, user, agents);
+/** The names in a token as they are read here. */
+interface ReadNames {
+  readonly claims: DelegationClaims;
+  readonly meant: AgentsMeant;
 }
 
-async function lookUpNames(
-  { claims, namespace }: VerifiedToken,
+/**
+ * The agents of a token by the names that they have here: `user`, who uses it, as its key was found; all others within
+ * the namespace of the issuer, which speaks for nobody outside it.
+ */
+function localNames(token: VerifiedToken, user: KeyHolder, agents: AgentDirectory): Awaitable<ReadNames | Refusal> {
+  const { actor, priorActors, subjectType } = token.claims;
+  const named = { claims: token.claims, meant: nobodyMeant };
+  if (actor === undefined) return named;
+  if (priorActors.length === 0 && user.vouchedBy === 'directory' && subjectType !== 'agent') return named;
+  return namesWithin(token, actor, user, agents);
+}
+
+async function namesWithin(
+  token: VerifiedToken,
   actor: NonNullable<DelegationClaims['actor']>,
   user: KeyHolder,
   agents: AgentDirectory,
-): Promise<DelegationClaims | Refusal> {
-  const found = await Promise.all(claims.priorActors.map(({ subject }) => localName(subject, namespace, agents)));
-  // Of a user the directory knows nothing.
-  const isAgent = claims.subjectType === 'agent';
-  const first = isAgent ? await localName(claims.subject.slice(namespace.length), namespace, agents) : undefined;
-  const statuses = [...found.map(({ status }) => status), ...(first === undefined ? [] : [first.status])];
-  // A chain ends with any of its ancestors, also one that the issuer only names.
-  if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
-  if (statuses.includes('unavailable')) return refusal('keys_unavailable');
-  const priorActors = claims.priorActors.map((prior, index) => ({
-    ...prior,
-    subject: found[index]?.id ?? prior.subject,
-  }));
-  const named = { ...claims, priorActors, ...(first && { subject: first.id }) };
-  if (user.vouchedBy === 'directory') return named;
-  return { ...named, actor: { ...actor, subject: namespace + actor.subject } };
+): Promise<ReadNames | Refusal> {
+  const meant = await agentsMeant(token, agents);
+  if ('code' in meant) return meant;
+  const { claims, namespace } = token;
+  const within = <Named extends { readonly subject: string }>(one: Named) => ({
+    ...one,
+    subject: namespace + one.subject,
+  });
+  const priorActors = claims.priorActors.map(within);
+  return { claims: { ...claims, priorActors, actor: user.vouchedBy === 'directory' ? actor : within(actor) }, meant };
 }
 
-/** What a prior actor is called here, and what the directory says of that name. */
-async function localName(
-  subject: string,
-  namespace: string,
+/**
+ * The agents registered here that a token may mean by the subject and the prior actors that it names: a chain ends with
+ * the suspension of any of them, under its name here and within the namespace of the issuer.
+ */
+export async function agentsMeant(
+  { claims, namespace }: Pick<VerifiedToken, 'claims' | 'namespace'>,
   agents: AgentDirectory,
-): Promise<{ readonly id: string; readonly status: AgentStatus }> {
-  const status = await statusOf(agents, subject);
-  if (status !== 'unknown' || namespace === '') return { id: subject, status };
-  const id = namespace + subject;
-  return { id, status: await statusOf(agents, id) };
+): Promise<AgentsMeant | Refusal> {
+  // Of a user the directory knows nothing.
+  const subject = claims.subjectType === 'agent' ? [claims.subject.slice(namespace.length)] : [];
+  const between = claims.priorActors.map((prior) => prior.subject);
+  const names = [...subject, ...between];
+  const statuses = await Promise.all(names.map((name) => statusOf(agents, name)));
+  const within = namespace === '' ? [] : names.map((name) => statusOf(agents, namespace + name));
+  const all = [...statuses, ...(await Promise.all(within))];
+  if (all.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
+  if (all.includes('unavailable')) return refusal('keys_unavailable');
+  if (namespace === '') return nobodyMeant;
+  const isRegistered = (_name: string, index: number) => statuses[index] !== 'unknown';
+  const registered = names.filter(isRegistered);
+  return {
+    subject: subject.filter((name) => registered.includes(name)),
+    between: between.filter((name) => registered.includes(name)),
+  };
 }
 
 function agentOf({ agent, thumbprint }: KeyHolder): ActingAgent {

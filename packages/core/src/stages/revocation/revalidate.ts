@@ -6,6 +6,7 @@ import { type Refusal, refusal } from '../../model/refusal.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import type { Revalidate, RevocationChecks } from './check-revocations.js';
 import { delegatorRefusal } from '../chain/links.js';
+import { meantIn } from '../chain/sessions.js';
 
 interface RevalidationParts {
   readonly agents: AgentDirectory;
@@ -105,7 +106,9 @@ function areIn(items: readonly string[], others: readonly string[]): boolean {
 async function historyProblem(chain: Chain, agents: AgentDirectory): Promise<Refusal | undefined> {
   const named = chain.filter(isNamedAgent);
   const actor = chain.at(-1);
-  const statuses = await Promise.all(named.map(({ id }) => statusOf(agents, id)));
+  const { subject, between } = meantIn(chain);
+  const names = [...subject, ...between, ...named.map(({ id }) => id)];
+  const statuses = await Promise.all(names.map((name) => statusOf(agents, name)));
   if (statuses.at(-1) === 'suspended' && named.at(-1) === actor) return refusal('agent_suspended', actor?.id);
   if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
   return statuses.includes('unavailable') ? refusal('keys_unavailable') : undefined;
