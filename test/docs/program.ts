@@ -60,7 +60,13 @@ export async function compiled(application: string, block: Block): Promise<strin
 }
 
 /** What pages about operation use. */
-const others = ['@opentelemetry/exporter-prometheus', '@opentelemetry/sdk-metrics', 'pino', 'pino-http'];
+const others = [
+  '@fastify/swagger',
+  '@opentelemetry/exporter-prometheus',
+  '@opentelemetry/sdk-metrics',
+  'pino',
+  'pino-http',
+];
 
 /** Every package of ours, and the frameworks and tools beside which it is developed, as an application has them. */
 function installed(): ReadonlyMap<string, string> {

@@ -157,6 +157,7 @@ export {
 } from './stages/approve/approval-options.js';
 export { approvalUsesInFolder } from './stages/approve/uses-in-folder.js';
 export type { EntityProvider, EntityRecord } from './stages/authorize/entity-provider.js';
+export { openApiForAgents } from './model/openapi.js';
 export { type ApprovalAsk, type Refusal, type RefusalCode, refusal, refusalCodes } from './model/refusal.js';
 export { type DpopChallenge, RefusalError, type RefusalResponse, refusalResponse } from './model/refusal-response.js';
 export {

@@ -1,6 +1,7 @@
 import { type Caller, ConfigError } from '@countersign/core';
 import {
   admitEveryAgent,
+  isPermit,
   type PermissionCheck,
   permissionCheck,
   type PermitOptions,
@@ -57,6 +58,11 @@ export function permitPreHandler(request: ServedRequest, reply: object, done: (e
  */
 export function checkPermitKept(route: RouteOptions): void {
   if ([route.preHandler].flat().includes(permitPreHandler) && permitOf(route) === undefined) throw lost(route.url);
+}
+
+/** Whether agents may use a route: it asks for a permission, or its handler does. */
+export function isMapped(route: FastifyRequest['routeOptions'] | RouteOptions): boolean {
+  return permitOf(route) !== undefined || isPermit(route.handler);
 }
 
 /** Whether the permit of a route names one resource, whatever is requested. */

@@ -1,8 +1,8 @@
 import type { Guard } from '@countersign/core';
-import { admitEveryAgent, closesUnmapped, isPermit, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { admitEveryAgent, closesUnmapped, openApiMark, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { respondThrough } from './exchange.js';
-import { checkPermitKept, isConstant, type PermitRequest, permitOf } from './route-permit.js';
+import { checkPermitKept, isConstant, isMapped, type PermitRequest, permitOf } from './route-permit.js';
 
 /** Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered. */
 export async function refuseClosed({ raw, is404, method, routeOptions }: FastifyRequest): Promise<boolean> {
@@ -19,18 +19,13 @@ export async function enforceRoutePermit(request: FastifyRequest, reply: Fastify
   const check = permitted.has(request) ? admitEveryAgent : permitOf(request.routeOptions);
   // `refuse` has been handled in `onRequest`; it applies to agents alone.
   if (check === undefined || check === 'refuse') return undefined;
-  if (!(await check(request.raw, request as PermitRequest, respondThrough(reply)))) return reply;
-  permitted.add(request);
-  return undefined;
+  const isPermitted = await check(request.raw, request as PermitRequest, respondThrough(reply));
+  return isPermitted ? void permitted.add(request) : reply;
 }
 
 /** The same if the resource is constant. What a function makes of a request may change until its handler runs. */
 export async function enforceConstantPermit(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   return isConstant(request.routeOptions) ? await enforceRoutePermit(request, reply) : undefined;
-}
-
-function isMapped(route: FastifyRequest['routeOptions'] | RouteOptions): boolean {
-  return permitOf(route) !== undefined || isPermit(route.handler);
 }
 
 /** The closed routes of an application that have not been listed yet. */
@@ -43,17 +38,18 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
   closedRoutes.set(root, routes);
   app.addHook('onRoute', (route) => {
     checkPermitKept(route);
-    if (!isMapped(route) && closed) routes.add(`${String(route.method)} ${route.url}`);
+    // @fastify/swagger copies it into the document.
+    if (isMapped(route)) route.schema = { ...route.schema, ...openApiMark(route.config?.permit) };
+    else if (closed) routes.add(`${String(route.method)} ${route.url}`);
   });
   app.addHook('onReady', async () => {
     if (routes.size === 0) return;
-    const listed = [...routes];
-    routes.clear();
     const are = guard.mode === 'observe' ? 'would be' : 'are';
     const text = `these routes ask for no permission, so agents ${are} refused there`;
-    app.log.warn({ routes: listed }, `countersign: ${text}`);
+    app.log.warn({ routes: [...routes] }, `countersign: ${text}`);
     // Without a configured logger, Fastify's own has no level and drops every line.
-    if (app.log.level === undefined) guard.report(`${text}: ${listed.join(', ')}`);
+    if (app.log.level === undefined) guard.report(`${text}: ${[...routes].join(', ')}`);
+    routes.clear();
   });
 }
 
