@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createAgent, generateAgentKey, loadAgentKey } from '@countersign/agent';
 import { describe, expect, it } from 'vitest';
+import { trustDomain } from '../support/trust-domain.js';
 import { listen, newAgentKey, startAuthority } from './support.js';
 import { adminToken, configure, countersign, startCommand } from './support-process.js';
 
@@ -179,6 +180,34 @@ describe('countersign agents', () => {
     expect(await agents('suspend', '--tag', 'ci')).toBe('agent-a\nagent-b\n');
     expect(await agents('revoke', 'agent-b')).toBe('agent-b\n');
     expect(JSON.parse(await agents('list', '--json', '--status', 'revoked'))).toMatchObject([{ id: 'agent-b' }]);
+  });
+
+  it('keeps workloads out that have not come yet, also after a restart [C7]', async () => {
+    const bundle = join((await world()).folder, 'bundle.json');
+    await writeFile(bundle, JSON.stringify(trustDomain().bundle()));
+    const { config, issuer, folder } = await world({
+      spiffe: {
+        trustDomains: { 'example.org': { file: bundle } },
+        workloads: [{ id: 'spiffe://example.org/ci/*', capabilities: ['repo:read'], tags: ['ci'] }],
+      },
+    });
+    const agents = async (...args: readonly string[]) =>
+      await countersign(['agents', ...args, '-a', issuer, '--token-file', join(folder, 'admin-token')]);
+    const first = await startCommand(['authority', '--config', config]);
+    expect(await agents('suspend', 'spiffe://example.org/ci/*')).toMatchObject({ exitCode: 0, stderr: '0 changed.\n' });
+    expect(await agents('suspend', '--tag', 'ci')).toMatchObject({ exitCode: 0 });
+    expect(await agents('suspend', 'spiffe://example.org/ci/a')).toMatchObject({ exitCode: 0 });
+    expect(await agents('suspend', 'spiffe://example.org/cl/*')).toMatchObject({ exitCode: 1 });
+    await first.stop('SIGTERM');
+    const second = await startCommand(['authority', '--config', config]);
+    expect(await agents('list')).toMatchObject({
+      stdout: 'spiffe://example.org/ci/a  suspended  -  ci\n',
+      stderr: 'Workloads that come now are kept out: spiffe://example.org/ci/*, tag ci.\n',
+    });
+    await agents('resume', '--tag', 'ci');
+    await agents('resume', 'spiffe://example.org/ci/*');
+    expect(await agents('list')).toMatchObject({ stdout: 'spiffe://example.org/ci/a  active  -  ci\n', stderr: '' });
+    await second.stop('SIGTERM');
   });
 
   it.each([

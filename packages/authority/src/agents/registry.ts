@@ -9,7 +9,7 @@ import { endRegistration, insertAnotherKey, insertKey, lockAgent, mostCurrentKey
 import { isAgentId, isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
 import { checkStatus, createStatusChanges, type StatusChanges } from './status-changes.js';
 import { factsOfWorkload, type WorkloadFacts } from './workload-rules.js';
-import { createWorkloadStops } from './workload-stops.js';
+import { listStops } from './workload-stops.js';
 
 /** Facts to change. */
 export type AgentChange = { readonly [Name in keyof AgentFacts]: AgentFacts[Name] | null };
@@ -80,7 +80,7 @@ export function createAgentRegistry(
       return await changes.setStatus(id, status, by);
     },
 
-    listStops: () => createWorkloadStops(store).list(),
+    listStops: () => listStops(store),
 
     isName: async (id) => (await get(id)) !== undefined || factsOfWorkload(rules, id) !== undefined,
 

@@ -39,18 +39,15 @@ interface StatusServices {
 const statuses: readonly string[] = ['active', 'suspended', 'revoked'] satisfies readonly NewStatus[];
 
 export function createStatusChanges({ store, trail, rules, now, known }: StatusServices): StatusChanges {
-  /**
-   * The stop before the rows, and not with them: a workload that comes meanwhile is in the rows, or it finds the stop
-   * after it made its own.
-   */
   async function changeMany(
     change: (status: NewStatus) => ReturnType<typeof sql>,
     { stop, what, status }: { readonly stop: string | undefined; readonly what: string; readonly status: NewStatus },
   ): Promise<readonly string[]> {
-    if (stop !== undefined) await store.run(changeStop(stop, status !== 'active', now()));
+    const stopping = stop === undefined ? [] : changeStop(stop, status !== 'active', now());
     const { actor: _actor, ...event } = agentEvent(statusEvents[status], what, `all with the ${what}`);
     const statement = stop === undefined ? required(change(status)) : change(status);
-    const [rows = []] = (await store.batch([statement, directoryChange(), ...trail.record(event)])) ?? [];
+    const done = await store.batch([...stopping, statement, directoryChange(), ...trail.record(event)]);
+    const rows = done?.[stopping.length] ?? [];
     return rows.map((row: Row) => textOf(row, 'id')).toSorted();
   }
 

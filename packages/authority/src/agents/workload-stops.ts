@@ -1,30 +1,12 @@
-import { matchesSpiffeId } from '@countersign/spiffe';
-import { sql, type Statement, type Store, textOf } from '../storage/store.js';
+import { required, sql, type Statement, type Store, textOf } from '../storage/store.js';
 
 /**
- * What keeps workloads out that have not come yet, by a pattern of SPIFFE IDs or by a tag of their rule. A workload that
- * is known has a status of its own, which counts alone.
+ * What keeps workloads out that have not come yet, by a pattern of SPIFFE IDs or by a tag of their rule, as they were
+ * named: `spiffe://example.org/ci/*`, or `tag ci`. A workload that is known has a status of its own, which counts alone.
  */
-export interface WorkloadStops {
-  /** As they were named: `spiffe://example.org/ci/*`, or `tag ci`. */
-  list(): Promise<readonly string[]>;
-  /** Whether a workload with these tags is kept out. */
-  covers(id: string, tags: readonly string[]): Promise<boolean>;
-}
-
-export function createWorkloadStops(store: Store): WorkloadStops {
-  async function list(): Promise<readonly string[]> {
-    const rows = await store.run(sql`SELECT name FROM countersign_workload_stops ORDER BY name`);
-    return rows.map((row) => textOf(row, 'name'));
-  }
-
-  return {
-    list,
-    async covers(id, tags) {
-      const names = tags.map(stopOfTag);
-      return (await list()).some((stop) => names.includes(stop) || matchesSpiffeId(stop, id));
-    },
-  };
+export async function listStops(store: Store): Promise<readonly string[]> {
+  const rows = await store.run(sql`SELECT name FROM countersign_workload_stops WHERE name <> 'lock' ORDER BY name`);
+  return rows.map((row) => textOf(row, 'name'));
 }
 
 /** With a space, so that it is no pattern. */
@@ -32,9 +14,37 @@ export function stopOfTag(tag: string): string {
   return `tag ${tag}`;
 }
 
-/** Sets a stop, or takes it away. */
-export function changeStop(name: string, isStopped: boolean, now: number): Statement {
-  return isStopped
-    ? sql`INSERT INTO countersign_workload_stops (name, created_at) VALUES (${name}, ${now}) ON CONFLICT (name) DO NOTHING`
-    : sql`DELETE FROM countersign_workload_stops WHERE name = ${name}`;
+/**
+ * Sets a stop, or takes it away. First in its transaction: it waits for workloads that are coming, and the others wait
+ * for it, so that each is either stopped or among those that are known.
+ */
+export function changeStop(name: string, isStopped: boolean, now: number): readonly Statement[] {
+  return [
+    // Changed, and not only locked, for databases where a transaction sees what there was when it began.
+    sql`UPDATE countersign_workload_stops SET created_at = ${now} WHERE name = 'lock'`,
+    isStopped
+      ? sql`
+          INSERT INTO countersign_workload_stops (name, created_at) VALUES (${name}, ${now})
+          ON CONFLICT (name) DO NOTHING`
+      : sql`DELETE FROM countersign_workload_stops WHERE name = ${name}`,
+  ];
+}
+
+/** Requires that nothing stops a new workload with these tags, until the end of the transaction. First in it. */
+export function notStopped(id: string, tags: readonly string[]): readonly Statement[] {
+  const names = [...patternsOf(id), ...tags.map(stopOfTag)];
+  const places = names.map((_name, index) => `$${index + 1}`).join(', ');
+  return [
+    required(sql`SELECT name FROM countersign_workload_stops WHERE name = 'lock' FOR SHARE`),
+    required({
+      text: `SELECT 1 AS free WHERE NOT EXISTS (SELECT 1 FROM countersign_workload_stops WHERE name IN (${places}))`,
+      values: names,
+    }),
+  ];
+}
+
+/** Every pattern that an ID matches: `spiffe://example.org/*` and `spiffe://example.org/ci/*` of what is below `/ci`. */
+function patternsOf(id: string): readonly string[] {
+  const segments = id.split('/');
+  return segments.slice(3).map((_segment, index) => `${segments.slice(0, 3 + index).join('/')}/*`);
 }

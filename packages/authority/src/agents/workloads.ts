@@ -5,7 +5,7 @@ import { columnsOf } from './agent-rows.js';
 import type { ReadFacts } from './read-agent.js';
 import type { AgentRegistry } from './registry.js';
 import { factsOfWorkload, type WorkloadFacts } from './workload-rules.js';
-import { createWorkloadStops } from './workload-stops.js';
+import { notStopped } from './workload-stops.js';
 
 /** Workloads that prove themselves with SPIFFE, as agents. */
 export interface Workloads {
@@ -31,19 +31,17 @@ interface WorkloadStore {
 const seenSeconds = 3600;
 
 export function createWorkloads({ store, agents, rules, now }: WorkloadStore): Workloads {
-  const stops = createWorkloadStops(store);
-
   async function create(id: string, facts: ReadFacts): Promise<RegisteredAgent | undefined> {
-    if (await stops.covers(id, facts.tags)) return undefined;
     const { owner, capabilities, roles, tags, name, redirect_uris, expires_at } = columnsOf(facts);
-    const created = await store.run(sql`
-      INSERT INTO countersign_agents
-        (id, owner, capabilities, roles, tags, status, name, redirect_uris, expires_at, created_at, workload, seen_at)
-      VALUES (${id}, ${owner}, ${capabilities}, ${roles}, ${tags}, 'active', ${name}, ${redirect_uris}, ${expires_at},
-        ${now()}, 1, ${now()})
-      ON CONFLICT (id) DO NOTHING RETURNING id`);
-    // A stop that came meanwhile did not see the row.
-    if (created.length > 0 && (await stops.covers(id, facts.tags))) await agents.setStatus(id, 'suspended');
+    await store.batch([
+      ...notStopped(id, facts.tags),
+      sql`
+        INSERT INTO countersign_agents
+          (id, owner, capabilities, roles, tags, status, name, redirect_uris, expires_at, created_at, workload, seen_at)
+        VALUES (${id}, ${owner}, ${capabilities}, ${roles}, ${tags}, 'active', ${name}, ${redirect_uris}, ${expires_at},
+          ${now()}, 1, ${now()})
+        ON CONFLICT (id) DO NOTHING`,
+    ]);
     return claimed(id, await agents.get(id));
   }
 

@@ -72,13 +72,14 @@ async function agents(
       const change = await readJson(request);
       const status = member(change, 'status') as NewStatus;
       const [tag, pattern] = [member(change, 'tag'), member(change, 'pattern')];
-      if (tag !== undefined && pattern !== undefined) {
+      const names = [tag, pattern].filter((name) => name !== undefined);
+      const [name] = names;
+      if (names.length !== 1 || typeof name !== 'string') {
         throw new BadRequest(400, 'invalid_request', "name one of 'tag' and 'pattern'");
       }
-      const changed =
-        pattern === undefined
-          ? await registry.setStatusByTag(String(tag), status)
-          : await registry.setStatusByPattern(typeof pattern === 'string' ? pattern : '', status);
+      const changed = await (pattern === undefined
+        ? registry.setStatusByTag(name, status)
+        : registry.setStatusByPattern(name, status));
       return { status: 200, body: { changed } };
     }
     case 'GET :id': {

@@ -193,6 +193,7 @@ CREATE TABLE countersign_workload_stops (
   name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   created_at BIGINT NOT NULL
 );
+INSERT INTO countersign_workload_stops (name, created_at) VALUES ('lock', 0);
 `,
 ];
 

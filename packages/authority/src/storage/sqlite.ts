@@ -159,7 +159,7 @@ function sqliteStore(db: Libsql.Database, lock: LockFile | undefined): Store {
 function prepare(db: Libsql.Database, text: string): (values: readonly SqlValue[]) => readonly Row[] {
   const order: number[] = [];
   const positional = text
-    .replaceAll(' FOR UPDATE', '') // SQLite has one writer at a time anyway
+    .replaceAll(/ FOR (?:UPDATE|SHARE)/g, '') // SQLite has one writer at a time anyway
     .replaceAll(/\$(\d+)/g, (_, number: string) => {
       order.push(Number(number) - 1);
       return '?';

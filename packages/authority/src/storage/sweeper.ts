@@ -56,7 +56,8 @@ function idleWorkloads(since: number): Statement {
       (SELECT a.id FROM countersign_agents a WHERE a.workload = 1 AND a.status = 'active' AND a.seen_at <= ${since}
         AND NOT EXISTS (SELECT 1 FROM countersign_delegations d WHERE d.actor = a.id)
         AND NOT EXISTS (SELECT 1 FROM countersign_workload_stops s
-          WHERE substr(a.id, 1, length(s.name) - 1) || '*' = s.name OR a.tags LIKE '% ' || substr(s.name, 5) || ' %')
+          WHERE substr(a.id, 1, length(s.name) - 1) || '*' = s.name
+            OR (s.name LIKE 'tag %' AND a.tags LIKE '% ' || substr(s.name, 5) || ' %'))
         LIMIT ${atOnce}) RETURNING id`;
 }
 
