@@ -5,15 +5,27 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { blocksOf, readPage } from '../docs/blocks.js';
 import { auditRecords } from '../support/audit-log.js';
 import { patiently } from '../support/patiently.js';
-import { AdoptedProgram, delegationOf, sourceOf, supportAgent, user } from './adopted-program.js';
+import { AdoptedProgram, type Call, delegationOf, sourceOf, supportAgent, user } from './adopted-program.js';
 import { applied, changedLines } from './patch.js';
 
-const page = readPage('docs/guides/adopt-login.md');
-const diffs = blocksOf(page).filter(({ language }) => language === 'diff');
-const frameworks = ['express', 'fastify', 'koa'].map((name, index) => ({ name, index }));
+/** The pages, with the programs of their diffs in order. */
+const pages = [
+  { page: readPage('docs/guides/adopt-login.md'), names: ['express', 'fastify', 'koa'] },
+  {
+    page: readPage('docs/guides/adopt-login-sessions.md'),
+    names: ['express-session', 'fastify-session', 'koa-session'],
+  },
+  { page: readPage('docs/guides/adopt-login-passport.md'), names: ['passport', 'nestjs'] },
+];
+
+const programs = pages.flatMap(({ page, names }) => {
+  const diffs = blocksOf(page).filter(({ language }) => language === 'diff');
+  return names.map((name, index) => ({ name, page, diff: diffs[index]?.code ?? 'no diff' }));
+});
 
 /** A token of the application's own login, like `loginToken` of the example. */
 const secret = /'(a secret for this example[^']*)'/.exec(sourceOf('login/accounts.ts'))?.[1] ?? '';
+const password = /'(a password for this example[^']*)'/.exec(sourceOf('login/accounts.ts'))?.[1] ?? '';
 const signedIn = async (): Promise<string> => {
   const token = await new SignJWT()
     .setProtectedHeader({ alg: 'HS256' })
@@ -24,24 +36,32 @@ const signedIn = async (): Promise<string> => {
   return `Bearer ${token}`;
 };
 
-describe('docs/guides/adopt-login.md', () => {
-  it.each(frameworks)('shows the difference between the application before and after on $name', ({ name, index }) => {
-    const diff = diffs[index]?.code ?? 'no diff';
+/** How a person is signed in at a program: by a token, or by the cookie of a session. */
+async function signedInAt(program: AdoptedProgram, name: string, as = user): Promise<Partial<Call>> {
+  if (!name.endsWith('-session')) return { authorization: await signedIn() };
+  const answer = await program.call({ method: 'POST', path: '/login', body: { user: as, password } });
+  expect(answer.status).toBe(204);
+  return { cookie: answer.cookie };
+}
+
+describe('the pages about logins', () => {
+  it.each(programs)('show the difference between the application before and after with $name', ({ name, diff }) => {
     expect(applied(diff, sourceOf(`login/${name}/before.ts`))).toBe(sourceOf(`login/${name}/after.ts`));
   });
 
-  it.each(frameworks)('counts the changed lines on $name', ({ name, index }) => {
-    const diff = diffs[index]?.code ?? 'no diff';
+  it.each(programs)('count the changed lines with $name', ({ name, page, diff }) => {
     const added = diff.split('\n').filter((line) => line.startsWith('+')).length;
     expect(page.text, name).toContain(`${added} lines added, ${changedLines(diff) - added} removed.`);
   });
 
-  it('shows guard.ts unchanged', () => {
-    expect(blocksOf(page).map(({ code }) => code)).toContain(sourceOf('login/guard.ts'));
+  it('show guard.ts unchanged', () => {
+    expect(blocksOf(readPage('docs/guides/adopt-login.md')).map(({ code }) => code)).toContain(
+      sourceOf('login/guard.ts'),
+    );
   });
 });
 
-describe.each(frameworks)('an application with a login on $name', ({ name }) => {
+describe.each(programs)('an application with a login, $name', ({ name }) => {
   const path = '/basket';
   let before: AdoptedProgram;
   let after: AdoptedProgram;
@@ -57,16 +77,16 @@ describe.each(frameworks)('an application with a login on $name', ({ name }) => 
   });
 
   it('serves only people who are signed in, as before', async () => {
-    const authorization = await signedIn();
     for (const program of [before, after]) {
+      const person = await signedInAt(program, name);
       expect(await program.call({ path })).toMatchObject({ status: 401 });
-      expect(await program.call({ method: 'POST', path, body: { item: 'a kettle' }, authorization })).toMatchObject({
+      expect(await program.call({ method: 'POST', path, body: { item: 'a kettle' }, ...person })).toMatchObject({
         status: 201,
         body: JSON.stringify({ user, items: ['a kettle'] }),
       });
-      const renewed = await program.call({ method: 'POST', path: '/renew', authorization });
+      const renewed = await program.call({ method: 'POST', path: '/renew', ...person });
       expect(renewed).toMatchObject({ status: 200, body: expect.stringContaining('"token":"') });
-      expect(await program.call({ method: 'DELETE', path, authorization })).toMatchObject({ status: 204 });
+      expect(await program.call({ method: 'DELETE', path, ...person })).toMatchObject({ status: 204 });
     }
   });
 
@@ -100,6 +120,15 @@ describe.each(frameworks)('an application with a login on $name', ({ name }) => 
     expect(await after.call({ path, as: agent })).toMatchObject({ status: 403 });
     const authorization = `Bearer ${await delegationOf('basket')}`;
     expect(await after.call({ path, authorization })).toMatchObject({ status: 401 });
+  });
+
+  it('gives an agent no session, and no credential of a person that comes with its request', async () => {
+    const as = agent.withToken(await delegationOf('basket'));
+    const person = await signedInAt(after, name, 'user_456');
+    const cookie = person.cookie ?? 'connect.sid=s%3Aanother';
+    const answer = await after.call({ path, as, cookie });
+    expect(answer).toMatchObject({ status: 200, cookie: '' });
+    expect(JSON.parse(answer.body)).toMatchObject({ user });
   });
 
   it('records each call of the agent with its user, and none of a person', async () => {

@@ -51,11 +51,14 @@ export interface Call {
   readonly body?: object;
   readonly as?: Signer;
   readonly authorization?: string;
+  readonly cookie?: string;
 }
 
 export interface Answer {
   readonly status: number | undefined;
   readonly body: string;
+  /** The cookies that it sets, as a client sends them back; empty if there are none. */
+  readonly cookie: string;
 }
 
 /** Runs a program of examples/adopt unchanged, in its own folder with its files. */
@@ -91,7 +94,7 @@ export class AdoptedProgram {
   }
 
   /** Over a socket. Requests to api.acme.dev arrive unchanged at the program. */
-  async call({ method = 'GET', path, body: content, as, authorization }: Call): Promise<Answer> {
+  async call({ method = 'GET', path, body: content, as, authorization, cookie }: Call): Promise<Answer> {
     const body = content === undefined ? undefined : JSON.stringify(content);
     const json = body === undefined ? {} : { 'content-type': 'application/json' };
     const unsigned = {
@@ -106,10 +109,12 @@ export class AdoptedProgram {
       method,
       path,
       agent: false,
-      headers: { ...headers, host: new URL(origin).host },
+      headers: { ...headers, host: new URL(origin).host, ...(cookie !== undefined && { cookie }) },
     }).end(body);
     const [answer] = await once(sent, 'response');
-    return { status: answer.statusCode, body: await text(answer) };
+    const cookies: readonly string[] = answer.headers['set-cookie'] ?? [];
+    const pairs = cookies.map((each) => each.split(';')[0]);
+    return { status: answer.statusCode, body: await text(answer), cookie: pairs.join('; ') };
   }
 
   async stop(): Promise<void> {
