@@ -430,6 +430,30 @@ onEveryHost(
       await shared.accepts(await merge(shared, { approval: await approvalOf(ask, authority) }), 200);
     });
 
+    it('an authority approves neither in the name of people of another, nor beyond its groups in an emergency [C11]', async () => {
+      const keysOf = ({ issuer: name, jwk }: typeof authority) => ({ issuer: name, jwks: { keys: [jwk] } });
+      const issuers = [
+        { ...keysOf(authority), groups: ['release-managers'], subjectNamespace: 'corp:' },
+        { ...keysOf(otherAuthority), groups: ['writers', 'release-managers'] },
+      ];
+      const approvals = { issuers, breakGlass: ['corp:user_911', 'user_911'] };
+      const shared = await api.variant({ config: { ...world.config, approvals } });
+      const ask = await asked(shared);
+      const named = await approvalOf(ask, otherAuthority, { approvers: [person('corp:user_42')] });
+      await shared.denies(await merge(shared, { approval: named }), 403, 'approval_invalid');
+
+      const emergency = { break_glass: true, approvers: [person('user_911', { groups: [], reason: 'it is down' })] };
+      const writers = {
+        ...approvals,
+        issuers: [issuers[0], { ...issuers[1], groups: ['writers'] }],
+      } as typeof approvals;
+      const bounded = await api.variant({ config: { ...world.config, approvals: writers } });
+      const beyond = await approvalOf(await asked(bounded), otherAuthority, emergency);
+      await bounded.denies(await merge(bounded, { approval: beyond }), 403, 'approval_invalid');
+      const within = await approvalOf(await asked(bounded), authority, emergency);
+      await bounded.accepts(await merge(bounded, { approval: within }), 200);
+    });
+
     it('a subject does not approve under the name without its namespace where policy excludes it [C11]', async () => {
       const excluding = await api.variant({
         config: {

@@ -39,7 +39,7 @@ export function checkApproval(
   }
   if (issuedAt > now + clockSkewSeconds) return invalid('it is from the future');
   if (expiresAt + clockSkewSeconds <= now) return { kind: 'expired', detail: 'it has expired' };
-  const { useWithinSeconds, decideWithinSeconds, reason } = request.requirement;
+  const { quorums, useWithinSeconds, decideWithinSeconds, reason } = request.requirement;
   if (expiresAt - issuedAt > useWithinSeconds) return invalid('it counts longer than policy allows');
   if (issuedAt < askedAt || issuedAt - askedAt > decideWithinSeconds) return invalid('it was decided too late');
   for (const approver of approvers) {
@@ -51,7 +51,13 @@ export function checkApproval(
       return invalid('an approver gave no reason');
     }
   }
-  if (claims.breakGlass) return breakGlassProblem(claims, breakGlass, namespace);
+  if (claims.breakGlass) {
+    const mayApprove =
+      groups === undefined || quorums.every((quorum) => quorum.groups.some((group) => groups.includes(group)));
+    return mayApprove
+      ? breakGlassProblem(claims, breakGlass, namespace)
+      : invalid('its authority may not approve this, also not by break-glass');
+  }
   return quorumProblem(request, groups === undefined ? approvers : approvers.map((one) => within(groups, one)));
 }
 

@@ -69,6 +69,8 @@ export type ApprovalQueue = (asked: QueuedApproval) => QueueAnswer | Promise<Que
 export interface TrustedApprover extends TrustedIssuer {
   /** Undefined: all. */
   readonly groups: readonly string[] | undefined;
+  /** Namespaces of others, whose people it must not name. Empty if it has one itself: none begins with another. */
+  readonly foreignNamespaces: readonly string[];
 }
 
 /** The options, checked. */
@@ -175,11 +177,30 @@ function readApprovalIssuers(
   const read = readIssuers(
     issuers.map(({ groups: _groups, ...issuer }) => ({ ...inNamespace(issuer, tokenIssuers), algorithms })),
   );
+  const namespaces = [
+    ...read.values(),
+    ...tokenIssuers.map(({ subjectNamespace }) => ({ namespace: subjectNamespace })),
+  ]
+    .map(({ namespace = '' }) => namespace)
+    .filter((namespace) => namespace !== '');
   return new Map(
     issuers.map(({ issuer, groups }) => {
       checkGroups(issuer, groups, issuers.length);
-      return [issuer, { ...(read.get(issuer) as TrustedIssuer), groups }];
+      const trusted = read.get(issuer) as TrustedIssuer;
+      return [issuer, { ...trusted, groups, foreignNamespaces: foreignTo(trusted, namespaces) }];
     }),
+  );
+}
+
+/** @throws ConfigError if a name could be one of two namespaces. */
+function foreignTo({ issuer, namespace }: TrustedIssuer, namespaces: readonly string[]): readonly string[] {
+  if (namespace === '') return namespaces;
+  const within = namespaces.find(
+    (other) => other !== namespace && (other.startsWith(namespace) || namespace.startsWith(other)),
+  );
+  if (within === undefined) return [];
+  throw new ConfigError(
+    `${owner}, issuer '${issuer}': 'subjectNamespace' '${namespace}' and '${within}' of another issuer: neither may begin with the other.`,
   );
 }
 

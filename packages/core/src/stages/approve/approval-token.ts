@@ -42,6 +42,10 @@ export async function verifyApprovalToken(
   if (!(await signatureVerifies(text, found.key, read.header.alg))) return invalid('its signature does not verify');
   const claims = readApprovalClaims(payload.value);
   if (!claims.ok) return invalid(claims.problem);
+  const { approvers } = claims.value;
+  if (issuer.foreignNamespaces.some((other) => approvers.some(({ id }) => id.startsWith(other)))) {
+    return invalid('it names a person within the namespace of another issuer');
+  }
   return { claims: claims.value, namespace: issuer.namespace, groups: issuer.groups };
 }
 

@@ -87,6 +87,12 @@ describe("the option 'approvals'", () => {
   });
 });
 
+it('refuses namespaces of which one begins with the other, also those of issuers of tokens [C11]', () => {
+  const approvals = { issuers: [{ issuer: 'https://a.dev', subjectNamespace: 'corp' }] };
+  const tokens = [{ issuer: 'https://b.dev', subjectNamespace: 'corp:' }];
+  expect(() => readApprovals(approvals, true, tokens)).toThrow('neither may begin with the other');
+});
+
 describe('usesInReplayStore', () => {
   // After the second in which the process began, of which its memory knows nothing.
   const now = Date.now() / 1000 + 60;
