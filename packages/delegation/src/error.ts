@@ -10,7 +10,10 @@ export type DelegationErrorCode =
   | 'parent_unusable'
   | 'previous_mismatch';
 
-/** A mistake of the calling program; nothing that a client sends causes it. `code` says which. */
+/**
+ * A mistake of the calling program, or of its client where the program passes on what that sent, such as a scope. `code` says
+ * which.
+ */
 export class DelegationError extends TypeError {
   override readonly name = 'DelegationError';
   readonly code: DelegationErrorCode;

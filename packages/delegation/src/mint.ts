@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
 import type { AuthorizationDetail } from './authorization-details.js';
 import { type DelegationClaims, readClaims } from './claims.js';
-import { DelegationError } from './error.js';
+import { DelegationError, type DelegationErrorCode } from './error.js';
 import { refuseUnknownMembers, refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
 import { checkNarrowing, grantOf } from './narrowing.js';
 import type { Scope } from './scope.js';
@@ -70,11 +70,23 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MintDelegationOptions, true>> = {
   id: true,
 };
 
+/** The option that a claim was made of, where its name is another. */
+const blamed: Partial<Record<DelegationErrorCode, string>> = {
+  issuer_malformed: "option 'issuer': ",
+  subject_malformed: "option 'user': ",
+  audience_malformed: "option 'audience': ",
+  scope_malformed: "option 'scope': ",
+  actor_malformed: "option 'agent': ",
+  client_id_malformed: "option 'clientId', by default the 'agent': ",
+  actor_is_subject: "options 'user' and 'agent': ",
+};
+
 /**
  * Mints a delegation: a JWT access token (RFC 9068) in which the issuer asserts that `agent` acts for `user`
  * (RFC 8693 §4.1). Claims that {@link readClaims} would refuse cannot be minted.
  *
- * @throws DelegationError (as a rejection) when an option is wrong; `code` says which.
+ * @throws DelegationError (as a rejection) when an option is wrong; `code` says which. If `scope` or `agent` come from a
+ * client, catch it and answer 400.
  *
  * @example
  * const token = await mintDelegation({
@@ -107,7 +119,7 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
   };
   // Parse the new claims with our own parser, so that minting and reading cannot drift apart.
   const read = readClaims(payload);
-  if (!read.ok) throw new DelegationError(read.code, read.detail);
+  if (!read.ok) throw new DelegationError(read.code, `${blamed[read.code] ?? ''}${read.detail}`);
   checkPrevious(options.previous, read.claims);
 
   const { confirmation } = read.claims;

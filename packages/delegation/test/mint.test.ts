@@ -293,6 +293,16 @@ describe('the key of the issuer', () => {
 });
 
 describe('mistakes of the program', () => {
+  it.each([
+    [{ agent: undefined }, /^option 'agent': act/],
+    [{ agent: 'a ' }, /^option 'clientId', by default the 'agent': client_id/],
+    [{ scope: 'a::b' }, /^option 'scope': scope must be/],
+    [{ user: '' }, /^option 'user': sub/],
+    [{ audience: [] }, /^option 'audience': aud/],
+  ])('name the option, because a claim has another name: %j', async (replaced, message) => {
+    expect((await errorOf(mint(replaced))).message).toMatch(message);
+  });
+
   it.each<[Record<string, unknown>, DelegationErrorCode]>([
     [{ scope: '' }, 'scope_malformed'],
     [{ scope: [] }, 'scope_malformed'],

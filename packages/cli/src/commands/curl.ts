@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { AgentError, createAgent, type Signer } from '@countersign/agent';
 import { credentialFields, escapeUnprintable } from '@countersign/common';
 import { CliError, exitCodes, messageOf } from '../cli-error.js';
+import { guidePage } from '../guide-page.js';
 import { hintFor } from '../hints/index.js';
 import { coloursFor, type Io } from '../io.js';
 import { printable } from '../text.js';
@@ -69,8 +70,12 @@ async function printAnswer(response: Response, io: Io): Promise<number> {
       last = bytes.at(-1) ?? last;
     }
     if (last !== undefined && last !== LINE_FEED && isTerminal(io)) io.out('\n');
-    if (response.ok) return exitCodes.ok;
+    if (response.ok) {
+      if (isTerminal(io)) io.err(`${coloursFor(io.colour.err).dim(statusLine(response))}\n`);
+      return exitCodes.ok;
+    }
     io.err(`${coloursFor(io.colour.err).red('countersign:')} the API answered ${statusLine(response)}\n`);
+    if (response.status === 401 && !response.headers.has('accept-signature')) io.err(othersLogin);
     return exitCodes.refused;
   }
   const text = await response.text();
@@ -79,6 +84,11 @@ async function printAnswer(response: Response, io: Io): Promise<number> {
   io.err(`${coloursFor(io.colour.err).red('countersign:')} refused with ${statusLine(response)}${inWords(problem)}\n`);
   return exitCodes.refused;
 }
+
+/** A guard says what to sign, whatever form its refusals have. */
+const othersLogin = `  This answer is not the guard's: the application's own login may have refused the agent.
+  Let it skip requests of agents: ${guidePage('adopt-login')}
+`;
 
 /** The body of a refusal may quote what anybody sent. */
 function printableLines(text: string): string {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { type Agent, AgentError, type DelegationBundle, type Signer } from '@countersign/agent';
 import { decodeJwt } from 'jose';
 import { CliError, exitCodes } from '../cli-error.js';
@@ -33,7 +33,13 @@ export async function readHeld({ token, bundle }: HeldOptions, io: Io): Promise<
 }
 
 async function readToken(token: string): Promise<string> {
-  return token.startsWith('@') ? (await readFile(token.slice(1), 'utf8')).trim() : token;
+  if (token.startsWith('@')) return (await readFile(token.slice(1), 'utf8')).trim();
+  const isFile = await stat(token).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  if (isFile) throw new CliError(`--token: ${token} is a file. Write --token @${token}`, exitCodes.usage);
+  return token;
 }
 
 /** The agent with its credentials. */

@@ -38,7 +38,7 @@ export async function keygen(options: KeygenOptions, io: Io): Promise<void> {
     io.err('Add the entry above to the list in agents.json of the API, or let --agents do so. A first file is:\n');
     io.err(`${JSON.stringify([registration])}\n`);
   } else {
-    io.err(`The entry is in ${printable(agents)}.\n`);
+    io.err(`The entry above is in ${printable(agents)} already.\n`);
   }
   if (registration.capabilities.length === 0) {
     io.err(

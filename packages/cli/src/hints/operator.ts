@@ -17,10 +17,13 @@ export type OperatorCode =
 
 /** Faults of the API: the request was correct, and was not carried out. */
 export const operatorHints: Readonly<Record<OperatorCode, Hint>> = {
-  policy_error: hint('A policy of the API fails on this request, and a failing policy never permits.', tell),
+  policy_error: hint(
+    'Policy could not be asked: a policy fails on this request, or the permit names an action or type that the schema does not have. The API warns of it on standard error.',
+    `${tell} \`countersign policy check\` finds it, or the name belongs into schema.cedarschema.`,
+  ),
   route_unmapped: hint(
-    'The API has not said which permission this route needs, and then it is closed to agents.',
-    `${tell} A \`permit\` on the route opens it.`,
+    'The route that matched has no permit, and is closed to agents. If you see one on yours, an earlier route matches the same request: the audit log names it.',
+    `${tell} A \`permit\` opens the route; a middleware that was mounted as a route belongs into \`use()\`.`,
   ),
   resource_unresolved: hint(
     'The API failed to work out which resource is meant.',

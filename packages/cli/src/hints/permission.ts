@@ -10,8 +10,8 @@ export type PermissionCode =
 /** What policy and people decide. */
 export const permissionHints: Readonly<Record<PermissionCode, Hint>> = {
   policy_denied: hint(
-    'The agent is known, but no policy permits this action on this resource for it, or the authorization_details of its token or a link name others (`countersign inspect` shows them).',
-    'Ask the operator of the API.',
+    'The agent is known, but no policy permits this action on this resource for it: its scope or role may be too narrow, it may have to act for a user, or the authorization_details of its token or a link name others (`countersign inspect` shows them).',
+    'Ask the operator of the API: `countersign policy explain` says what was lacking.',
   ),
   insufficient_scope: hint(
     'The delegation or the capabilities of the agent do not reach this far.',

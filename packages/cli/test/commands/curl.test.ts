@@ -36,7 +36,9 @@ beforeAll(async () => {
           const explained = { ...refusal('policy_denied'), explanation: 'Denied: x.\n  pr.cedar#drafts\u001b[2J' };
           const { status, headers, body: problem } = refusalResponse(explained, 'sig=()');
           res.writeHead(status, { ...headers }).end(problem);
-        } else if (target === '/line') res.end('a line\n');
+        } else if (target === '/login') res.writeHead(401).end('Unauthorized');
+        else if (target === '/own-form') res.writeHead(401, { 'accept-signature': 'sig=()' }).end('{}');
+        else if (target === '/line') res.end('a line\n');
         else if (target === '/hostile') {
           const problem = '{"title": "\u202e\u009b2J"}\n\u001b[2J';
           res.writeHead(403, { 'content-type': 'application/problem+json' }).end(problem);
@@ -150,6 +152,29 @@ describe('curl', () => {
     expect(err).toMatch(
       /refused with 401 Unauthorized\n {2}signature_replayed: This signature was used before\.\n {2}This signature was used before; each counts once/,
     );
+  });
+
+  it("says that a 401 is not the guard's, in whatever form that answers", async () => {
+    const login = await runCli(['curl', 'GET', `${url}/login`, '-k', keyFile]);
+    expect(login).toMatchObject({ code: 22, out: 'Unauthorized' });
+    expect(login.err).toMatch(/the application's own login may have refused the agent\.\n.*guides\/adopt-login\n$/);
+    for (const target of ['/own-form', '/refused', '/missing']) {
+      expect((await runCli(['curl', 'GET', `${url}${target}`, '-k', keyFile])).err).not.toContain('own login');
+    }
+  });
+
+  it('prints the status of a success on a terminal', async () => {
+    const asked = ['curl', 'GET', `${url}/line`, '-k', keyFile];
+    expect((await runCli(asked, { columns: () => 80 })).err).toBe('200 OK\n');
+    expect((await runCli(asked)).err).toBe('');
+  });
+
+  it('does not take the name of a file for a token', async () => {
+    expect(await runCli(['curl', 'GET', url, '-k', keyFile, '--token', keyFile])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(`${keyFile} is a file. Write --token @${keyFile}`),
+    });
+    expect(seen).toEqual([]);
   });
 
   it('exits with 22 when the answer is not 2xx, and follows no redirect', async () => {

@@ -101,7 +101,7 @@ describe('keygen', () => {
     chmodSync(agents, 0o640);
     const second = await make('grown-b');
     expect(JSON.parse(readFileSync(agents, 'utf8'))).toEqual([JSON.parse(first.out), JSON.parse(second.out)]);
-    expect(second.err).toContain(`The entry is in ${agents}.`);
+    expect(second.err).toContain(`The entry above is in ${agents} already.`);
     if (process.platform !== 'win32') expect(statSync(agents).mode & 0o777).toBe(0o640);
     await (await agentsFromFile(agents)).close?.();
   });

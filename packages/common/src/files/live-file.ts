@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { ConfigError } from '../errors/config-error.js';
 import { checkOptionNames } from '../options/option-names.js';
 import { readListener, warn } from '../options/listener.js';
-import { messageOf } from '../errors/error-message.js';
+import { codeOf, messageOf } from '../errors/error-message.js';
 import { readFileSet } from './file-set.js';
 import { type Following, LiveFiles, type ReloadResult } from './live-files.js';
 
@@ -30,6 +30,8 @@ interface LiveFileParts<T> {
   readonly owner: string;
   /** The kind of content, for messages. */
   readonly holds: string;
+  /** What to do where there is no such file, for messages. */
+  readonly remedy?: string;
   /** Throws a ConfigError when the content is wrong. */
   readonly read: (bytes: Buffer, file: string) => T;
 }
@@ -42,7 +44,7 @@ interface LiveFileParts<T> {
  */
 export async function openLiveFile<T>(
   path: string,
-  { owner, holds, read }: LiveFileParts<T>,
+  { owner, holds, remedy, read }: LiveFileParts<T>,
   options: LiveFileOptions,
 ): Promise<LiveFile<T>> {
   checkOptionNames(owner, options, ['onReload', 'pollSeconds']);
@@ -59,7 +61,8 @@ export async function openLiveFile<T>(
         // A start need not wait for it to settle.
         return { ...(await readFileSet([[file, file]])), changedMs: 0 };
       } catch (error) {
-        throw new Error(`cannot read the ${holds} file: ${messageOf(error)}`, { cause: error });
+        const advice = codeOf(error) === 'ENOENT' && remedy !== undefined ? `. ${remedy}` : '';
+        throw new Error(`cannot read the ${holds} file: ${messageOf(error)}${advice}`, { cause: error });
       }
     },
     load: ({ files: contents }) => {

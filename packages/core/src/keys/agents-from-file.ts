@@ -23,13 +23,16 @@ import type { AgentDirectory } from './directory.js';
  * const agents = await agentsFromFile('agents.json');
  */
 export async function agentsFromFile(path: string, options: LiveFileOptions = {}): Promise<AgentDirectory> {
-  const file = await openLiveFile(path, { owner: 'agentsFromFile', holds: 'agents', read: readSet }, options);
+  const parts = { owner: 'agentsFromFile', holds: 'agents', remedy, read: readSet };
+  const file = await openLiveFile(path, parts, options);
   return {
     findByThumbprint: (thumbprint) => file.current().find(thumbprint),
     statusOf: (id) => file.current().statusOf(id),
     close: () => file.close(),
   };
 }
+
+const remedy = `Relative paths begin at the working directory of the process. 'countersign keygen --agents FILE' makes one`;
 
 /** @throws ConfigError */
 function readSet(bytes: Buffer, file: string): AgentSet {

@@ -174,7 +174,7 @@ describe('agentsFromFile', () => {
   });
 
   it.each([
-    ['no file', undefined, /cannot read/],
+    ['no file', undefined, /cannot read the agents file: ENOENT.*'countersign keygen --agents FILE' makes one/],
     ['no JSON', '{', /not well-formed/],
     ['a comma too many', '[\n  {},\n]', /agents\.json:3:1: it is not well-formed/],
     ['no list', '{}', /expected a list of agents/],

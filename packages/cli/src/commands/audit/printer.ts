@@ -7,6 +7,7 @@ import { Matcher, type OpenDecisions } from './matcher.js';
 import { recordFacts } from './record-facts.js';
 import { headRow, type LogName, recordRow, type RowStyle } from './record-row.js';
 import { ShortNames } from './short-names.js';
+import { textAt } from './unknown-record.js';
 
 /** A line, its file and its log. */
 export interface LineToPrint extends Pick<PlacedLine, 'bytes' | 'line'> {
@@ -32,6 +33,7 @@ export class Printer {
   #names: readonly LogName[] = [];
   #unreadable = 0;
   #shown = 0;
+  #denied: number | undefined;
 
   constructor(io: Io, { filter, json, names = [] }: PrinterOptions) {
     this.#io = io;
@@ -55,6 +57,11 @@ export class Printer {
 
   get shown(): number {
     return this.#shown;
+  }
+
+  /** The last record shown that policy denied. */
+  get denied(): number | undefined {
+    return this.#denied;
   }
 
   /** Number of lines that are not records. */
@@ -85,6 +92,7 @@ export class Printer {
       const found = line && this.#matchers[log]?.match(line.record);
       if (line === undefined || found === undefined) continue;
       this.#shown += 1;
+      if (textAt(line.record, 'code') === 'policy_denied') this.#denied = line.sequence;
       text += `${this.#json ? jsonLine(bytes) : recordRow(recordFacts(line.sequence, found), style, this.#names[log])}\n`;
     }
     if (text !== '') this.#io.out(text);

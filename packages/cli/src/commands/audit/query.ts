@@ -36,7 +36,14 @@ export async function query(directories: readonly string[], options: QueryOption
     io.err(
       `${inWords(printer)} ${printer.shortened ? 'Long ids are shortened; --json has them whole. ' : ''}Reading is not verifying: countersign audit verify.\n`,
     );
+  const [only = '', another] = folders;
+  if (!options.json && another === undefined && printer.denied !== undefined) io.err(explainLine(only, printer.denied));
   return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+function explainLine(folder: string, record: number): string {
+  const command = `countersign policy explain policies --log ${printable(folder)} --record ${record} --agents agents.json`;
+  return `What policy lacked: ${command}\n`;
 }
 
 /** The bindings that an approval was used with. A request is asked about before its approval has an id. */

@@ -116,6 +116,9 @@ function defineExplain(policy: Command, io: Io): void {
     .option('--resource <resource>', 'like \'Repo::"acme/api"\'')
     .option('--method <method>', 'method of the HTTP request')
     .option('--path <path>', 'its path')
+    .option('--log <folder>', 'an audit log, whose --record is the request')
+    .option('--record <number>', 'number of the record, as audit query prints it')
+    .option('--agents <file>', 'agents.json: roles and capabilities, which are not in the log')
     .option('--json', 'print the explanation as JSON', false)
     .addHelpText(
       'after',
@@ -128,7 +131,8 @@ policy, or the schema has no such action or type.
 
 Example:
   countersign policy explain policies --actor agent-a --role reader \\
-    --scope invoice:read --action invoice.read --resource 'Dataset::"billing"'`,
+    --scope invoice:read --action invoice.read --resource 'Dataset::"billing"'
+  countersign policy explain policies --log audit --record 16 --agents agents.json`,
     )
     .action(async (folder, options) => {
       const { explain } = await import('./explain.js');

@@ -1,4 +1,4 @@
-import { explanationText } from '@countersign/core';
+import { type CedarEngine, explanationText, type PolicyQuery } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
@@ -6,6 +6,7 @@ import { readScopes } from '../scopes.js';
 import { unknownName, unknownScopes } from './known-names.js';
 import { wrapLines } from './lines.js';
 import { loadPolicies } from './load.js';
+import { queryOfRecord } from './query-of-record.js';
 import { readRequest, type RequestForm } from './request-form.js';
 import { readYaml } from './yaml-file.js';
 
@@ -20,14 +21,17 @@ export interface ExplainOptions {
   readonly resource?: string;
   readonly method?: string;
   readonly path?: string;
+  /** A record of `log` in place of all of these. */
+  readonly record?: string;
+  readonly log?: string;
+  readonly agents?: string;
   readonly json: boolean;
 }
 
 /** Decides one request and explains the decision. */
 export async function explain(folder: string, options: ExplainOptions, io: Io): Promise<void> {
   const engine = await loadPolicies(folder);
-  const { where, form } = await formIn(options.request, io);
-  const query = readRequest(requireComplete({ ...form, ...formOf(options) }, where), where, engine.scopeVocabulary);
+  const { where, query } = await questionOf(options, engine, io);
   const unknown = unknownName(query, engine);
   if (unknown !== undefined) throw new CliError(`${where}: ${unknown}`, exitCodes.usage);
   const decision = engine.decide(query);
@@ -47,6 +51,29 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
     decision.approval !== undefined ? colours.yellow : decision.decision === 'allow' ? colours.green : colours.red;
   io.out(colour(wrapLines(verdict)));
   if (reasons.length > 0) io.out(wrapLines(reasons.join('\n')));
+}
+
+interface Question {
+  /** Its name for messages. */
+  readonly where: string;
+  readonly query: PolicyQuery;
+}
+
+async function questionOf(options: ExplainOptions, engine: CedarEngine, io: Io): Promise<Question> {
+  const { record, log, agents } = options;
+  if (record !== undefined || log !== undefined) {
+    if (record === undefined || log === undefined) {
+      throw new CliError(
+        '--log and --record belong together: the log, and the number of one of its records',
+        exitCodes.usage,
+      );
+    }
+    if (agents === undefined) io.err('countersign: note: without --agents, the agent has no role\n');
+    return { where: `record ${record}`, query: await queryOfRecord(log, record, agents, engine.scopeVocabulary) };
+  }
+  const { where, form } = await formIn(options.request, io);
+  const complete = requireComplete({ ...form, ...formOf(options) }, where);
+  return { where, query: readRequest(complete, where, engine.scopeVocabulary) };
 }
 
 /** @throws CliError that names the option for a missing member. */

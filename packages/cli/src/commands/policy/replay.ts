@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { isJsonObject, type JsonObject, member, parseStrictJson } from '@countersign/common';
+import { member } from '@countersign/common';
 import type { CedarEngine } from '@countersign/core';
-import { CliError, exitCodes } from '../../cli-error.js';
+import { exitCodes } from '../../cli-error.js';
 import { type Colours, coloursFor, type Io } from '../../io.js';
 import { printableJson } from '../../text.js';
 import { type Filter, filterFor, type FilterOptions } from '../audit/filter.js';
@@ -9,7 +8,7 @@ import { logsIn } from '../audit/logs.js';
 import { mergedLogs } from '../audit/merged-logs.js';
 import { countText, wrapText } from './lines.js';
 import { loadPolicies } from './load.js';
-import { type Agents, type Decided, decidedBy, replayed } from './replayed.js';
+import { type Agents, type Decided, decidedBy, readAgents, replayed } from './replayed.js';
 
 export interface ReplayOptions extends Pick<FilterOptions, 'since' | 'until' | 'actor' | 'action'> {
   readonly log: readonly string[];
@@ -127,17 +126,6 @@ async function replayAll(
     }
   }
   return { counts, changes: [...changes.values()].toSorted((one, other) => other.count - one.count) };
-}
-
-/** Roles, capabilities and owners are not in the log. */
-async function readAgents(path: string): Promise<Agents> {
-  const list = parseStrictJson(await readFile(path, 'utf8'));
-  if (!list.ok || !Array.isArray(list.value)) throw new CliError(`${path} is no list of agents`, exitCodes.usage);
-  const entries = list.value.filter(isJsonObject).map((entry): [string, JsonObject] => {
-    const { id, agent_id: printed, roles, capabilities, owner } = entry;
-    return [String(id ?? printed), { roles, capabilities, owner }];
-  });
-  return new Map(entries);
 }
 
 function asText({ counts, changes }: Result, colours: Colours): string {

@@ -1,6 +1,7 @@
-import type { JsonObject } from '@countersign/common';
+import { readFile } from 'node:fs/promises';
+import { isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
 import type { PolicyDecision, PolicyQuery } from '@countersign/core';
-import { CliError } from '../../cli-error.js';
+import { CliError, exitCodes } from '../../cli-error.js';
 import { listAt, textAt, type Unknown } from '../audit/unknown-record.js';
 import { readRequest, type RequestForm } from './request-form.js';
 
@@ -9,6 +10,17 @@ export type Decided = 'allow' | 'deny' | 'approval' | 'error';
 
 /** Roles, capabilities and owner of each agent, by its id. */
 export type Agents = ReadonlyMap<string, JsonObject>;
+
+/** What agents.json says of each agent: it is not in the log. */
+export async function readAgents(path: string): Promise<Agents> {
+  const list = parseStrictJson(await readFile(path, 'utf8'));
+  if (!list.ok || !Array.isArray(list.value)) throw new CliError(`${path} is no list of agents`, exitCodes.usage);
+  const entries = list.value.filter(isJsonObject).map((entry): [string, JsonObject] => {
+    const { id, agent_id: printed, roles, capabilities, owner } = entry;
+    return [String(id ?? printed), { roles, capabilities, owner }];
+  });
+  return new Map(entries);
+}
 
 /** A decision of a log as a question to policy. */
 export interface Replayed {

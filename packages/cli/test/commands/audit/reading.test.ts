@@ -165,7 +165,9 @@ describe('audit query', () => {
       expect.stringMatching(/allow +agent-b +pr\.create/) as string,
       '',
     ]);
-    expect(err).toBe('3 records. Reading is not verifying: countersign audit verify.\n');
+    expect(err).toMatch(
+      /^3 records\. Reading is not verifying: countersign audit verify\.\nWhat policy lacked: countersign policy explain /,
+    );
     expect(code).toBe(0);
   });
 

@@ -143,3 +143,23 @@ it('a wrong folder or file is an error', async () => {
   expect(await replay(old, '--agents', folder.file('none.json'))).toMatchObject({ code: 2, out: '' });
   expect((await runCli(['policy', 'replay', folder.path, '--log', folder.file('nowhere')])).code).not.toBe(0);
 });
+
+it('a record of the log is explained as the question that it was', async () => {
+  const path = folder.file('explained');
+  mkdirSync(path);
+  writeFileSync(join(path, 'pulls.cedar'), old);
+  const explain = (...args: string[]): Promise<CliResult> => runCli(['policy', 'explain', path, ...args]);
+  const records = (await runCli(['audit', 'query', log, '--json', '--phase', 'decision'])).out.trim().split('\n');
+  const [first, , third, fourth] = records.map((line) => String((JSON.parse(line) as { sequence: number }).sequence));
+  const ask = (record = ''): Promise<CliResult> => explain('--log', log, '--record', record, '--agents', agents);
+  expect(await ask(first)).toMatchObject({ code: 0, out: expect.stringContaining('reviewers'), err: '' });
+  expect(await ask(third)).toMatchObject({ code: 0, out: expect.stringMatching(/^Denied/) });
+  expect(await ask(fourth)).toMatchObject({ code: 2, err: expect.stringContaining('is no decision of policy') });
+  expect(await ask('999')).toMatchObject({ code: 2, err: expect.stringContaining('has no record 999') });
+  const alone = await explain('--log', log, '--record', first ?? '');
+  expect(alone.err).toContain('without --agents, the agent has no role');
+  expect(await explain('--log', log)).toMatchObject({ code: 2, err: expect.stringContaining('belong together') });
+  expect((await runCli(['audit', 'query', log, '--decision', 'deny'])).err).toMatch(
+    /What policy lacked: countersign policy explain policies --log .*log --record \d+ --agents agents.json\n$/,
+  );
+});
