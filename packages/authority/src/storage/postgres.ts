@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { codeOf, ConfigError, errorMessage, withTimeout } from '@countersign/common';
 import { migrations, pendingMigrations } from './schema.js';
 import { numberOf, type Row, sql, type Statement, type Store, StoreUnavailable } from './store.js';
@@ -118,6 +119,8 @@ async function again<Result>(work: () => Promise<Result>): Promise<Result> {
       return await work();
     } catch (error) {
       if (attempt === mostAttempts || !givenUp.has(codeOf(error) ?? '')) throw error;
+      // Spread, because those that gave way to each other once would do so again.
+      await setTimeout(Math.random() * 2 * attempt);
     }
   }
 }
