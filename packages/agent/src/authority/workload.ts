@@ -53,6 +53,7 @@ export async function openWorkload(options: SpiffeIdentityOptions, authority: st
   };
   const first = await ask(wanted);
   const { id } = first;
+  if (wanted !== undefined && id !== wanted) throw unavailable(`the Workload API gives the identity ${id}`);
   if (!isIdentifier(id)) throw unavailable('a SPIFFE ID has at most 256 characters');
   let unused: typeof first | undefined = first;
   const until = performance.now() + firstSvidMilliseconds;

@@ -167,6 +167,15 @@ describe('an agent with a SPIFFE identity', () => {
     expect(await codeOf(agent.fetch(`${url}/api`))).toBe('identity_unavailable');
   });
 
+  it('is not created with another identity than the one that it asked for', async () => {
+    const [{ url }, { socket }] = await Promise.all([server(), spire()]);
+    const asked = { socket, id: 'spiffe://example.org/agent/b' };
+    expect(await codeOf(createAgent({ spiffe: asked, authority: url }))).toBe('identity_unavailable');
+    expect((await createAgent({ spiffe: { socket, id: 'spiffe://example.org/agent/a' }, authority: url })).id).toBe(
+      'spiffe://example.org/agent/a',
+    );
+  });
+
   it.each([
     [{ spiffe: { socket: '/run/agent.sock' } }, "name the 'authority'"],
     [{ spiffe: { socket: '/run/agent.sock' }, authority: 'https://id.acme.dev', id: 'agent-a' }, "leave out 'id'"],

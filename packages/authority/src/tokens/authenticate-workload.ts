@@ -40,6 +40,8 @@ export class BundleUnavailable extends Error {
 
 /** So long after its end a JWT-SVID may still count, and what is known of it is kept. */
 const clockSkewSeconds = 60;
+/** A database holds no larger times than this. */
+const latestSeconds = 100_000_000_000;
 
 export interface WorkloadServices {
   readonly bundles: TrustBundles;
@@ -108,7 +110,7 @@ async function isFirstKey(
   const svid = createHash('sha256')
     .update(assertion.slice(0, assertion.lastIndexOf('.')))
     .digest('base64url');
-  const expiresAt = Math.ceil(until) + clockSkewSeconds;
+  const expiresAt = Math.min(Math.ceil(until), latestSeconds) + clockSkewSeconds;
   const withKey = `${svid} ${thumbprint}`;
   const first = await store.batch([taking('svid', svid, expiresAt), taking('svid', withKey, expiresAt)]);
   return first !== undefined || (await wasTaken(store, 'svid', withKey));
