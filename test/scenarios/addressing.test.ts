@@ -231,6 +231,25 @@ onEveryHost(
       await api.refuses(at('api.acme.dev', { token }), 401, 'token_audience_mismatch');
     });
 
+    refuseEach(api, [
+      [
+        'another origin in X-Forwarded-Host, which a framework may believe [A13]',
+        () => at('api.acme.dev', { fields: [['X-Forwarded-Host', 'admin.acme.dev']] }),
+        400,
+        'request_malformed',
+      ],
+      [
+        'another origin in a list of X-Forwarded-Host [A13]',
+        () => at('api.acme.dev', { fields: [['X-Forwarded-Host', 'api.acme.dev, admin.acme.dev']] }),
+        400,
+        'request_malformed',
+      ],
+    ]);
+
+    it('serve a request whose X-Forwarded-Host says the same [A13]', async () => {
+      await api.accepts(at('api.acme.dev', { fields: [['X-Forwarded-Host', 'API.acme.dev:443']] }), 200);
+    });
+
     it('are an audience each for links [A13, B4]', async () => {
       const token = await api.token({ aud: [origin, admin], scope: 'repo:read' });
       const from = { id: reviewerId, key: reviewer };

@@ -246,6 +246,12 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
       'token_delegation_invalid',
     ],
     [
+      'a user with a key whose name is undefined [C2]',
+      () => vouched({ sub: 'undefined', client_id: undefined, act: undefined }),
+      401,
+      'token_delegation_invalid',
+    ],
+    [
       'a prior actor within the namespace of another issuer [C5]',
       () => api.pull(nested(reviewerId, 'partner:agent-x')),
       401,

@@ -33,6 +33,7 @@ export { mapConcurrent } from './time/map-concurrent.js';
 export { withTimeout } from './time/with-timeout.js';
 export { eachInTurn, type Turns, yieldEvery } from './time/yield-every.js';
 // net
+export { HeldAnswer } from './net/held-answer.js';
 export { Attempts, elapsedSince } from './net/attempts.js';
 export { isLoopback } from './net/loopback.js';
 export { readBounded } from './net/read-bounded.js';

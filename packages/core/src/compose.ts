@@ -20,7 +20,7 @@ import { createRedactor } from './record/redact.js';
 import { ServedRequests } from './guard/served-requests.js';
 import type { Origin } from './stages/address/origin.js';
 import { createForwardedReader } from './stages/address/proxies.js';
-import { usesInReplayStore } from './stages/approve/approval-options.js';
+import { usesInReplayStore } from './stages/approve/approval-uses.js';
 import { createApprove } from './stages/approve/approve.js';
 import { createEvaluator } from './stages/authorize/evaluate.js';
 import { createLinkVerifier } from './stages/chain/links.js';

@@ -155,7 +155,7 @@ export {
   type QueueAnswer,
   type QueuedApproval,
 } from './stages/approve/approval-options.js';
-export { approvalUsesInFolder } from './stages/approve/uses-in-folder.js';
+export { approvalUsesInFolder } from './stages/approve/approval-uses.js';
 export type { EntityProvider, EntityRecord } from './stages/authorize/entity-provider.js';
 export { openApiForAgents } from './model/openapi.js';
 export { type ApprovalAsk, type Refusal, type RefusalCode, refusal, refusalCodes } from './model/refusal.js';

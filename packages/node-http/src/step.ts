@@ -1,7 +1,6 @@
 import type { Guard } from '@countersign/core';
-import { type Respond, sendRefusal } from '@countersign/core/adapter';
+import { HeldAnswer, type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HeldAnswer } from './held-answer.js';
 
 /**
  * One step of serving a request. Resolves to whether the request may go on; if not, it has been answered. The step calls

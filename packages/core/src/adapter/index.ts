@@ -1,3 +1,4 @@
+export { HeldAnswer } from '@countersign/common';
 export { actingUserOf, type Admission, admissionOf, callerOf, exposeCaller, runHandlers } from './admission.js';
 export { type Admit, admitter, type HostExchange } from './admit.js';
 export { coverBelow, routerCoverage } from './coverage.js';

@@ -40,7 +40,8 @@ export interface Address {
 /**
  * Decides which of our origins a request is addressed to, from the Host field and the raw target alone.
  * X-Forwarded-* and Forwarded count for nothing: anyone can write them. Only `forwardedHost`, from a proxy that the
- * application trusts, stands for the Host field.
+ * application trusts, stands for the Host field. With several origins, another X-Forwarded-Host than the address is
+ * refused: a framework that trusts a proxy would serve that other origin.
  */
 export function readAddress(
   target: string,
@@ -81,7 +82,14 @@ export function readAddress(
   if (origin === undefined) {
     return refusal('origin_mismatch', `addressed to ${stated === undefined ? '' : `${stated}://`}${host}`);
   }
+  if (forwardedHost === undefined && origins.length > 1 && !statedHostsAre(origin, fields.raw('x-forwarded-host'))) {
+    return malformed('the X-Forwarded-Host of a peer that is no trusted proxy is another host');
+  }
   return { origin, authority: host };
+}
+
+function statedHostsAre(origin: Origin, lines: readonly string[]): boolean {
+  return lines.every((line) => line.split(',').every((host) => sameAuthority(origin, host.trim(), undefined)));
 }
 
 function hasDotSegment(path: string): boolean {

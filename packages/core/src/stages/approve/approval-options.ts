@@ -1,8 +1,6 @@
-import { hash } from 'node:crypto';
-import type { ApprovalClaims, ApprovalRequest, ApprovalUseResult, ApprovalUses } from '@countersign/approval';
-import { andThen, checkOptionNames, ConfigError, credentialFields } from '@countersign/common';
+import type { ApprovalClaims, ApprovalRequest, ApprovalUses } from '@countersign/approval';
+import { checkOptionNames, ConfigError, credentialFields } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
-import type { ReplayResult, ReplayStore } from '../replay/store.js';
 import { type IssuerOptions, readIssuers, type TrustedIssuer } from '../token/issuers.js';
 
 /**
@@ -229,24 +227,4 @@ function inNamespace(approver: ApprovalIssuer, tokenIssuers: readonly IssuerOpti
   throw new ConfigError(
     `${owner}, issuer '${issuer}': its 'subjectNamespace' is another than in the 'issuers' of the guard. Leave it out here.`,
   );
-}
-
-const useResults: Readonly<Record<ReplayResult, ApprovalUseResult>> = {
-  reserved: 'first',
-  replayed: 'repeated',
-  before_epoch: 'before_epoch',
-  full: 'full',
-};
-
-/** A replay store remembers approvals as it does signatures: by who gave them and their id. */
-export function usesInReplayStore(replay: ReplayStore): ApprovalUses {
-  return {
-    use: ({ issuer, id, issuedAt, until, now }) => {
-      const keyId = `approval ${hash('sha256', issuer, 'base64url')}`;
-      return andThen(
-        replay.reserve({ keyId, nonce: id, created: issuedAt, until, now }),
-        (result) => useResults[result],
-      );
-    },
-  };
 }

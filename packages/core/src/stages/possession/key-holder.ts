@@ -79,11 +79,11 @@ function vouchedKey(keyId: string, { claims }: VerifiedToken, presentedKey?: Key
 async function vouchedHolder(
   keyId: string,
   publicKey: KeyObject,
-  { claims, namespace }: VerifiedToken,
+  { claims, namespace, client }: VerifiedToken,
   agents: AgentDirectory,
 ): Promise<KeyHolder | Refusal> {
   // Without an actor the token must be the client's own (RFC 9068 §2.2): a user with a key is not an agent.
-  if (claims.actor === undefined && namespace + claims.clientId !== claims.subject) {
+  if (claims.actor === undefined && client !== claims.subject) {
     return refusal('token_delegation_invalid', 'it names no actor, and its subject is not its client');
   }
   // An issuer names agents within its own namespace, and can never speak for one that is registered here.

@@ -1,13 +1,7 @@
 import { ConfigError } from '@countersign/common';
 import { describe, expect, it } from 'vitest';
-import {
-  approvalsFrom,
-  type ApprovalsOptions,
-  readApprovals,
-  usesInReplayStore,
-} from '../../../src/stages/approve/approval-options.js';
+import { approvalsFrom, type ApprovalsOptions, readApprovals } from '../../../src/stages/approve/approval-options.js';
 import type { IssuerOptions } from '../../../src/stages/token/issuers.js';
-import { memoryReplayStore } from '../../../src/stages/replay/memory-replay-store.js';
 
 const issuers = [{ issuer: 'https://approvals.acme.dev' }];
 
@@ -91,30 +85,4 @@ it('refuses namespaces of which one begins with the other, also those of issuers
   const approvals = { issuers: [{ issuer: 'https://a.dev', subjectNamespace: 'corp' }] };
   const tokens = [{ issuer: 'https://b.dev', subjectNamespace: 'corp:' }];
   expect(() => readApprovals(approvals, true, tokens)).toThrow('neither may begin with the other');
-});
-
-describe('usesInReplayStore', () => {
-  // After the second in which the process began, of which its memory knows nothing.
-  const now = Date.now() / 1000 + 60;
-  const clock = () => now * 1000;
-  const use = {
-    issuer: 'https://approvals.acme.dev',
-    id: 'approval-1',
-    issuedAt: now,
-    clockSkewSeconds: 5,
-    until: now + 60,
-    now,
-  };
-
-  it('lets one use of each approval of each issuer through [C11]', () => {
-    const uses = usesInReplayStore(memoryReplayStore({ clock }));
-    expect(uses.use(use)).toBe('first');
-    expect(uses.use(use)).toBe('repeated');
-    expect(uses.use({ ...use, id: 'approval-2' })).toBe('first');
-    expect(uses.use({ ...use, issuer: 'https://approvals.acme.test' })).toBe('first');
-  });
-
-  it('knows nothing of approvals from before its store [C11]', () => {
-    expect(usesInReplayStore(memoryReplayStore({ clock })).use({ ...use, issuedAt: now - 5 })).toBe('before_epoch');
-  });
 });

@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { ApprovalUses } from '@countersign/approval';
-import { codeOf, ConfigError, errorMessage } from '@countersign/common';
+import type { ApprovalUseResult, ApprovalUses } from '@countersign/approval';
+import { andThen, codeOf, ConfigError, errorMessage } from '@countersign/common';
+import type { ReplayResult, ReplayStore } from '../replay/store.js';
 
 /** Longer than any approval counts: then its file is removed. */
 const keptSeconds = 2 * 86_400;
@@ -85,4 +86,24 @@ async function sweep(folder: string, now: number): Promise<void> {
     const found = await stat(file).catch(() => undefined);
     if (found !== undefined && found.mtimeMs / 1000 + keptSeconds < now) await unlink(file).catch(() => undefined);
   }
+}
+
+const useResults: Readonly<Record<ReplayResult, ApprovalUseResult>> = {
+  reserved: 'first',
+  replayed: 'repeated',
+  before_epoch: 'before_epoch',
+  full: 'full',
+};
+
+/** A replay store remembers approvals as it does signatures: by who gave them and their id. */
+export function usesInReplayStore(replay: ReplayStore): ApprovalUses {
+  return {
+    use: ({ issuer, id, issuedAt, until, now }) => {
+      const keyId = `approval ${hash('sha256', issuer, 'base64url')}`;
+      return andThen(
+        replay.reserve({ keyId, nonce: id, created: issuedAt, until, now }),
+        (result) => useResults[result],
+      );
+    },
+  };
 }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
-import { approvalUsesInFolder } from '../../../src/stages/approve/uses-in-folder.js';
+import { approvalUsesInFolder, usesInReplayStore } from '../../../src/stages/approve/approval-uses.js';
+import { memoryReplayStore } from '../../../src/stages/replay/memory-replay-store.js';
 
 const root = mkdtempSync(join(tmpdir(), 'countersign-uses-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -134,3 +135,29 @@ async function linesUntilKilled(child: ChildProcess, most: number): Promise<stri
   }
   return text.split('\n').slice(0, -1);
 }
+
+describe('usesInReplayStore', () => {
+  // After the second in which the process began, of which its memory knows nothing.
+  const now = Date.now() / 1000 + 60;
+  const clock = () => now * 1000;
+  const use = {
+    issuer: 'https://approvals.acme.dev',
+    id: 'approval-1',
+    issuedAt: now,
+    clockSkewSeconds: 5,
+    until: now + 60,
+    now,
+  };
+
+  it('lets one use of each approval of each issuer through [C11]', () => {
+    const uses = usesInReplayStore(memoryReplayStore({ clock }));
+    expect(uses.use(use)).toBe('first');
+    expect(uses.use(use)).toBe('repeated');
+    expect(uses.use({ ...use, id: 'approval-2' })).toBe('first');
+    expect(uses.use({ ...use, issuer: 'https://approvals.acme.test' })).toBe('first');
+  });
+
+  it('knows nothing of approvals from before its store [C11]', () => {
+    expect(usesInReplayStore(memoryReplayStore({ clock })).use({ ...use, issuedAt: now - 5 })).toBe('before_epoch');
+  });
+});

@@ -1,5 +1,5 @@
-import { ConfigError } from '@countersign/core';
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { ConfigError } from '../errors/config-error.js';
 
 type Method = (...args: unknown[]) => unknown;
 type Call = () => unknown;
