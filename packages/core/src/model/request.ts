@@ -62,7 +62,10 @@ export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): b
   return rawHeaders.reduce((size, text) => size + text.length + 2, target.length) > wireBounds.fieldsLength;
 }
 
-/** Whether a signature may carry this tag. Read loosely: when in doubt it does, and has to verify. */
+/**
+ * Whether a signature may carry this tag. Read loosely: when in doubt it does, and has to verify. A longer name is another
+ * tag, such as that of webhooks.
+ */
 export function mentionsTag(fields: FieldSection, tag: string): boolean {
-  return fields.raw('signature-input').some((value) => value.includes(tag));
+  return fields.raw('signature-input').some((value) => value.split(tag).slice(1).some((rest) => !/^[\w-]/.test(rest)));
 }

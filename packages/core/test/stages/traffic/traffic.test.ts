@@ -194,6 +194,7 @@ describe('carriesOurMark', () => {
   });
 
   it.each<[string, string, readonly string[]]>([
+    ['a signature of a webhook', '/', ['signature-input', 'sig=();tag="countersign-webhook"']],
     ['nothing', '/', []],
     ["a user's own token", '/', ['Authorization', `Bearer ${token({ sub: 'user_123', may_act: { sub: 'a' } })}`]],
     ['another tag', '/', ['Signature-Input', 'sig=();tag="web-bot-auth"']],
