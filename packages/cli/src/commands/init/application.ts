@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { codeOf, isJsonObject, type JsonObject, member } from '@countersign/common';
 import { CliError, exitCodes } from '../../cli-error.js';
 
-export const frameworks = ['express', 'fastify', 'koa'] as const;
+export const frameworks = ['express', 'fastify', 'koa', 'nestjs'] as const;
 export type Framework = (typeof frameworks)[number];
 
 const runners = ['vitest', 'jest', 'mocha'] as const;
@@ -12,6 +12,8 @@ export type TestRunner = (typeof runners)[number] | 'node';
 /** What `init` has to know of an application. */
 export interface Application {
   readonly framework: Framework;
+  /** The packages of ours that it needs beside core. */
+  readonly adapters: readonly string[];
   /** Whether `.js` files are ES modules. */
   readonly esm: boolean;
   readonly typescript: boolean;
@@ -51,8 +53,11 @@ export async function readApplication(folder: string, chosen: string | undefined
   const manifest = await readManifest(join(folder, 'package.json'));
   const dependencies = membersOf(manifest, ['dependencies', 'peerDependencies']);
   const all = [...dependencies, ...membersOf(manifest, ['devDependencies'])];
+  const framework = frameworkOf(dependencies, chosen);
+  const platform = dependencies.includes('@nestjs/platform-fastify') ? 'fastify' : 'express';
   return {
-    framework: frameworkOf(dependencies, chosen),
+    framework,
+    adapters: (framework === 'nestjs' ? ['nestjs', platform] : [framework]).map((name) => `@countersign/${name}`),
     esm: member(manifest, 'type') === 'module',
     typescript: all.includes('typescript') || (await exists(join(folder, 'tsconfig.json'))),
     login: logins.find((name) => dependencies.includes(name)),
@@ -85,9 +90,8 @@ function frameworkOf(dependencies: readonly string[], chosen: string | undefined
     if (known !== undefined) return known;
     throw new CliError(`--framework: '${chosen}' is none of ${frameworks.join(', ')}`, exitCodes.usage);
   }
-  if (dependencies.includes('@nestjs/core')) {
-    throw new CliError('this is an application of NestJS: docs/guides/adopt.md shows its guard', exitCodes.usage);
-  }
+  // It names its platform, too.
+  if (dependencies.includes('@nestjs/core')) return 'nestjs';
   const [found, other] = frameworks.filter((name) => dependencies.includes(name));
   if (found === undefined) {
     throw new CliError(`package.json names none of ${frameworks.join(', ')}`, exitCodes.usage);

@@ -6,11 +6,13 @@ import type { InitOptions } from './init.js';
 export function defineInit(program: Command, io: Io): void {
   program
     .command('init')
-    .description('put a guard into an Express, Fastify or Koa application: its files, and the diff of your code')
+    .description(
+      'put a guard into an Express, Fastify, Koa or NestJS application: its files, and the diff of your code',
+    )
     .argument('[folder]', 'the application, with its package.json', '.')
     .option('--origin <url>', 'what requests are addressed to', 'http://localhost:3000')
     .option('--id <id>', 'id of the first agent', 'agent-dev')
-    .option('--framework <name>', 'express, fastify or koa, if package.json names several')
+    .option('--framework <name>', 'express, fastify, koa or nestjs, if package.json names several')
     .option('--routes <file>', 'the routes that agents may use: lines of METHOD /path [action [Resource]]')
     .option('--undo', 'remove what an earlier init wrote and nobody has changed since', false)
     .addHelpText(

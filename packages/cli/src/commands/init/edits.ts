@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Application, Framework } from './application.js';
 import { type FoundRoute, skipSpace } from './find-routes.js';
 import type { Source } from './sources.js';
+import { findRootModule, withModule } from './nest-edits.js';
 import { permitText } from './texts.js';
 
 /** A file before and after, by lines. Undefined: the line is new. */
@@ -15,11 +16,12 @@ const creations: Readonly<Record<Framework, RegExp>> = {
   express: /=\s?(?:express|express\.default)\(/,
   fastify: /=\s?(?:await )?[fF]astify(?:\.default)?\(/,
   koa: /=\s?new Koa(?:<[^>\n]{0,100}>)?\(/,
+  nestjs: /@Module\(/,
 };
 
 /** Where the application is created; undefined if no file does so in a way that is known. */
 export function findCreation(sources: readonly Source[], framework: Framework): Source | undefined {
-  return sources.find(({ text }) => creations[framework].test(text));
+  return framework === 'nestjs' ? findRootModule(sources) : sources.find(({ text }) => creations[framework].test(text));
 }
 
 /** What to change in the files: the guard where the application is created, and a permit for each route. */
@@ -32,7 +34,7 @@ export function planEdits(
   const creation = findCreation(sources, application.framework);
   return sources.flatMap((source) => {
     const own = routes.filter(({ file, place }) => file === source.path && place !== undefined);
-    const guards = source === creation && !source.text.includes('agentAuth(') && !source.text.includes('(agentAuth,');
+    const guards = source === creation && !/agentAuth\(|\(agentAuth,|CountersignModule/.test(source.text);
     if (own.length === 0 && !guards) return [];
     return [edit(source, own, application, guards ? guardPath : undefined)];
   });
@@ -46,14 +48,19 @@ function edit(
   guardPath: string | undefined,
 ): Edited {
   const { framework } = application;
-  const changed = routes.reduceRight((result, route) => insertPermit(result, route, framework), text);
+  const isNest = framework === 'nestjs';
+  const inModule = isNest && guardPath !== undefined ? withModule(text) : text;
+  const changed = routes.reduceRight((result, route) => insertPermit(result, route, framework), inModule);
   const isModule = /^import\s/m.test(text) || (application.esm && !/\brequire\(/.test(text));
-  const names = [...(guardPath === undefined ? [] : ['agentAuth']), ...(routes.length === 0 ? [] : ['permit'])];
+  const [guardName, permitName] = isNest ? ['CountersignModule', 'Permit'] : ['agentAuth', 'permit'];
+  const names = [...(guardPath === undefined ? [] : [guardName]), ...(routes.length === 0 ? [] : [permitName])];
   const known = text.split('\n').filter((line) => line.includes('@countersign/'));
   const missing = names.filter((name) => !known.some((line) => line.split(/\W/).includes(name)));
   const imports = missing.length === 0 ? [] : [importLine(missing, `@countersign/${framework}`, isModule)];
   if (guardPath !== undefined)
-    imports.push(importLine(['guard'], relativeTo(path, text, guardPath, application), isModule));
+    imports.push(
+      importLine([isNest ? 'createAppGuard' : 'guard'], relativeTo(path, text, guardPath, application), isModule),
+    );
   const styled = (line: string): string => (endsLinesWithSemicolons(text) ? line : line.replace(/;(?= \/\/|$)/, ''));
 
   const before = text.split('\n');
@@ -63,7 +70,11 @@ function edit(
     after: after[at] ?? '',
   }));
   // From the end, so that the first place stays right.
-  if (guardPath !== undefined) {
+  for (const route of isNest ? routes.toReversed() : []) {
+    const { index, indent } = lineAfter(text, route.place?.offset ?? 0);
+    lines.splice(index, 0, added(indent + permitText(route, framework)));
+  }
+  if (guardPath !== undefined && !isNest) {
     const { end, name, indent } = creationIn(text, framework);
     lines.splice(end, 0, added(indent + styled(guardLine(name, framework, indent === '' && isModule))));
   }
@@ -86,10 +97,16 @@ function added(line: string): { before: undefined; after: string } {
 
 function insertPermit(text: string, route: FoundRoute, framework: Framework): string {
   const { place } = route;
-  if (place === undefined) return text;
+  if (place === undefined || place.kind === 'line') return text;
   const permit = permitText(route, framework);
   const inserted = place.kind === 'argument' ? `, ${permit}` : ` ...${permit},`;
   return text.slice(0, place.offset) + inserted + text.slice(place.offset);
+}
+
+/** The line after the one of an offset, with the indentation of that. */
+function lineAfter(text: string, offset: number): { readonly index: number; readonly indent: string } {
+  const lines = text.slice(0, offset).split('\n');
+  return { index: lines.length, indent: /^\s*/.exec(lines.at(-1) ?? '')?.[0] ?? '' };
 }
 
 interface Creation {

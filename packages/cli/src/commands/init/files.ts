@@ -35,7 +35,8 @@ export async function planFiles(wanted: FilesToPlan): Promise<Plan> {
   const { routes } = choice;
   const made = await policiesFor(routes, application);
   const foreign = await foreignPolicies(folder, written);
-  const tested = routeToTest(routes);
+  // A test of a controller needs the compiler of the application.
+  const tested = application.framework === 'nestjs' ? undefined : routeToTest(routes);
   const testPath = firstTestPath(application);
   const agents = await agentFiles(folder, id, routes, written);
 

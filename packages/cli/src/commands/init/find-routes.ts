@@ -19,8 +19,8 @@ export interface FoundRoute extends Route {
 
 export interface Place {
   readonly offset: number;
-  /** `argument`: after the path. `spread`: into the options of a route of Fastify. */
-  readonly kind: 'argument' | 'spread';
+  /** `argument`: after the path. `spread`: into the options of a route of Fastify. `line`: a decorator on the next line. */
+  readonly kind: 'argument' | 'spread' | 'line';
 }
 
 /** Names that applications give to what has routes. Others, like `axios.get('/x')`, are no routes. */
@@ -67,7 +67,7 @@ function listedAs(path: string, file: string): string {
 }
 
 /** The route with the names of its action and resource; none if no names can be made of its path. */
-function named(method: string, path: string, file: string): readonly Route[] {
+export function named(method: string, path: string, file: string): readonly Route[] {
   try {
     const [route] = readRoutes(`${method} ${path}`, file);
     const last = partOf(path);

@@ -3,6 +3,9 @@ import { importLine } from './edits.js';
 import { isReading, type Route, scopeOf } from '../policy/routes.js';
 import { permitText } from './texts.js';
 
+/** NestJS gets no test: see `files.ts`. */
+type Tested = Exclude<Framework, 'nestjs'>;
+
 /** Those that every framework has a function for. */
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -35,7 +38,8 @@ export function firstTestCommand(application: Application): string {
  * database or start to listen when it is imported.
  */
 export function firstTestText(route: Route, application: Application): string {
-  const { framework, runner, esm, typescript, login } = application;
+  const { runner, esm, typescript, login } = application;
+  const framework = application.framework as Tested;
   const { method } = route;
   const isModule = esm || (runner === 'jest' ? typescript : !isCommonMocha(application));
   const imported = (names: readonly string[] | string, from: string): string => importLine(names, from, isModule);
@@ -78,7 +82,7 @@ ${applicationText(route, framework)}
 
 const creators = { express: 'express', koa: 'Koa' } as const;
 
-function applicationText(route: Route, framework: Framework): string {
+function applicationText(route: Route, framework: Tested): string {
   const permit = permitText(route, framework);
   const call = `app.${route.method.toLowerCase()}('${route.path}', ${permit}`;
   const lines = {

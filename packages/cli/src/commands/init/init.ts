@@ -7,6 +7,7 @@ import { exists, readApplication } from './application.js';
 import { unifiedDiff } from './diff.js';
 import { planEdits } from './edits.js';
 import { planFiles } from './files.js';
+import { nestRoutesIn } from './find-nest-routes.js';
 import { findRoutes } from './find-routes.js';
 import { report } from './report.js';
 import { chooseRoutes } from './routes-file.js';
@@ -32,7 +33,8 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   }
   const application = await readApplication(folder, options.framework);
   const sources = await readSources(folder);
-  const found = findRoutes(sources, application.framework);
+  const { framework } = application;
+  const found = framework === 'nestjs' ? sources.flatMap(nestRoutesIn) : findRoutes(sources, framework);
   const choice = await chooseRoutes(folder, options.routes, found);
   const guardPath = `${sources.some(({ path }) => path.startsWith('src/')) ? 'src/' : ''}guard.${application.typescript ? 'ts' : 'js'}`;
   const written = await readWritten(folder);
@@ -66,7 +68,7 @@ async function undoInit(folder: string, io: Io): Promise<void> {
 }
 
 function usesGuard({ text }: Source): boolean {
-  return text.includes('agentAuth');
+  return /agentAuth|CountersignModule/.test(text);
 }
 
 /** A diff that was applied stays, so that it can be taken back. */

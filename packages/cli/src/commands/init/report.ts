@@ -2,7 +2,7 @@ import { guidePage } from '../../guide-page.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { countText } from '../policy/lines.js';
-import type { Application } from './application.js';
+import type { Application, Framework } from './application.js';
 import { findCreation } from './edits.js';
 import type { Plan } from './files.js';
 import type { FoundRoute } from './find-routes.js';
@@ -61,34 +61,42 @@ function toDo({ application, sources, found, choice, plan }: Result): readonly s
   const stale = isTheirs ? [] : permits.filter(({ action }) => !actions.has(action));
   return [
     ...(findCreation(sources, framework) === undefined
-      ? ['No file creates the application in a way that is known here: put agentAuth(guard) there by hand.']
+      ? [`No file creates the application in a way that is known here: put ${guardOf(framework)} there by hand.`]
       : []),
     ...byHand.map((route) => `Put a permit by hand: ${route}`),
     ...(plan.lacking.length === 0
       ? []
       : [`policies/ was changed and is kept. Add to its schema and policies: ${plan.lacking.join(', ')}.`]),
     ...stale.map(({ action, file }) => `${file} asks for ${action}, which is in no policy now: remove that permit.`),
-    ...(login === undefined
-      ? health.map(({ method, path }) => `${method} ${path} stays open only before agentAuth(guard): move it there.`)
-      : []),
+    ...(login === undefined ? health.map(({ method, path }) => `${method} ${path} ${healthAdvice(framework)}`) : []),
     ...warningsOf(sources, found),
   ];
 }
 
+function guardOf(framework: Framework): string {
+  return framework === 'nestjs' ? 'CountersignModule' : 'agentAuth(guard)';
+}
+
+function healthAdvice(framework: Framework): string {
+  if (framework !== 'nestjs') return 'stays open only before agentAuth(guard): move it there.';
+  return `needs a signature, too, unless people call this API: ${guidePage('nestjs')}`;
+}
+
 function permitsIn(sources: readonly Source[]): readonly { readonly action: string; readonly file: string }[] {
   return sources.flatMap(({ path, text }) =>
-    [...text.matchAll(/\bpermit\(\s*['"]([^'"\n]+)['"]/g)].map(([, action = '']) => ({ action, file: path })),
+    [...text.matchAll(/\b[pP]ermit\(\s*['"]([^'"\n]+)['"]/g)].map(([, action = '']) => ({ action, file: path })),
   );
 }
 
 function steps(result: Result): readonly string[] {
   const { application, choice, plan, diffFile } = result;
-  const { framework, install } = application;
+  const { framework, adapters, install } = application;
   const hasTest = plan.files.some(({ path }) => path === firstTestPath(application));
   return [
-    `${install} @countersign/core @countersign/${framework}`,
+    `${install} @countersign/core ${adapters.join(' ')}`,
     ...(hasTest ? [`${install} -D @countersign/testing`, firstTestCommand(application)] : []),
     ...(diffFile === undefined ? [] : [`git apply ${diffFile}`]),
+    ...(framework === 'nestjs' ? [`give your tests a guard of their own: ${guidePage('nestjs')}`] : []),
     ...(choice.routes.length === 0
       ? [`choose routes for agents in ${routesFile}, then run init again`]
       : callSteps(result)),
@@ -97,17 +105,23 @@ function steps(result: Result): readonly string[] {
 
 function callSteps({ application, sources, choice, origin }: Result): readonly string[] {
   const { framework, login } = application;
-  const isMounted = choice.declared.some(({ file }) => file !== findCreation(sources, framework)?.path);
+  const isMounted =
+    framework !== 'nestjs' && choice.declared.some(({ file }) => file !== findCreation(sources, framework)?.path);
   const hint = isMounted ? ' (put the prefix of its router before the path)' : '';
   const send = `start your application, then send a signed request${hint}:`;
   const curl = `npx @countersign/cli curl GET ${origin}${firstPath(choice)} --key agent.pem`;
   if (login === undefined) return [send, curl];
   return [
-    `let ${login} skip agents; until then it answers them with its own 401: ${guidePage('adopt-login')}`,
+    `let ${login} skip agents; until then it answers them with its own 401: ${guidePage(loginPage(login))}`,
     `make a token in which a user lets the agent act: ${guidePage('tokens')}`,
     send,
     `${curl} --token @token.jwt`,
   ];
+}
+
+function loginPage(login: string): string {
+  if (login.includes('passport')) return 'adopt-login-passport';
+  return login.includes('session') ? 'adopt-login-sessions' : 'adopt-login';
 }
 
 function firstPath({ routes }: Choice): string {

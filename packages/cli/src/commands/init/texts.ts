@@ -2,7 +2,7 @@ import type { Application, Framework } from './application.js';
 import type { Route } from '../policy/routes.js';
 
 /** The module of the guard. It exports a promise, so that it is the same for ES modules and CommonJS. */
-export function guardText({ esm, typescript, login }: Application, origin: string): string {
+export function guardText({ framework, esm, typescript, login }: Application, origin: string): string {
   const names = ['agentsFromFile', 'auditFile', 'cedarFromDirectory', 'createGuard'];
   const imported = typescript
     ? `import { ${[...names, 'type Guard'].join(', ')} } from '@countersign/core';`
@@ -13,7 +13,8 @@ export function guardText({ esm, typescript, login }: Application, origin: strin
     login === undefined
       ? "  // Every request must be signed by an agent. If people call this API too: traffic: 'mixed',\n"
       : `  traffic: 'mixed', // people sign in with ${login}, agents sign their requests\n`;
-  const create = `async function create()${typescript ? ': Promise<Guard>' : ''} {
+  const isNest = framework === 'nestjs';
+  const create = `${isNest ? 'export async function createAppGuard' : 'async function create'}()${typescript ? ': Promise<Guard>' : ''} {
   return await createGuard({
     origin: '${origin}',
     agents: await agentsFromFile('agents.json'),
@@ -28,10 +29,17 @@ export function guardText({ esm, typescript, login }: Application, origin: strin
     : esm
       ? 'export const guard = create();'
       : 'exports.guard = create();';
+  // Its module creates it, and closes it with the application.
+  if (isNest) return `${imported}\n\n${create}`;
   return `${imported}\n\n${create}\n// Close it when the process ends, after the server: (await guard).close() seals the log.\n${exported}\n`;
 }
 
-const parameterOf: Readonly<Record<Framework, string>> = { express: 'req', fastify: 'request', koa: 'ctx' };
+const parameterOf: Readonly<Record<Framework, string>> = {
+  express: 'req',
+  fastify: 'request',
+  koa: 'ctx',
+  nestjs: 'request',
+};
 
 /** The permit of a route. Its resource is made of the parameters of the path. */
 export function permitText({ action, resource, path }: Route, framework: Framework): string {
@@ -41,5 +49,5 @@ export function permitText({ action, resource, path }: Route, framework: Framewo
   const id = values.length === 1 ? values[0] : `\`${values.map((value) => `\${${value}}`).join('/')}\``;
   const type = `type: '${resource}'`;
   const made = names.length === 0 ? `{ ${type}, id: '*' }` : `(${by}) => ({ ${type}, id: ${id} })`;
-  return `permit('${action}', ${made})`;
+  return `${framework === 'nestjs' ? '@Permit' : 'permit'}('${action}', ${made})`;
 }

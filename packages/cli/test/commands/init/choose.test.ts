@@ -151,7 +151,7 @@ describe('init of an application whose users sign in', () => {
     );
     expect(await read('test/agents.test.mjs')).toContain(".onBehalfOf('a-user')");
     expect(err).toContain('let passport skip agents; until then it answers them with its own 401');
-    expect(err).toMatch(/https:.*\/guides\/adopt-login\n/);
+    expect(err).toMatch(/https:.*\/guides\/adopt-login-passport\n/);
     expect(err).toContain('/orders --key agent.pem --token @token.jwt\n');
   });
 });

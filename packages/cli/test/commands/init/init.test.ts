@@ -10,7 +10,6 @@ describe('init', () => {
     ['package.json is no object', { 'package.json': '[' }, [], 'package.json is no JSON object'],
     ['there is no framework', { 'package.json': '{}' }, [], 'package.json names none of express, fastify, koa'],
     ['there are two', { 'package.json': manifest('koa', 'express') }, [], 'choose with --framework'],
-    ['there is NestJS', { 'package.json': manifest('@nestjs/core', 'express') }, [], 'an application of NestJS'],
     ['the framework is unknown', { 'package.json': '{}' }, ['--framework', 'hapi'], "'hapi' is none of express"],
     ['the origin has a path', { 'package.json': manifest('koa') }, ['--origin', 'http://a.test/b'], 'without a path'],
   ])('writes nothing when %s', async (_name, files, args, problem) => {

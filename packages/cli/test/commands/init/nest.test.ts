@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { nestRoutesIn } from '../../../src/commands/init/find-nest-routes.js';
+import { findRootModule, withModule } from '../../../src/commands/init/nest-edits.js';
+
+const routesOf = (text: string) => nestRoutesIn({ path: 'src/orders.controller.ts', text });
+const namesOf = (text: string) =>
+  routesOf(text).map(
+    ({ method, path, action, isPermitted }) => `${method} ${path} ${action}${isPermitted ? ' +' : ''}`,
+  );
+
+describe('the routes of NestJS', () => {
+  it('have the path of their controller before their own', () => {
+    expect(
+      namesOf(`
+@Controller('orders')
+class A {
+  @Get() list() {}
+  @Get(':id')
+  read() {}
+  @Post("/:id/notes")
+  note() {}
+}
+@Controller({ version: '1', path: 'shops' })
+class B {
+  @Delete(':id') remove() {}
+}
+@Controller()
+class C {
+  @Get() root() {}
+  @Get('items') items() {}
+}`),
+    ).toEqual([
+      'GET /orders order.read',
+      'GET /orders/:id order.read',
+      'POST /orders/:id/notes note.create',
+      'DELETE /shops/:id shop.delete',
+      'GET / root.read',
+      'GET /items item.read',
+    ]);
+  });
+
+  it('are those with a literal path, in a controller, outside of comments', () => {
+    expect(namesOf("@Get('early')\nclass X {}\n@Controller(prefix)\nclass A {\n  @Get('a') a() {}\n}")).toEqual([]);
+    const some = "@Controller('a')\nclass A {\n  // @Get('x')\n  @Get(path) b() {}\n  @Get(['c', 'd']) c() {}\n}";
+    expect(namesOf(some)).toEqual([]);
+  });
+
+  it('keep a permit that they have, before or after other decorators', () => {
+    const text = `
+@Controller('orders')
+class A {
+  @Get(':id')
+  @HttpCode(200)
+  @Permit('order.read', order)
+  read() {}
+
+  @Permit('order.read', { type: 'Order', id: '*' })
+  @Get()
+  list() {}
+
+  @Post()
+  add() {}
+}`;
+    expect(namesOf(text)).toEqual([
+      'GET /orders/:id order.read +',
+      'GET /orders order.read +',
+      'POST /orders order.create',
+    ]);
+  });
+});
+
+describe('the root module of NestJS', () => {
+  it('is the one that the application is created of', () => {
+    const root = { path: 'src/root.ts', text: '@Module({})\nexport class Root {}' };
+    const sources = [
+      { path: 'src/app.module.ts', text: '@Module({})\nexport class AppModule {}' },
+      root,
+      { path: 'src/main.ts', text: 'await NestFactory.create<NestFastifyApplication>(Root, new FastifyAdapter());' },
+    ];
+    expect(findRootModule(sources)).toBe(root);
+    expect(findRootModule(sources.slice(0, 1))).toBe(sources[0]);
+    expect(findRootModule([])).toBeUndefined();
+  });
+
+  const module = 'CountersignModule.forRootAsync({ useFactory: createAppGuard })';
+  it.each([
+    ['@Module({})', `@Module({ imports: [${module}] })`],
+    ['@Module({\n  providers: [],\n})', `@Module({ imports: [${module}],\n  providers: [],\n})`],
+    ['@Module({\n  imports: [],\n})', `@Module({\n  imports: [${module}],\n})`],
+    ['@Module({ imports: [A, B] })', `@Module({ imports: [${module}, A, B] })`],
+    ['@Module({\n  imports: [\n    A,\n  ],\n})', `@Module({\n  imports: [${module},\n    A,\n  ],\n})`],
+    ['class A {}', 'class A {}'],
+  ])('gets the module in %j', (before, after) => {
+    expect(withModule(before)).toBe(after);
+  });
+});
