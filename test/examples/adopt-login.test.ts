@@ -15,7 +15,7 @@ const pages = [
     page: readPage('docs/guides/adopt-login-sessions.md'),
     names: ['express-session', 'fastify-session', 'koa-session'],
   },
-  { page: readPage('docs/guides/adopt-login-passport.md'), names: ['passport', 'nestjs'] },
+  { page: readPage('docs/guides/adopt-login-passport.md'), names: ['passport', 'passport-all', 'nestjs'] },
 ];
 
 const programs = pages.flatMap(({ page, names }) => {
@@ -129,6 +129,11 @@ describe.each(programs)('an application with a login, $name', ({ name }) => {
     const answer = await after.call({ path, as, cookie });
     expect(answer).toMatchObject({ status: 200, cookie: '' });
     expect(JSON.parse(answer.body)).toMatchObject({ user });
+  });
+
+  it.runIf(name === 'passport-all')('refuses an agent whose user may not act any more', async () => {
+    const as = agent.withToken(await delegationOf('basket', 'user_456'));
+    expect(await after.call({ path, as })).toMatchObject({ status: 403, body: 'Forbidden' });
   });
 
   it('records each call of the agent with its user, and none of a person', async () => {

@@ -30,12 +30,12 @@ export function supportAgent(): Promise<Agent> {
   return createAgent({ id: 'agent-support-01', key: agentKey });
 }
 
-/** A token that delegates this scope from the user to the agent. */
-export function delegationOf(scope: string): Promise<string> {
+/** A token that delegates this scope from a user to the agent. */
+export function delegationOf(scope: string, from = user): Promise<string> {
   return mintDelegation({
     issuer: 'https://id.acme.dev',
     key: issuer.privateKey,
-    user,
+    user: from,
     agent: 'agent-support-01',
     scope,
     audience: origin,

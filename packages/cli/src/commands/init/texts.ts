@@ -15,6 +15,7 @@ export function guardText({ framework, esm, typescript, login }: Application, or
       : `  traffic: 'mixed', // people sign in with ${login}, agents sign their requests\n`;
   const isNest = framework === 'nestjs';
   const create = `${isNest ? 'export async function createAppGuard' : 'async function create'}()${typescript ? ': Promise<Guard>' : ''} {
+  // The paths begin at the folder in which the process is started.
   return await createGuard({
     origin: '${origin}',
     agents: await agentsFromFile('agents.json'),
