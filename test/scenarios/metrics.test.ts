@@ -53,7 +53,21 @@ onEveryHost('Metrics', (api) => {
     const metered = await api.variant({ start: { wrapGuard: prometheus.meter, guard: { traffic: 'mixed' } } });
     const [method, target] = ['POST', metered.at('/repos/acme/api/merge')];
     await metered.send({ method, target, fields: [['Host', metered.authority]], body: Buffer.alloc(0) });
-    expect(await prometheus.values()).toEqual({});
+    const names = Object.keys(await prometheus.values());
+    expect(names.filter((name) => /duration|refusals/.test(name))).toEqual([]);
+  });
+
+  it('say how far the log is behind its checkpoints, and how much of bodies is held', async () => {
+    const prometheus = new Prometheus();
+    const metered = await api.variant({ start: { wrapGuard: prometheus.meter } });
+    await metered.accepts(await metered.pull(), 201);
+    expect(await prometheus.values()).toMatchObject({
+      'countersign_audit_records_waiting{countersign_audit_sink="audit"}': 0,
+      'countersign_audit_records_unsealed{countersign_audit_sink="audit"}': 2,
+      'countersign_audit_records_lost_total{countersign_audit_sink="audit"}': 0,
+      'countersign_body_held{countersign_body_place="memory"}': 0,
+      'countersign_body_held{countersign_body_place="disk"}': 0,
+    });
   });
 
   it('hold no names that a client or an agent has [F1]', async () => {

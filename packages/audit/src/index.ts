@@ -14,6 +14,9 @@ export type {
   AuditHop,
   AuditOutcome,
   AuditSink,
+  ObservableSink,
+  SinkBacklog,
+  SinkStatus,
 } from './record/event.js';
 export { printableEvent } from './record/printable-event.js';
 export { maxStringUnits } from './record/plain-json.js';

@@ -14,10 +14,10 @@ import { type Authentication, createAuthentication } from './guard/authenticatio
 import { createDecisions, type Decisions } from './guard/decisions.js';
 import { createLocalCallers, type LocalIdentity } from './guard/local.js';
 import { Outcomes } from './guard/outcomes.js';
-import { SharedRoom } from './model/request-body.js';
+import { type BodyLimits, SharedRoom } from './model/request-body.js';
 import { createRecorder } from './record/recorder.js';
 import { createRedactor } from './record/redact.js';
-import { ServedRequests } from './guard/served-requests.js';
+import { type GuardStatus, ServedRequests } from './guard/served-requests.js';
 import type { Origin } from './stages/address/origin.js';
 import { createForwardedReader } from './stages/address/proxies.js';
 import { usesInReplayStore } from './stages/approve/approval-uses.js';
@@ -52,6 +52,7 @@ export interface GuardParts {
   readonly revocations: Revocations;
   readonly mode: 'enforce' | 'observe';
   readonly onTrouble: (message: string) => void;
+  readonly status: () => GuardStatus;
   readonly close: () => Promise<void>;
 }
 
@@ -98,11 +99,16 @@ function compose(values: GuardValues): GuardParts {
     audience: audiences[0] ?? '',
     uses: values.approvals?.uses ?? usesInReplayStore(replay),
   });
+  const heldMemory = new SharedRoom(values.memoryBodyBytes * bodiesHeld);
+  const heldDisk = new SharedRoom(values.maxBodyBytes * bodiesHeld);
   const tags = [profileTag, ...(values.webBotAuth === undefined ? [] : [webBotAuthTag])];
 
   return {
     authenticate: createAuthentication({
-      verify: composeVerifier(values, { agents, registered, audiences, dpop, revalidation, replay }),
+      verify: composeVerifier(
+        { ...values, heldMemory, heldDisk },
+        { agents, registered, audiences, dpop, revalidation, replay },
+      ),
       readForwarded: createForwardedReader(values.trustedProxies, values.mtls?.forwardedBy),
       isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
       recorder,
@@ -126,6 +132,10 @@ function compose(values: GuardValues): GuardParts {
     revocations: revocationsIn(ownRevocations, clock),
     mode: values.mode,
     onTrouble,
+    status: () => ({
+      heldBodies: { memoryBytes: heldMemory.taken, diskBytes: heldDisk.taken },
+      audit: values.audit.status(),
+    }),
     async close() {
       await served.close(graceMilliseconds);
       // Node emits `close` of a server before that of its last connections, whose requests have no outcome until then. It
@@ -172,7 +182,7 @@ function locationsIn(
 }
 
 function composeVerifier(
-  values: GuardValues,
+  values: GuardValues & Pick<BodyLimits, 'heldMemory' | 'heldDisk'>,
   { agents, registered, audiences, dpop, revalidation, replay }: SharedParts,
 ): Verifier {
   const { issuers, clockSkewSeconds } = values;
@@ -192,8 +202,8 @@ function composeVerifier(
     bodyLimits: {
       maxBytes: values.maxBodyBytes,
       memoryBytes: values.memoryBodyBytes,
-      heldMemory: new SharedRoom(values.memoryBodyBytes * bodiesHeld),
-      heldDisk: new SharedRoom(values.maxBodyBytes * bodiesHeld),
+      heldMemory: values.heldMemory,
+      heldDisk: values.heldDisk,
       spoolDirectory: values.spoolDirectory,
       timeoutSeconds: values.bodyTimeoutSeconds,
       keepsFailed: values.mode === 'observe',

@@ -1,6 +1,7 @@
 import type { AuditOutcome } from '@countersign/audit';
 import { boundString, FailureThrottles } from '@countersign/common';
 import { composeGuard } from './compose.js';
+import type { GuardStatus } from './guard/served-requests.js';
 import type { Caller } from './model/caller.js';
 import type { Refusal } from './model/refusal.js';
 import type { RefusalResponse } from './model/refusal-response.js';
@@ -60,6 +61,8 @@ export interface Guard extends Decisions {
    * request, the next decision and one under way, for everything that rests on them.
    */
   readonly revocations: Revocations;
+  /** How busy the guard is, and how far its records are behind. Cheap: for metrics and health checks. */
+  status(): GuardStatus;
   /**
    * Ends the work of the guard; call it when the process ends. From now on every request to an adapter is refused with 503
    * `shutting_down`, without a record. Those that were let in may end within 8 seconds; then their connections are cut, and
@@ -120,6 +123,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     protectedResource: parts.protectedResource,
     discovery: parts.discovery,
     revocations: parts.revocations,
+    status: parts.status,
     close: () => (closed ??= parts.close()),
   };
 }

@@ -16,6 +16,9 @@ export {
   type AuditRecord,
   auditRecordSchema,
   type AuditSink,
+  type ObservableSink,
+  type SinkBacklog,
+  type SinkStatus,
   auditStdout,
   type CheckpointRecord,
   type CheckpointWitness,
@@ -67,6 +70,7 @@ export {
   type ReloadResult,
 } from '@countersign/common';
 export type { Filtered, FilterOptions } from './stages/filter/filter.js';
+export type { GuardStatus } from './guard/served-requests.js';
 export { createGuard, type Guard } from './guard.js';
 export type { Authorization, MaybeResource, Permission, ResourceFunction } from './model/permission.js';
 export type { Authentication } from './guard/authentication.js';

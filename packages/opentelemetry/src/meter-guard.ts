@@ -40,6 +40,8 @@ export function meterGuard(guard: Guard, options: MeterGuardOptions = {}): Guard
     guard.report('metrics could not be recorded', error instanceof Error ? error.message : String(error)),
   );
 
+  const stop = instruments.observe(() => guard.status());
+
   /** Measures what ends in a decision. The clock of the guard may stand still in a test; this one does not. */
   async function decided<Result extends Decided>(decide: () => Promise<Result>): Promise<Result> {
     const started = performance.now();
@@ -97,6 +99,8 @@ export function meterGuard(guard: Guard, options: MeterGuardOptions = {}): Guard
       decided(() => guard.filter(caller, action, resources, filterOptions)),
     unmapped: (caller, route) => refused(() => guard.unmapped(caller, route), 'decision', 'route_unmapped'),
     begin: (caller, call) => meterCall(guard.begin(caller, call)),
+    // The last values are those of a log that is sealed.
+    close: () => guard.close().finally(stop),
   };
 }
 

@@ -1,4 +1,4 @@
-import { ConfigError, createGuard, type Guard, type HttpRequest } from '@countersign/core';
+import { ConfigError, createGuard, fanOut, type Guard, type HttpRequest, memoryAudit } from '@countersign/core';
 import type { MeterProvider } from '@opentelemetry/api';
 import {
   AggregationTemporality,
@@ -8,7 +8,7 @@ import {
   MeterProvider as SdkMeterProvider,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deferred } from '../../../test/support/deferred.js';
 import { guarded, type Guarded, signed, unsigned } from '../../../test/support/guarded.js';
 import type { RawRequest } from '../../../test/support/signed-request.js';
@@ -121,13 +121,53 @@ describe('meterGuard', () => {
     expect(await parts.points('countersign.refusals')).toMatchObject([refusalOf('audit_unavailable')]);
   });
 
+  it('reads the state of sinks and bodies, until the guard is closed', async () => {
+    const backlog = vi.fn(() => ({ unsealed: 3, unwitnessed: 7, unsentBytes: 4096 }));
+    const never = {
+      sink: { write: () => new Promise<void>(() => {}), backlog },
+      onFailure: 'report',
+      name: 'siem',
+    } as const;
+    const failing = { write: () => Promise.reject(new Error('full')) };
+    const audit = fanOut([memoryAudit(), never, { sink: failing, onFailure: 'report', name: 'log' }], {
+      timeoutSeconds: 1,
+      onTrouble: () => undefined,
+    });
+    const parts = await metered({ audit, onTrouble: () => undefined });
+    await parts.guard.authenticate(received(unsigned()));
+    const values = async (name: string) =>
+      (await parts.points(name)).map(({ attributes, value }) => [...Object.values(attributes), value]);
+    expect(await values('countersign.audit.records.waiting')).toEqual([
+      ['sink 1', 0],
+      ['siem', 1],
+      ['log', 0],
+    ]);
+    expect(await values('countersign.audit.records.lost')).toEqual([
+      ['sink 1', 0],
+      ['siem', 0],
+      ['log', 1],
+    ]);
+    expect(await values('countersign.audit.records.unsealed')).toEqual([['siem', 3]]);
+    expect(await values('countersign.audit.records.unwitnessed')).toEqual([['siem', 7]]);
+    expect(await values('countersign.audit.unsent')).toEqual([['siem', 4096]]);
+    expect(await values('countersign.body.held')).toEqual([
+      ['memory', 0],
+      ['disk', 0],
+    ]);
+    await parts.guard.close();
+    await parts.guard.close();
+    backlog.mockClear();
+    await values('countersign.body.held');
+    expect(backlog).not.toHaveBeenCalled();
+  });
+
   it('gives the answers of the guard itself', async () => {
     const parts = await metered();
     const answers = await Promise.all(
       [parts.guard, parts.plain].map((guard) => guard.authenticate(received(unsigned()))),
     );
     expect(answers[0]).toEqual({ ...answers[1], requestId: expect.any(String) });
-    for (const name of ['close', 'complete', 'respond', 'report', 'local', 'discovery', 'mode'] as const) {
+    for (const name of ['complete', 'respond', 'report', 'local', 'discovery', 'mode'] as const) {
       expect(parts.guard[name]).toBe(parts.plain[name]);
     }
   });

@@ -67,6 +67,7 @@ export function auditFileWith(operations: FileOperations, directory: string, opt
         return Promise.reject(error);
       }
     },
+    backlog: () => ({ unsealed: log.unsealed, ...scheduler.backlog() }),
     close() {
       closed ??= commits
         .close()

@@ -38,6 +38,13 @@ export class CheckpointScheduler {
     if (this.#log.unsealed > 0) this.#timer ??= this.#startTimer();
   }
 
+  /** Absent without witnesses. */
+  backlog(): { readonly unwitnessed?: number } {
+    if (this.#witnesses.length === 0) return {};
+    const witnessed = Math.min(...this.#witnesses.map(({ size }) => size));
+    return { unwitnessed: Math.max(0, this.#log.size - witnessed) };
+  }
+
   /** Makes the last checkpoint. */
   async close(): Promise<void> {
     this.#stopTimer();

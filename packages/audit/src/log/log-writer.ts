@@ -63,6 +63,11 @@ export class LogWriter {
     onCheckpoint(this.#checkpoint);
   }
 
+  /** Number of records. */
+  get size(): number {
+    return this.#segment.chain.size;
+  }
+
   /** Number of records without a checkpoint. */
   get unsealed(): number {
     return this.#segment.chain.size - this.#coveredSize;

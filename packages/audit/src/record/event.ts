@@ -145,4 +145,31 @@ export interface AuditSink {
   close?(): Promise<void>;
   /** True: `write` may resolve although the record is lost. Such a sink is accepted beside others, never alone. */
   readonly bestEffort?: boolean;
+  /** What the sink has taken and not finished. */
+  backlog?(): SinkBacklog;
+}
+
+/** What a sink has taken and not finished. What does not apply to it is absent. */
+export interface SinkBacklog {
+  /** Records on disk that no checkpoint seals yet. */
+  readonly unsealed?: number;
+  /** Records that some witness has no checkpoint of. */
+  readonly unwitnessed?: number;
+  /** Bytes on disk that the receiver has not taken. */
+  readonly unsentBytes?: number;
+}
+
+/** The state of one sink. */
+export interface SinkStatus extends SinkBacklog {
+  /** Of the rule of `fanOut`; `audit` for a single sink. */
+  readonly name: string;
+  /** Records that wait for the sink. */
+  readonly waiting: number;
+  /** Records that the sink did not keep, as far as it said so: since the start. */
+  readonly lost: number;
+}
+
+/** A sink that tells its state, and that of each sink within. */
+export interface ObservableSink extends AuditSink {
+  status(): readonly SinkStatus[];
 }

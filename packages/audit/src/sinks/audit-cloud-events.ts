@@ -84,6 +84,7 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
     async write(event) {
       await commits.add(renderCloudEvent(event, settings), roomFor(event, maxQueued));
     },
+    backlog: () => ({ unsentBytes: spool.bytes }),
     close() {
       closed ??= close();
       return closed;

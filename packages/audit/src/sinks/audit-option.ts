@@ -1,13 +1,13 @@
 import { ConfigError } from '@countersign/common';
 import { BoundedSink } from './bounded-sink.js';
-import type { AuditSink } from '../record/event.js';
+import type { AuditSink, ObservableSink } from '../record/event.js';
 import { fanOut, isFanOut } from './fan-out.js';
 
 /** A single sink gets the timeout of `fanOut`; `maxWaiting` is that high because the sink limits its own queue. */
 const limits = { maxWaiting: 1_000_000, timeoutMilliseconds: 30_000 };
 
 /** Reads the guard's `audit` option. Each sink gets a timeout: a disk that hangs becomes a refusal. */
-export function readAudit(audit: AuditSink | readonly AuditSink[]): AuditSink {
+export function readAudit(audit: AuditSink | readonly AuditSink[]): ObservableSink {
   const sinks: readonly AuditSink[] = Array.isArray(audit) ? audit : [audit as AuditSink];
   if (sinks.some((sink) => typeof sink === 'string')) {
     throw new ConfigError("createGuard: 'audit' is a text. Write auditFile('audit') with the name of the folder.");

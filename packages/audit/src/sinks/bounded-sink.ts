@@ -1,6 +1,6 @@
 import { withTimeout } from '@countersign/common';
 import { AuditError } from '../record/audit-error.js';
-import type { AuditEvent, AuditSink } from '../record/event.js';
+import type { AuditEvent, AuditSink, ObservableSink, SinkStatus } from '../record/event.js';
 import { roomFor } from '../record/room.js';
 
 export interface SinkLimits {
@@ -12,13 +12,13 @@ export interface SinkLimits {
 
 /** A write without an answer. */
 interface Waiting {
-  readonly reject: (error: AuditError) => void;
+  readonly reject: (error: unknown) => void;
   /** By `performance.now`. */
   readonly deadline: number;
 }
 
 /** Gives a sink a timeout and a limit of concurrent records. */
-export class BoundedSink {
+export class BoundedSink implements ObservableSink {
   readonly #sink: AuditSink;
   readonly #name: string;
   readonly #limits: SinkLimits;
@@ -28,6 +28,7 @@ export class BoundedSink {
   /** Writes that timed out. They count until the sink answers them, or takes another record. */
   readonly #timedOut = new Set<Waiting>();
   #onIdle: (() => void)[] = [];
+  #lost = 0;
 
   constructor(sink: AuditSink, name: string, limits: SinkLimits) {
     this.#sink = sink;
@@ -37,23 +38,34 @@ export class BoundedSink {
 
   /** @throws AuditError if too many records wait or the write times out; otherwise whatever the sink throws. */
   write(event: AuditEvent): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#checkRoom(event);
-      const answer = Promise.resolve(this.#sink.write(event));
-      const write: Waiting = { reject, deadline: performance.now() + this.#limits.timeoutMilliseconds };
-      this.#await(write);
-      answer.then(
-        () => {
-          // The sink works again, so it has lost the records that it never answered.
-          if (this.#answered(write)) this.#timedOut.clear();
-          resolve();
-        },
-        (error: unknown) => {
-          this.#answered(write);
-          reject(error);
-        },
-      );
+    return new Promise((resolve, rejectWrite) => {
+      const reject = (error: unknown): void => {
+        this.#lost += 1;
+        rejectWrite(error);
+      };
+      try {
+        this.#checkRoom(event);
+        const answer = Promise.resolve(this.#sink.write(event));
+        const write: Waiting = { reject, deadline: performance.now() + this.#limits.timeoutMilliseconds };
+        this.#await(write);
+        answer.then(
+          () => {
+            // The sink works again, so it has lost the records that it never answered.
+            if (this.#answered(write)) this.#timedOut.clear();
+            resolve();
+          },
+          (error: unknown) => {
+            if (this.#answered(write)) reject(error);
+          },
+        );
+      } catch (error) {
+        reject(error);
+      }
     });
+  }
+
+  status(name: string = 'audit'): readonly [SinkStatus] {
+    return [{ name, waiting: this.#waiting.size, lost: this.#lost, ...this.#sink.backlog?.() }];
   }
 
   /** Resolves with the answer after which no write waits; never if the last one is not answered. */

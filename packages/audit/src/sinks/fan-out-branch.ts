@@ -1,6 +1,6 @@
 import { FailureThrottle, errorMessage } from '@countersign/common';
 import { BoundedSink, type SinkLimits } from './bounded-sink.js';
-import type { AuditEvent, AuditSink } from '../record/event.js';
+import type { AuditEvent, AuditSink, SinkStatus } from '../record/event.js';
 
 /** A sink, and what to do if a record is missing there. */
 export interface FanOutRule {
@@ -23,6 +23,7 @@ export interface BranchLimits extends SinkLimits {
 export interface FanOutBranch {
   readonly name: string;
   write(event: AuditEvent): Promise<void>;
+  status(): SinkStatus;
   close(): Promise<void>;
 }
 
@@ -34,7 +35,12 @@ export interface ReportBranch extends FanOutBranch {
 /** The write rejects if the sink fails, times out, or has too many records waiting. */
 export function denyBranch({ sink, name }: Required<FanOutRule>, limits: SinkLimits): FanOutBranch {
   const bounded = new BoundedSink(sink, name, limits);
-  return { name, write: (event) => bounded.write(event), close: () => bounded.close() };
+  return {
+    name,
+    write: (event) => bounded.write(event),
+    status: () => bounded.status(name)[0],
+    close: () => bounded.close(),
+  };
 }
 
 /**
@@ -50,6 +56,7 @@ export function reportBranch({ sink, name }: Required<FanOutRule>, limits: Branc
     get lost() {
       return lost;
     },
+    status: () => bounded.status(name)[0],
     async write(event) {
       try {
         await bounded.write(event);

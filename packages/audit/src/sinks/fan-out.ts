@@ -1,5 +1,5 @@
 import { checkOptionNames, ConfigError, readClock, readOnTrouble, integerOption } from '@countersign/common';
-import type { AuditSink } from '../record/event.js';
+import type { AuditSink, ObservableSink } from '../record/event.js';
 import { type BranchLimits, denyBranch, type FanOutBranch, type FanOutRule, reportBranch } from './fan-out-branch.js';
 
 export interface FanOutOptions {
@@ -16,12 +16,12 @@ export interface FanOutOptions {
 const fanOuts = new WeakSet<AuditSink>();
 
 /** Whether `fanOut` made this sink, and so bounds it already. */
-export function isFanOut(sink: AuditSink): boolean {
+export function isFanOut(sink: AuditSink): sink is FanOut {
   return fanOuts.has(sink);
 }
 
 /** Several sinks as one. */
-export interface FanOut extends AuditSink {
+export interface FanOut extends ObservableSink {
   /** Number of records missing in each `report` sink, by name; timeouts included. */
   readonly lost: Readonly<Record<string, number>>;
   close(): Promise<void>;
@@ -47,6 +47,7 @@ export function fanOut(sinks: readonly (AuditSink | FanOutRule)[], options: FanO
   }
   const denying = rules.filter(({ onFailure }) => onFailure !== 'report').map((rule) => denyBranch(rule, limits));
   const reporting = rules.filter(({ onFailure }) => onFailure === 'report').map((rule) => reportBranch(rule, limits));
+  const branches: readonly FanOutBranch[] = [...denying, ...reporting];
   const fan: FanOut = {
     get lost() {
       return Object.fromEntries(reporting.map(({ name, lost }) => [name, lost]));
@@ -55,7 +56,8 @@ export function fanOut(sinks: readonly (AuditSink | FanOutRule)[], options: FanO
       for (const branch of reporting) void branch.write(event);
       return settleAll(denying.map((branch) => branch.write(event)));
     },
-    close: () => settleAll([...denying, ...reporting].map((branch: FanOutBranch) => branch.close())),
+    status: () => branches.map((branch) => branch.status()),
+    close: () => settleAll(branches.map((branch) => branch.close())),
   };
   fanOuts.add(fan);
   return fan;

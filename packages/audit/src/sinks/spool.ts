@@ -51,7 +51,7 @@ export class Spool {
   /** Makes lines durable: at most one batch, one call at a time. A full batch is ready to be sent. */
   async append(lines: readonly string[]): Promise<void> {
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-    if (this.#sealedBytes + (this.#open?.file.size ?? 0) + bytes.length > this.#maxBytes) {
+    if (this.bytes + bytes.length > this.#maxBytes) {
       throw new AuditError('overloaded', `${this.#maxBytes} bytes of audit records wait to be sent already.`);
     }
     if ((this.#open?.lines ?? 0) + lines.length > this.#batchLines) this.seal();
@@ -70,6 +70,11 @@ export class Spool {
   /** Whether a batch is not ready to be sent yet. */
   get isOpen(): boolean {
     return this.#open !== undefined;
+  }
+
+  /** Bytes that wait to be sent. */
+  get bytes(): number {
+    return this.#sealedBytes + (this.#open?.file.size ?? 0);
   }
 
   /** Makes the open batch ready to be sent. */

@@ -17,11 +17,17 @@ export class WitnessQueue {
   #sentAt = 0;
   /** Incremented when a call is abandoned, so that its worker stops. */
   #generation = 0;
+  #size = 0;
 
   constructor(witness: CheckpointWitness, onTrouble: (message: string) => void, clock: () => number) {
     this.#witness = witness;
     this.#onTrouble = onTrouble;
     this.#failures = new FailureThrottle(clock);
+  }
+
+  /** Number of records that the last checkpoint covers which the witness took; 0 since the start. */
+  get size(): number {
+    return this.#size;
   }
 
   enqueue(note: string): void {
@@ -64,6 +70,7 @@ export class WitnessQueue {
   async #deliver(note: string): Promise<void> {
     try {
       await this.#witness.receive(note);
+      this.#size = Math.max(this.#size, sizeOf(note));
       this.#reportRecovery(this.#failures.recordSuccess());
     } catch (error) {
       this.#reportFailure(errorMessage(error));
@@ -81,4 +88,9 @@ export class WitnessQueue {
   #reportRecovery(failures: number): void {
     if (failures > 0) this.#onTrouble(`countersign: the witness ${this.#witness.name} takes checkpoints again.`);
   }
+}
+
+/** The second line of a checkpoint (C2SP tlog-checkpoint). */
+function sizeOf(note: string): number {
+  return Number(note.split('\n', 2)[1]);
 }

@@ -116,6 +116,19 @@ const arrived = (one: Receiver, count: number) =>
 const spooled = ({ path }: Folder) => readdirSync(path).filter((name) => name.endsWith('.jsonl'));
 
 describe('auditCloudEvents', () => {
+  it('tells how many bytes wait to be sent', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { batchRecords: 2, batchSeconds: 60 });
+    expect(sink.backlog?.()).toEqual({ unsentBytes: 0 });
+    await sink.write(event('a'));
+    const [name = ''] = spooled(folder);
+    expect(sink.backlog?.()).toEqual({ unsentBytes: statSync(join(folder.path, name)).size });
+    await sink.write(event('b'));
+    await arrived(one, 2);
+    await vi.waitFor(() => expect(sink.backlog?.()).toEqual({ unsentBytes: 0 }), patiently);
+  });
+
   it('sends batches of CloudEvents 1.0, and removes received batches', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();

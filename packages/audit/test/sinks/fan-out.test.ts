@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { AuditSink } from '../../src/record/event.js';
 import { fanOut } from '../../src/sinks/fan-out.js';
 import { memoryAudit } from '../../src/sinks/memory-audit.js';
@@ -35,6 +35,57 @@ describe('fanOut', () => {
 
   it('names every failure when several sinks fail [F4]', async () => {
     await expect(fanOut([failing, throwing]).write(event('a'))).rejects.toThrow(/2 audit sinks failed.*down.*broken/);
+  });
+
+  it('tells what waits, what is lost and what is behind in each sink', async () => {
+    const finished = new Deferred();
+    const slow: AuditSink = { write: () => finished.promise, backlog: () => ({ unsealed: 5 }) };
+    const fan = fanOut([
+      slow,
+      { sink: failing, onFailure: 'report', name: 'failing' },
+      { sink: throwing, onFailure: 'report', name: 'throwing' },
+      memoryAudit(),
+    ]);
+    const written = fan.write(event('a'));
+    await new Promise(setImmediate);
+    expect(fan.status()).toEqual([
+      { name: 'sink 1', waiting: 1, lost: 0, unsealed: 5 },
+      { name: 'sink 4', waiting: 0, lost: 0 },
+      { name: 'failing', waiting: 0, lost: 1 },
+      { name: 'throwing', waiting: 0, lost: 1 },
+    ]);
+    finished.resolve();
+    await written;
+    expect(fan.status()[0]).toMatchObject({ waiting: 0, lost: 0 });
+    expect(fan.lost).toEqual({ failing: 1, throwing: 1 });
+  });
+
+  it('counts a record once that times out and fails later, and one for which there is no room', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const answers: Deferred[] = [];
+    const hanging: AuditSink = {
+      write() {
+        const answer = new Deferred();
+        answers.push(answer);
+        return answer.promise.then(() => Promise.reject(new Error('late')));
+      },
+    };
+    const fan = fanOut([hanging], { timeoutSeconds: 1, maxWaiting: 1 });
+    const [first, second] = [fan.write(event('a')), fan.write(event('b'))];
+    await expect(second).rejects.toThrow('waiting');
+    const timedOut = expect(first).rejects.toThrow('did not answer');
+    await vi.advanceTimersByTimeAsync(1000);
+    await timedOut;
+    answers[0]?.resolve();
+    await new Promise(setImmediate);
+    expect(fan.status()).toMatchObject([{ waiting: 0, lost: 2 }]);
+  });
+
+  it('is told of by a single sink, too', async () => {
+    const sink = readAudit(failing);
+    await expect(sink.write(event('a'))).rejects.toThrow('down');
+    expect(sink.status()).toEqual([{ name: 'audit', waiting: 0, lost: 1 }]);
   });
 
   it('waits for the slowest sink', async () => {

@@ -53,6 +53,40 @@ async function listen(status: number): Promise<{ url: string; received: Incoming
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/checkpoints`, received, bodies };
 }
 
+describe('the backlog of a log', () => {
+  it('has the records without a checkpoint, and those that the slowest witness has no checkpoint of', async () => {
+    using folder = temporaryFolder();
+    const taken = new Deferred();
+    const slow = { name: 'slow', receive: () => taken.promise };
+    const fast = { name: 'fast', receive: async () => {} };
+    const sink = auditFile(folder.path, { witnesses: [fast, slow], checkpointEvery: { records: 3 } });
+    const size = () =>
+      readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8')
+        .split('\n')
+        .filter((line) => /^\d+$/.test(line))
+        .at(-1);
+    for (const id of ['a', 'b']) await sink.write(event(id));
+    const { unsealed = 0, unwitnessed = 0 } = sink.backlog?.() ?? {};
+    expect(unsealed).toBe(2);
+    expect(unwitnessed).toBeGreaterThan(2);
+    await sink.write(event('c'));
+    await vi.waitFor(() => expect(sink.backlog?.().unsealed).toBe(0), patiently);
+    expect(sink.backlog?.().unwitnessed).toBe(Number(size()) + 1);
+    taken.resolve();
+    // The log's own record of the checkpoint is the only one after it.
+    await vi.waitFor(() => expect(sink.backlog?.().unwitnessed).toBe(1), patiently);
+    await sink.close?.();
+  });
+
+  it('has no witnesses if there are none', async () => {
+    using folder = temporaryFolder();
+    const sink = auditFile(folder.path);
+    await sink.write(event('a'));
+    expect(Object.keys(sink.backlog?.() ?? {})).toEqual(['unsealed']);
+    await sink.close?.();
+  });
+});
+
 describe('a witness', () => {
   it('delays a close by ten seconds at most when it never answers, and releases the folder at once [F4]', async () => {
     using folder = temporaryFolder();

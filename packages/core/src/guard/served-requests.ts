@@ -1,3 +1,4 @@
+import type { SinkStatus } from '@countersign/audit';
 import type { Caller, Proof, Session } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { bothSettled, Stamp } from '@countersign/common';
@@ -5,6 +6,14 @@ import type { RequestBody } from '../model/request-body.js';
 import type { RequestFacts } from '../model/request.js';
 import type { Received } from '../stages/approve/approval-request.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
+
+/** How busy a guard is now. */
+export interface GuardStatus {
+  /** Bytes of bodies that wait until they have verified, or until they are read. */
+  readonly heldBodies: { readonly memoryBytes: number; readonly diskBytes: number };
+  /** Each sink of records. */
+  readonly audit: readonly SinkStatus[];
+}
 
 /** A request that was let in. */
 export interface AdmittedRequest {

@@ -42,12 +42,19 @@ export interface Share {
  * gets half, two get a third each, and there is always room for one more (docs/decisions/0056-shares-of-held-bodies.md).
  */
 export class SharedRoom {
+  readonly #bytes: number;
   #free: number;
   /** Bytes by sender; only senders that hold some. */
   readonly #held = new Map<string, number>();
 
   constructor(bytes: number) {
+    this.#bytes = bytes;
     this.#free = bytes;
+  }
+
+  /** Bytes that are taken. */
+  get taken(): number {
+    return this.#bytes - this.#free;
   }
 
   shareOf(sender: string): Share {

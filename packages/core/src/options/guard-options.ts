@@ -1,5 +1,5 @@
 import type { ScopeMatch } from '@countersign/delegation';
-import type { AuditSink } from '@countersign/audit';
+import type { AuditSink, ObservableSink } from '@countersign/audit';
 import type { RedactOptions } from '../record/redact-options.js';
 import type { AgentDirectory, CertificateAgents } from '../keys/directory.js';
 import type { PolicyEngine } from '@countersign/policy';
@@ -133,7 +133,7 @@ export interface GuardValues extends Omit<Required<GuardOptions>, keyof ReadValu
 /** The options that are read into something else. */
 interface ReadValues {
   readonly origin: readonly Origin[];
-  readonly audit: AuditSink;
+  readonly audit: ObservableSink;
   readonly redact: RedactOptions | undefined;
   readonly audience: readonly string[] | undefined;
   readonly entities: EntityProvider | undefined;

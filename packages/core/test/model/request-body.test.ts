@@ -20,6 +20,15 @@ describe('the room that held bodies share', () => {
     expect(takeAll(room, 'a')).toBe(0);
   });
 
+  it('tells how much is taken', () => {
+    const room = new SharedRoom(1000);
+    const shares = [room.shareOf('a'), room.shareOf('b')];
+    expect(shares.map((share) => share.take(200))).toEqual([true, true]);
+    expect(room.taken).toBe(400);
+    shares[0]?.give(200);
+    expect(room.taken).toBe(200);
+  });
+
   it('counts all shares of one sender together [G4]', () => {
     const room = new SharedRoom(1000);
     const shares = Array.from({ length: 3 }, () => room.shareOf('a'));
