@@ -67,5 +67,10 @@ export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): b
  * tag, such as that of webhooks.
  */
 export function mentionsTag(fields: FieldSection, tag: string): boolean {
-  return fields.raw('signature-input').some((value) => value.split(tag).slice(1).some((rest) => !/^[\w-]/.test(rest)));
+  return fields.raw('signature-input').some((value) =>
+    value
+      .split(tag)
+      .slice(1)
+      .some((rest) => !/^[\w-]/.test(rest)),
+  );
 }

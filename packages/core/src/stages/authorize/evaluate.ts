@@ -2,7 +2,7 @@ import { matchingDetails } from './matching-details.js';
 import type { RequestFacts } from '../../model/request.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { askEngine } from './ask-engine.js';
-import { andThen, type Awaitable, mapConcurrent } from '@countersign/common';
+import { andThen, type Awaitable, eachInTurn, mapConcurrent, yieldEvery } from '@countersign/common';
 import type { MatchingDetails, Resource } from '@countersign/policy';
 import { createEntityResolver, type EntityResolverParts } from './entity-provider.js';
 import { type Verdict, verdictOf } from './verdict.js';
@@ -67,7 +67,8 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
     const verdicts: Verdict[] = [];
     const groups = new Map<string, Group>();
     const prepared = await mapConcurrent(resources, (resource) => prepare(asked, resource));
-    for (const [place, one] of prepared.entries()) {
+    // Whoever delegates chooses how long the details are that each item is grouped by.
+    await eachInTurn(prepared.entries(), yieldEvery(), ([place, one]) => {
       if ('refused' in one) {
         verdicts[place] = { permitted: false, refused: one.refused };
       } else {
@@ -75,7 +76,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
         group.places.push(place);
         group.resources.push(one.resource);
       }
-    }
+    });
     for (const group of groups.values()) {
       const decided = await evaluateGroup(asked, group);
       for (const [index, place] of group.places.entries()) verdicts[place] = decided[index] ?? undecided;
