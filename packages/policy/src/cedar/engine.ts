@@ -2,7 +2,6 @@ import type { PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { type ReloadResult, type Turns, yieldEvery } from '@countersign/common';
 import { type CedarDecision, decisionOf } from './decision.js';
 import { freshCedar } from './instance/instance.js';
-import { warmSoon } from './instance/warm.js';
 import { failed } from './evaluate/evaluation.js';
 import { LivePolicies } from './evaluate/live-policies.js';
 import type { Policy, PolicySet, PolicySetTexts } from './load/policy-set.js';
@@ -66,6 +65,38 @@ const SCHEMA_REMOVED =
 const ENTITIES_REMOVED =
   'the policies had entities (entities.json), and now there are none, so that nobody would be in a role or group. ' +
   'Give them again; an empty list, [], removes them.';
+
+let warmed = false;
+
+/**
+ * Decides once, soon, and only the first time in a process. V8 compiles a function of the library when it is first called,
+ * which would keep the first request waiting for about 100 ms.
+ */
+function warmSoon(): void {
+  if (warmed) return;
+  warmed = true;
+  setImmediate(() => void decideOnce()).unref();
+}
+
+/** A decision of policies of its own, in an instance of its own. Never rejects. */
+export async function decideOnce(): Promise<CedarDecision | undefined> {
+  const policies = 'permit (principal in Role::"a", action, resource) when { context.scope.contains("a") };';
+  const loaded = await load(textsOf({ policies }));
+  if (!loaded.ok) return undefined;
+  return decideWith(loaded.live, {
+    principal: { id: 'a', roles: ['a'], capabilities: ['a'] },
+    action: 'a',
+    resource: { type: 'Path', id: '/' },
+    context: {
+      scope: ['a'],
+      depth: 0,
+      via: [],
+      proof: 'signature',
+      possession: 'signature',
+      request: { method: 'GET', path: '/' },
+    },
+  });
+}
 
 class Engine implements CedarEngine {
   readonly knowsUsers = true;

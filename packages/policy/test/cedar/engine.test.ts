@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
+import { decideOnce } from '../../src/cedar/engine.js';
 import { cedarFromText } from '../../src/cedar/from-source.js';
 import type { PolicyQuery } from '../../src/engine.js';
 import { DRAFTS, REPO_SCHEMA, reviewerQuery } from '../query.js';
@@ -238,4 +239,8 @@ action "shelf.read" in ["group"] appliesTo { principal: [Agent], resource: [Shel
       await expect(cedarFromText(source)).rejects.toThrow(ConfigError);
     });
   }
+});
+
+it('the decision before the first request evaluates a policy', async () => {
+  expect(await decideOnce()).toMatchObject({ decision: 'allow', cause: 'policy', errors: [] });
 });
