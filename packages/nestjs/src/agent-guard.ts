@@ -19,15 +19,17 @@ interface RoutedRequest {
 export class AgentGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const mayRun = context.getType<string>() === 'http' ? await mayHandle(context) : await mayRunElsewhere(context);
-    return mayRun || (await answered);
+    return mayRun || (await neverAgain());
   }
 }
 
 /**
  * Never settles: the refusal has been sent, and nothing may run any more. With false, or an error, an exception filter of the
- * application would answer a second time.
+ * application would answer a second time. A promise for each request: one for all would hold every request for ever.
  */
-const answered = new Promise<never>(() => {});
+function neverAgain(): Promise<never> {
+  return new Promise(() => {});
+}
 
 async function mayHandle(context: ExecutionContext): Promise<boolean> {
   const http = context.switchToHttp();

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   All,
   Body,
@@ -26,8 +28,9 @@ import {
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { Permit as ExpressPermit } from '@countersign/express';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { agentId, guarded, unsigned } from '../../../test/support/guarded.js';
+import { patiently } from '../../../test/support/patiently.js';
 import { Caller, Permit, type PermitRequest } from '../src/index.js';
 import { Api, codeOf, json, platforms } from './support.js';
 
@@ -292,6 +295,26 @@ describe.each(platforms)('@Permit on %s', (platform) => {
     await using api = await Api.start(platform, [Wrapped]);
     expect(codeOf(await api.call({ target: '/wrapped/lost' }))).toBe('route_unmapped');
     expect((await api.call({ target: '/wrapped/kept' })).body).toBe('kept');
+  });
+
+  it('holds no request that it has refused', async () => {
+    const requests: WeakRef<object>[] = [];
+    await using api = await Api.start(platform, [Orders], {
+      main: (app) =>
+        app.use((request: object, _response: unknown, next: () => void) => {
+          requests.push(new WeakRef(request));
+          next();
+        }),
+    });
+    for (let count = 0; count < 20; count += 1) await api.call({ method: 'DELETE', target: '/orders/17' });
+    expect(requests).toHaveLength(20);
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await vi.waitFor(() => {
+      collect();
+      // The last ones may still be in the hands of Node.
+      expect(requests.filter((request) => request.deref() !== undefined).length).toBeLessThan(5);
+    }, patiently);
   });
 
   it("lets agents in where nothing asks, with unmapped: 'authenticated'", async () => {

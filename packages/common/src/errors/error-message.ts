@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /** The text of an error. Anything can be thrown, even a value whose conversion to text throws: this never throws. */
 export function errorMessage(error: unknown): string {
   try {
@@ -9,21 +11,26 @@ export function errorMessage(error: unknown): string {
 
 /** The message of an error, without its name. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? errorMessage(error.message) : errorMessage(error);
+  return isError(error) ? errorMessage(error.message) : errorMessage(error);
 }
 
 /** The text of an error with its cause, which is where `fetch` puts the reason. */
 export function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? ` (${errorMessage(error.cause)})` : '';
+  const cause = isError(error) && error.cause !== undefined ? ` (${errorMessage(error.cause)})` : '';
   return errorMessage(error) + cause;
 }
 
 /** The name of an error, without its message, which may quote the request. */
 export function kindOf(error: unknown): string {
-  return error instanceof Error ? errorMessage(error.name) : typeof error;
+  return isError(error) ? errorMessage(error.name) : typeof error;
 }
 
 /** The code of a system error, like `ENOENT`; the text of any other error. */
 export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? errorMessage(error.code) : errorMessage(error);
+  return isError(error) && 'code' in error ? errorMessage(error.code) : errorMessage(error);
+}
+
+/** Jest runs tests in a realm of their own, in which the errors of Node are not instances of `Error`. */
+function isError(error: unknown): error is Error {
+  return error instanceof Error || types.isNativeError(error);
 }
