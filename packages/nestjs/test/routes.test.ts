@@ -88,8 +88,7 @@ describe.each(platforms)('a route on %s', (platform) => {
         });
       },
     });
-    for (const target of ['/raw', '/every'])
-      expect(codeOf(await api.call({ target })), target).toBe('route_unmapped');
+    for (const target of ['/raw', '/every']) expect(codeOf(await api.call({ target })), target).toBe('route_unmapped');
     expect(codeOf(await api.call({ method: 'PUT', target: '/every' }))).toBe('route_unmapped');
   });
 
@@ -123,7 +122,11 @@ describe.each(platforms)('a route on %s', (platform) => {
       instanceDecorator: (instance: unknown) =>
         typeof instance === 'object' && instance !== null ? new Proxy(instance, {}) : instance,
     };
-    const app = await NestFactory.create(module, adapterOf(platform), { logger: false, abortOnError: false, instrument });
+    const app = await NestFactory.create(module, adapterOf(platform), {
+      logger: false,
+      abortOnError: false,
+      instrument,
+    });
     await app.listen(0, '127.0.0.1');
     const url = await app.getUrl();
     expect((await send(url, signed({ target: '/parts' }))).body).toBe('parts');
