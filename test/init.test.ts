@@ -287,7 +287,8 @@ describe.each(Object.entries(samples))('init of %s', (_name, sample) => {
     );
     const roots = Object.keys(sample.files).map((path) => path.split('/')[0]);
     expect(new Set(left)).toEqual(new Set(['package.json', ...roots]));
-  });
+    // It runs a compiler and a test runner of each application.
+  }, 120_000);
 });
 
 async function apply(folder: string, ...args: string[]): Promise<void> {
