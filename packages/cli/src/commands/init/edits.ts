@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Application, Framework } from './application.js';
-import { type FoundRoute, skipSpace } from './find-routes.js';
+import { endOfCall, type FoundRoute, skipSpace } from './find-routes.js';
 import type { Source } from './sources.js';
 import { findRootModule, withModule } from './nest-edits.js';
 import { permitText } from './texts.js';
@@ -139,22 +139,6 @@ function endOfCors(text: string, created: number, name: string): number | undefi
   const start = text.indexOf(call, created);
   if (start < 0 || afterGuard.test(text.slice(created, start))) return undefined;
   return endOfCall(text, start + name.length + '.use('.length);
-}
-
-/** The offset of the parenthesis that ends a call. Text in quotes has no say. */
-function endOfCall(text: string, start: number): number {
-  let depth = 1;
-  let quote = '';
-  for (let place = start; place < text.length; place += 1) {
-    const character = text.charAt(place);
-    if (quote !== '') {
-      if (character === quote && text.charAt(place - 1) !== '\\') quote = '';
-    } else if (character === "'" || character === '"' || character === '`') quote = character;
-    else if (character === '(') depth += 1;
-    else if (character === ')') depth -= 1;
-    if (depth === 0) return place;
-  }
-  return start;
 }
 
 function guardLine(name: string, framework: Framework, mayAwait: boolean): string {

@@ -8,7 +8,7 @@ export interface FoundRoute extends Route {
   readonly file: string;
   /** Its path as lists of routes name it: that of a bare `/:id` begins with what the file is about. */
   readonly listed: string;
-  /** The line that declares it, and the offset at which that begins. */
+  /** The call that declares it, and the offset at which that begins. */
   readonly declaration: string;
   readonly at: number;
   /** Whether it has a permit already. */
@@ -49,7 +49,7 @@ function routesIn({ path: file, text }: Source, framework: Framework): FoundRout
     const next = skipSpace(text, comma + 1);
     const isPermitted = /^(?:\{\s*\.\.\.)?permit\(/.test(text.slice(next, next + 40));
     const place = isPermitted ? undefined : placeIn(text, path.end, next, framework);
-    const declaration = text.slice(index, text.indexOf('\n', path.end) + 1 || undefined);
+    const declaration = text.slice(index, endOfCall(text, path.end));
     found.push({ ...route, path: path.text, listed, file, declaration, at: index, isPermitted, place });
   }
   return found;
@@ -152,4 +152,20 @@ function isNameBeforeComma(text: string, start: number): boolean {
   let place = start;
   while (/[\w.$]/.test(text.charAt(place))) place += 1;
   return place > start && text.charAt(skipSpace(text, place)) === ',';
+}
+
+/** The offset of the parenthesis that ends a call. Text in quotes has no say. */
+export function endOfCall(text: string, start: number): number {
+  let depth = 1;
+  let quote = '';
+  for (let place = start; place < text.length; place += 1) {
+    const character = text.charAt(place);
+    if (quote !== '') {
+      if (character === quote && text.charAt(place - 1) !== '\\') quote = '';
+    } else if (character === "'" || character === '"' || character === '`') quote = character;
+    else if (character === '(') depth += 1;
+    else if (character === ')') depth -= 1;
+    if (depth === 0) return place;
+  }
+  return start;
 }

@@ -12,7 +12,23 @@ const mostFiles = 2000;
 const mostBytes = 1_000_000;
 const extensions = /\.[cm]?[jt]s$/;
 const notSources = /(?:\.d\.[cm]?ts|\.(?:test|spec)\.[cm]?[jt]s|\.config\.[cm]?[jt]s)$/;
-const otherFolders = new Set(['node_modules', 'dist', 'build', 'out', 'coverage', 'test', 'tests', '__tests__', 'e2e']);
+const otherFolders = new Set([
+  'node_modules',
+  'dist',
+  'build',
+  'out',
+  'coverage',
+  'test',
+  'tests',
+  '__tests__',
+  '__mocks__',
+  'e2e',
+  'fixtures',
+  'public',
+  'static',
+  'assets',
+  'vendor',
+]);
 
 /** The source files, those nearest to the root first. Tests and what was built are left out. */
 export async function readSources(folder: string): Promise<readonly Source[]> {

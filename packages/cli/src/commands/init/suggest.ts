@@ -24,6 +24,7 @@ const operation = wordList(
   'internal env log logger audit cache purge system maintenance health healthcheck healthz ready readyz live livez ping',
   'statu metric role permission webhook cron job task queue upgrade shutdown migrate migration graphql swagger doc server',
   'filesystem path notification smtp ldap plugin script console shell exec sql test dev version monitor',
+  'redirect callback proxy captcha erasure',
 );
 /** A `GET` that does something, as too many applications have. */
 const deeds = wordList(
@@ -58,7 +59,7 @@ export interface Suggestion {
 /** A first set of routes that only read and give nobody power: of a long list, the resources that it is about. */
 export function suggest(found: readonly FoundRoute[]): Suggestion {
   const reading = found.filter((route) => reasonAgainst(route) === undefined);
-  const plain = reading.filter((route) => isPlain(route.listed) && isOnlyOne(route, found));
+  const plain = reading.filter((route) => isPlain(route.listed) && isOnlyOne(route, found) && !isPage(route));
   const chosen = new Set(plain.length > mostSuggested ? ofResources(plain).slice(0, mostSuggested) : plain);
   const of = (reason: Reason): readonly FoundRoute[] =>
     found.filter((route) => !chosen.has(route) && (reasonAgainst(route) ?? 'more') === reason);
@@ -80,6 +81,11 @@ function ofResources(routes: readonly FoundRoute[]): readonly FoundRoute[] {
 
 function depthOf({ listed }: FoundRoute): number {
   return listed.split('/').length;
+}
+
+/** A page for people, and no data. */
+function isPage({ declaration }: FoundRoute): boolean {
+  return /\brenders?\b|sendFile|[pP]age\b/.test(declaration);
 }
 
 /** A pattern may match more than it seems to. */

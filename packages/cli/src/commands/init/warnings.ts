@@ -27,7 +27,7 @@ export function warningsOf(sources: readonly Source[], found: readonly FoundRout
 const page = guidePage('placement');
 
 const uploads = /\b\w*(?:[aA]pp|[rR]outer|[sS]erver)\.use\([^;]{0,120}?\b(?:fileUpload|multer|formidable|busboy)\(/g;
-const sockets = /(?:require\(|from )['"](?:socket\.io|ws|engine\.io|express-ws)['"]/g;
+const sockets = /^(?!import type\b).*(?:require\(|from )['"](?:socket\.io|ws|engine\.io|express-ws)['"]/gm;
 /** A route whose path is a regular expression or has a wildcard. */
 const patterns =
   /\b\w*(?:[aA]pp|[rR]outer)\.(get|post|put|patch|delete|all)\(\s*(\/(?![/*])[^\n]+?\/[a-z]*|'[^'\n]*\*'|"[^"\n]*\*")\s*,/g;

@@ -63,9 +63,29 @@ describe('the routes that init opens to agents', () => {
   });
 
   it('do not have one whose handlers speak of administrators', async () => {
-    const app = express(`app.get('/orders', list);\napp.get('/reports', requireAdmin, list);\n`);
+    const app = express(`app.get('/orders', list);
+app.get('/reports', requireAdmin, list);
+app.get(
+  '/statements',
+  asyncHandler(auth.admin),
+  list,
+);
+`);
     await put({ 'package.json': manifest('express'), 'app.js': app });
     expect(permitsIn((await init()).out)).toEqual(['get /orders']);
+  });
+
+  it('are data, and no pages', async () => {
+    const app = express(`app.get('/orders', list);
+app.get('/terms', asyncHandler(renders.terms));
+app.get('/about', (req, res) => {
+  res.render('about');
+});
+app.get('/file', (req, res) => res.sendFile('a.html'));
+`);
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect(permitsIn((await init()).out)).toEqual(['get /orders']);
+    expect(await read('agent-routes.txt')).toContain('# GET /terms term.read Term');
   });
 
   it('are those of agent-routes.txt when init runs again, in diff, policies and agent', async () => {
@@ -170,8 +190,13 @@ app.post('/orders/x', create);
 app.get('/orders/:id/*', file);
 app.get('*', notFound);
 `);
-    await put({ 'package.json': manifest('express'), 'app.js': app });
-    const lines = (await init()).err.split('\n').filter((line) => line.startsWith('app.js:'));
+    await put({
+      'package.json': manifest('express'),
+      'app.js': app,
+      'types.ts': "import type { Server } from 'socket.io';",
+      'static/snippet.js': 'app.use(fileUpload());',
+    });
+    const lines = (await init()).err.split('\n').filter((line) => /^\S+[.][jt]s:/.test(line));
     expect(lines).toEqual([
       expect.stringContaining('app.js:5 stores uploads before a route is known'),
       expect.stringContaining('app.js:4 opens connections that do not pass the guard'),
