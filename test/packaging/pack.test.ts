@@ -182,7 +182,7 @@ describe('a project of a user', () => {
   });
 
   it.each([
-    ['jest', ['../node_modules/jest/bin/jest.js', '--runInBand', '--watchman=false'], 'Tests:       4 passed, 4 total'],
+    ['jest', ['../node_modules/jest/bin/jest.js', '--runInBand', '--watchman=false'], 'Tests:       5 passed, 5 total'],
     ['vitest', ['../node_modules/vitest/vitest.mjs', 'run'], /Tests {2}\d\d passed/],
     ['node', ['--test'], 'pass 1'],
   ] as const)('tests its API with the kit in %s', async (folder, args, verdict) => {

@@ -100,6 +100,13 @@ test('attacks', async () => {
     expect(await send(app)).toBeRefusedWith(code);
   }
 });
+test('a second guard on one audit folder fails with a message that says so', async () => {
+  const { auditFile } = require('@countersign/core');
+  const folder = require('node:fs').mkdtempSync(require('node:path').join(require('node:os').tmpdir(), 'audit-'));
+  const first = auditFile(folder);
+  expect(() => auditFile(folder)).toThrow('is written already, by this process');
+  await first.close();
+});
 test('a module that exports the promise of a guard', async () => {
   const response = await alice.fetch(createApp(Promise.resolve(t.guard)), '/prs', { method: 'POST', body: pr });
   expect(response.status).toBe(201);

@@ -1,8 +1,8 @@
-import { readBounded } from '@countersign/common';
+import { type OwnBytes, readBounded } from '@countersign/common';
 import { AgentError } from './agent-error.js';
 
 /** The exact bytes that a body puts on the wire, or undefined if there is none. Stops reading at the limit. */
-export async function bodyBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+export async function bodyBytes(request: Request, maxBytes: number): Promise<OwnBytes | undefined> {
   if (request.body === null) return undefined;
   const bytes = await readBounded(request.body, maxBytes);
   if (bytes === undefined) throw tooLarge(maxBytes);

@@ -36,7 +36,7 @@ export { eachInTurn, type Turns, yieldEvery } from './time/yield-every.js';
 export { HeldAnswer } from './net/held-answer.js';
 export { Attempts, elapsedSince } from './net/attempts.js';
 export { isLoopback } from './net/loopback.js';
-export { readBounded } from './net/read-bounded.js';
+export { type OwnBytes, readBounded } from './net/read-bounded.js';
 export { crossesInClear, type PlainHttp, secureUrl } from './net/secure-url.js';
 // wire
 export {

@@ -108,7 +108,7 @@ export function createTestAgent(
 
 function callerOf(world: World, held: Held): TestCaller {
   const { origin } = world;
-  const client = createClient(async ({ method, path, headers, body }) => {
+  const client = createClient(origin, async ({ method, path, headers, body }) => {
     const signer = await held.signer;
     const url = origin + path;
     const signed = await signer.signRequest({ method, url, headers, ...(body !== undefined && { body }) });

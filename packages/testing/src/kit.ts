@@ -141,7 +141,7 @@ export async function testKit(options: TestKitOptions): Promise<TestKit> {
     revocations: guard.revocations,
     agents: registry,
     attacks: createAttacks({ ...world, guard, registry, register, options }),
-    unsigned: createClient(async ({ headers }) => ({ ...headers, host: new URL(origin).host })),
+    unsigned: createClient(origin, async ({ headers }) => ({ ...headers, host: new URL(origin).host })),
     jwks: issuer.jwks,
     agent: (id, { capabilities = [], roles = [] } = {}) => register(id, capabilities, roles).caller,
     fail: (part) => outages.fail(part),

@@ -83,8 +83,9 @@ function read(path: string): string | undefined {
 
 function inUse(owner: string, directory: string, holder: string | undefined): ConfigError {
   const pid = parseIdentity(holder ?? '')?.pid;
+  const by = pid === undefined ? 'another process' : pid === process.pid ? 'this process' : `process ${pid}`;
   return new ConfigError(
-    `${owner}: '${directory}' is written already, by ${pid === undefined ? 'another process' : `process ${pid}`}. ` +
-      'One process writes a log: give each its own folder, or share one sink within a process.',
+    `${owner}: '${directory}' is written already, by ${by}. One process writes a log: give each its own folder, or share ` +
+      'one guard or sink within a process. In tests use memoryAudit() or @countersign/testing.',
   );
 }

@@ -1,3 +1,6 @@
+/** Bytes in memory of their own. `Uint8Array<ArrayBuffer>` would be a syntax error before TypeScript 5.7. */
+export type OwnBytes = ReturnType<Uint8Array['slice']>;
+
 /**
  * All bytes of a body; undefined as soon as it has more than `maxBytes`. The rest is then not read: leaving the loop
  * cancels or destroys the stream.
@@ -7,7 +10,7 @@
 export async function readBounded(
   body: AsyncIterable<unknown> | null,
   maxBytes: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
+): Promise<OwnBytes | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body ?? []) {

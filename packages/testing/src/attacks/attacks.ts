@@ -4,7 +4,7 @@ import type { AgentRegistry, Guard, GuardOptions, RefusalCode } from '@countersi
 import { type Held, heldBy, type TestCaller, type World } from '../caller.js';
 import type { TestRequest } from '../clients/client.js';
 import { withBody } from '../clients/sign-fields.js';
-import { exchange, type TestApp, textOf } from '../clients/exchange.js';
+import { exchange, type Message, type TestApp, textOf } from '../clients/exchange.js';
 import type { Attempt, RequestKind } from './attempt.js';
 import { Forge } from './forge.js';
 import { onBodies } from './on-bodies.js';
@@ -48,7 +48,7 @@ interface AttackWorld extends World {
 const attempts: readonly Attempt[] = [...onSignatures, ...onBodies, ...onTokens, ...onLinks, ...onAgents];
 
 export function createAttacks(world: AttackWorld): Attacks {
-  const { guard, registry, register, options } = world;
+  const { origin, guard, registry, register, options } = world;
   const { traffic = 'agents', bearer = false, maxDelegationDepth = guardDefaults.maxDelegationDepth } = options;
   return {
     for(caller, { path, method = 'GET', headers = {}, body }) {
@@ -75,10 +75,11 @@ export function createAttacks(world: AttackWorld): Attacks {
         name,
         code: kind.bearer ? (bearerCode ?? code) : code,
         async send(app) {
-          const control = controls.get(app) ?? sendHonest(app, forge);
+          const control = controls.get(app) ?? sendHonest(app, forge, origin);
           controls.set(app, control);
           await control;
-          return await exchange(app, await make(forge, async (message) => await exchange(app, message), scene));
+          const sendTo = async (message: Message): Promise<Response> => await exchange(app, message, origin);
+          return await sendTo(await make(forge, sendTo, scene));
         },
       });
       return attempts.filter(({ needs }) => needs === undefined || needs(kind)).map(attack);
@@ -86,9 +87,9 @@ export function createAttacks(world: AttackWorld): Attacks {
   };
 }
 
-async function sendHonest(app: TestApp, forge: Forge): Promise<void> {
+async function sendHonest(app: TestApp, forge: Forge, origin: string): Promise<void> {
   const { method, path } = forge.request;
-  const answer = await exchange(app, await forge.honest());
+  const answer = await exchange(app, await forge.honest(), origin);
   if (answer.status < 400) return;
   throw new Error(
     `attacks: the honest ${method} ${path} was answered with ${answer.status}, so attacks prove nothing: ${textOf(answer)}`,

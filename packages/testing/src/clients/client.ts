@@ -27,7 +27,8 @@ export type Injected<T extends InjectRequest> = Omit<T, 'headers' | 'payload'> &
 /** Sends requests to an application, or signs those of other test clients. */
 export interface TestClient {
   /**
-   * Sends a request and returns a standard `Response`. Over a connection in memory, unless the application is a URL.
+   * Sends a request and returns a standard `Response`. Over a connection in memory, unless the application is a URL: it
+   * comes from 127.0.0.1, and counts as https if the origin of the kit is.
    *
    * @example
    * const response = await bot.fetch(app, '/prs', { method: 'POST', body: { title: 'Fix' } });
@@ -51,11 +52,11 @@ export interface TestClient {
   sign(path: string, request?: TestRequest): Promise<Record<string, string>>;
 }
 
-export function createClient(sign: SignFields): TestClient {
+export function createClient(origin: string, sign: SignFields): TestClient {
   return {
     async fetch(app, path, { method = 'GET', headers = {}, body } = {}) {
       const request = { method: method.toUpperCase(), path, ...withBody(body, headers) };
-      return await exchange(app, { ...request, headers: await sign(request) });
+      return await exchange(app, { ...request, headers: await sign(request) }, origin);
     },
     supertest: (test) => signSupertest(test, sign),
     async inject({ method = 'GET', headers = {}, payload, ...rest }) {

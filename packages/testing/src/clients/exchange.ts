@@ -8,8 +8,8 @@ import {
   Server,
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { duplexPair } from 'node:stream';
 import { ConfigError } from '@countersign/common';
+import { memoryConnection } from './memory-connection.js';
 
 /**
  * What answers requests: an application of Express, Koa or Fastify, one of NestJS after `init()`, a listener or server
@@ -36,9 +36,12 @@ export interface Message {
 const servers = new WeakMap<object, Server>();
 const texts = new WeakMap<Response, string>();
 
-/** Sends a message as HTTP/1.1 over a connection in memory, or over the network to a URL. */
-export async function exchange(app: TestApp, message: Message): Promise<Response> {
-  const incoming = await send(message, await transportTo(app));
+/**
+ * Sends a message as HTTP/1.1 over a connection in memory, or over the network to a URL. In memory, the application takes the
+ * connection for https if `origin` is.
+ */
+export async function exchange(app: TestApp, message: Message, origin: string): Promise<Response> {
+  const incoming = await send(message, await transportTo(app, new URL(origin).protocol === 'https:'));
   const body = Buffer.concat(await incoming.toArray());
   const status = incoming.statusCode ?? 0;
   const isEmpty = [204, 205, 304].includes(status);
@@ -61,7 +64,7 @@ function send({ method, path, headers, body }: Message, transport: Transport): P
   });
 }
 
-async function transportTo(app: TestApp): Promise<Transport> {
+async function transportTo(app: TestApp, encrypted: boolean): Promise<Transport> {
   if (typeof app === 'string' || app instanceof URL) {
     const { protocol, hostname, port } = new URL(app);
     const request = protocol === 'https:' ? httpsRequest : httpRequest;
@@ -69,7 +72,7 @@ async function transportTo(app: TestApp): Promise<Transport> {
   }
   const server = await serverOf(app);
   return (options) => {
-    const [client, host] = duplexPair();
+    const [client, host] = memoryConnection(encrypted);
     server.emit('connection', host);
     return httpRequest({ ...options, createConnection: () => client });
   };
