@@ -141,6 +141,33 @@ describe('an application that installed all of them', () => {
     expect(exitCode).toBe(0);
   });
 
+  // Declarations of other packages may be too new for it; those of ours are not.
+  it.concurrent.each([
+    ['older CommonJS', 'old-cjs', { module: 'commonjs', moduleResolution: 'node10', esModuleInterop: true }],
+    ['input of a bundler', 'old-bundler', { module: 'esnext', moduleResolution: 'bundler' }],
+  ])(
+    'compiles as %s with the oldest TypeScript of the guide, its declarations checked',
+    async (_title, folder, options) => {
+      const guide = await readFile(join(root, 'docs/guides/commonjs-and-jest.md'), 'utf8');
+      expect(guide.includes('TypeScript 5.2 is the oldest')).toBe(true);
+      const project = join(application, folder);
+      await mkdir(project);
+      const strict = {
+        strict: true,
+        skipLibCheck: false,
+        noEmit: true,
+        target: 'es2022',
+        lib: ['es2022'],
+        types: ['node'],
+      };
+      await writeFile(join(project, 'package.json'), '{}');
+      await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...strict, ...options } }));
+      await writeFile(join(project, 'consumer.ts'), consumer(packed.flatMap(entryPoints)));
+      const { stdout } = await node(join(root, 'test/node_modules/typescript52/bin/tsc'), '-p', project);
+      expect(stdout.split('\n').filter((line) => /@countersign|^consumer/.test(line))).toEqual([]);
+    },
+  );
+
   it('loads each once, by import() and by require(), quietly, and ends', async () => {
     const specifiers = packed.flatMap(entryPoints);
     const script = `
@@ -181,11 +208,13 @@ describe('a project of a user', () => {
     expect(exitCode).toBe(0);
   });
 
+  const fiveOfJest = 'Tests:       5 passed, 5 total';
   it.each([
-    ['jest', ['../node_modules/jest/bin/jest.js', '--runInBand', '--watchman=false'], 'Tests:       5 passed, 5 total'],
-    ['vitest', ['../node_modules/vitest/vitest.mjs', 'run'], /Tests {2}\d\d passed/],
-    ['node', ['--test'], 'pass 1'],
-  ] as const)('tests its API with the kit in %s', async (folder, args, verdict) => {
+    ['Jest 30', 'jest', ['../node_modules/jest/bin/jest.js', '--runInBand', '--watchman=false'], fiveOfJest],
+    ['Jest 29', 'jest', ['../node_modules/jest29/bin/jest.js', '--runInBand', '--watchman=false'], fiveOfJest],
+    ['vitest', 'vitest', ['../node_modules/vitest/vitest.mjs', 'run'], /Tests {2}\d\d passed/],
+    ['node:test', 'node', ['--test'], 'pass 1'],
+  ] as const)('tests its API with the kit in %s', async (_runner, folder, args, verdict) => {
     const { PATH } = process.env;
     const options = { cwd: join(application, folder), env: { PATH, NO_COLOR: '1' }, deadlineSeconds: 110 };
     const { stdout, stderr, exitCode } = await run(process.execPath, args, options);

@@ -153,7 +153,7 @@ test('the kit in node:test', async () => {
 
 /** Makes the projects `commonjs`, `jest`, `vitest` and `node` of users in an application that has our packages. */
 export async function makeTestProjects(application: string): Promise<void> {
-  const tools = ['express', 'jest', 'supertest', '@swc/core', '@swc/jest'];
+  const tools = ['express', 'jest', 'jest29', 'supertest', '@swc/core', '@swc/jest'];
   for (const name of tools) await link(join(root, 'test/node_modules', name), join(application, 'node_modules'), name);
   await link(join(root, 'node_modules/vitest'), join(application, 'node_modules'), 'vitest');
   const files = {
