@@ -34,7 +34,9 @@ it('Two guards do not start with one audit folder [F4]', () => {
     await audit.close?.();
     rmSync(folder, { recursive: true });
   });
-  expect(() => auditFile(folder)).toThrow(/is written already, by this process\. One process writes a log.* In tests use memoryAudit/);
+  expect(() => auditFile(folder)).toThrow(
+    /is written already, by this process\. One process writes a log.* In tests use memoryAudit/,
+  );
 });
 
 it('Two guards on one request refuse it with a fault of the server [G5]', async () => {
