@@ -1,25 +1,28 @@
-import { type FoundRoute, isComment, named } from './find-routes.js';
+import { endOfCall, type FoundRoute, isComment, named } from './find-routes.js';
 import type { Source } from './sources.js';
 
-/** `@Controller('orders')`, `@Controller({ path: 'orders' })`, `@Controller()`. */
-const controllers =
-  /@Controller\(\s*(?:(?:\{[^}]*?path:\s*)?(['"`])([^'"`\n$]*)\1[^)]*|(?:\{(?![^}]*path)[^}]*\})?\s*)\)/g;
-const methods = /@(Get|Post|Put|Patch|Delete)\(\s*(?:(['"`])([^'"`\n$]*)\2)?\s*\)/g;
+const controllers = /@Controller\(/g;
+const methods = /@(Get|Post|Put|Patch|Delete)\(/g;
+/** What is in the parentheses of a method: a path, or nothing. Everything else has a path that only a person knows. */
+const ownPath = /^\s*(?:(['"`])([^'"`\n$]*)\1\s*)?\)/;
 /** Decorators that follow or precede another one, up to a permit. */
 const permitAfter = /^(?:\s*@(?!Permit\()\w+\([^\n]*\))*\s*@Permit\(/;
 const permitBefore = /@Permit\([^\n]*\)(?:\s*@\w+\([^\n]*\))*\s*$/;
 
 /** The methods of controllers of NestJS, with the path of their controller before their own. */
 export function nestRoutesIn({ path: file, text }: Source): FoundRoute[] {
-  const declared = [...text.matchAll(controllers)].filter(({ index }) => !isComment(text, index));
-  return [...text.matchAll(methods)].flatMap(({ index, 0: decorator, 1: method = '', 3: own = '' }) => {
+  const declared = [...text.matchAll(controllers)]
+    .filter(({ index }) => !isComment(text, index))
+    .map(({ index, 0: decorator }) => ({ index, path: pathOfController(text, index + decorator.length) }));
+  return [...text.matchAll(methods)].flatMap(({ index, 0: decorator, 1: method = '' }) => {
     const controller = declared.findLast((each) => each.index < index);
-    if (controller === undefined || isComment(text, index)) return [];
-    const path = `/${[controller[2] ?? '', own]
+    const [inside, , own = ''] = ownPath.exec(text.slice(index + decorator.length)) ?? [];
+    if (controller?.path === undefined || inside === undefined || isComment(text, index)) return [];
+    const path = `/${[controller.path, own]
       .flatMap((part) => part.split('/'))
       .filter(Boolean)
       .join('/')}`;
-    const end = index + decorator.length;
+    const end = index + decorator.length + inside.length;
     const [route] = named(method.toUpperCase(), path === '/' ? '/root' : path, file);
     if (route === undefined) return [];
     const isPermitted = permitAfter.test(text.slice(end, end + 2000)) || permitBefore.test(text.slice(0, index));
@@ -27,4 +30,13 @@ export function nestRoutesIn({ path: file, text }: Source): FoundRoute[] {
     const place = isPermitted ? undefined : ({ offset: end, kind: 'line' } as const);
     return [{ ...route, path, listed: path, file, declaration, at: index, isPermitted, place }];
   });
+}
+
+/** Of `@Controller('orders')`, `@Controller({ path: 'orders' })` and `@Controller()`; undefined if it is no text. */
+function pathOfController(text: string, start: number): string | undefined {
+  const inside = text.slice(start, endOfCall(text, start)).trim();
+  if (inside === '' || (inside.startsWith('{') && !/\bpath\b/.test(inside))) return '';
+  const [, , path] =
+    (inside.startsWith('{') ? /\bpath:\s*(['"`])([^'"`\n$]*)\1/ : /^(['"`])([^'"`\n$]*)\1$/).exec(inside) ?? [];
+  return path;
 }

@@ -6,7 +6,9 @@ const creation = /NestFactory\.create(?:<[^>\n]{0,100}>)?\(\s*(\w+)/;
 /** The root module of an application of NestJS; undefined if it is not created in a way that is known. */
 export function findRootModule(sources: readonly Source[]): Source | undefined {
   const name = sources.map(({ text }) => creation.exec(text)?.[1]).find((found) => found !== undefined) ?? 'AppModule';
-  return sources.find(({ text }) => placeOfModule(text) !== undefined && new RegExp(`class ${name}\\b`).test(text));
+  return sources.find(
+    ({ text }) => placeOfModule(text) !== undefined && text.split(/\W+/).join(' ').includes(`class ${name} `),
+  );
 }
 
 interface ModulePlace {

@@ -43,6 +43,8 @@ class C {
     expect(namesOf("@Get('early')\nclass X {}\n@Controller(prefix)\nclass A {\n  @Get('a') a() {}\n}")).toEqual([]);
     const some = "@Controller('a')\nclass A {\n  // @Get('x')\n  @Get(path) b() {}\n  @Get(['c', 'd']) c() {}\n}";
     expect(namesOf(some)).toEqual([]);
+    const second = "@Controller('a')\nclass A {}\n@Controller(prefix)\nclass B {\n  @Get('b') b() {}\n}";
+    expect(namesOf(second)).toEqual([]);
   });
 
   it('keep a permit that they have, before or after other decorators', () => {
