@@ -84,6 +84,10 @@ function madeUp({ certificate }: IssuedCertificate): { readonly 'x-forwarded-cli
   return { 'x-forwarded-client-cert': `Hash=${hash};Cert="${encodeURIComponent(certificate.toString())}"` };
 }
 
+function underscored(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.replaceAll('-', '_'), value]));
+}
+
 describe.skipIf(program === undefined).each(hosts.map((host) => [host.name, host] as const))(
   'behind a real Envoy, on %s',
   (_name, host) => {
@@ -100,6 +104,12 @@ describe.skipIf(program === undefined).each(hosts.map((host) => [host.name, host
       expect(await ask(sanitizing, { ...own, headers })).toEqual([200, id]);
       expect(await ask(sanitizing, { headers })).toEqual([401, 'signature_required']);
       expect(await ask(sanitizing, {})).toEqual([401, 'signature_required']);
+
+      // Named as a field of the connection, and as one that only looks like it.
+      for (const more of [{ connection: 'close, x-forwarded-client-cert' }, underscored(headers)]) {
+        expect(await ask(sanitizing, { ...own, headers: { ...headers, ...more } })).toEqual([200, id]);
+        expect(await ask(sanitizing, { headers: { ...headers, ...more } })).toEqual([401, 'signature_required']);
+      }
 
       // An authority that Envoy trusts too, with our ID.
       expect(await ask(sanitizing, shows(other.ca.issue({ uris: [id] })))).toEqual([401, 'certificate_refused']);

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { vi } from 'vitest';
+import { setTimeout } from 'node:timers/promises';
 import { reportMissing } from './required.js';
 import { root } from './workspace.js';
 
@@ -43,16 +43,15 @@ export function findEnvoy(): string | undefined {
 export async function startEnvoy(options: EnvoyOptions): Promise<() => Promise<void>> {
   const file = join(options.folder, 'envoy.json');
   await writeFile(file, JSON.stringify(configuration(options)));
-  const child = spawn(options.program, ['-c', file, '--use-dynamic-base-id', '--concurrency', '1', '-l', 'error'], {
+  const child = spawn(options.program, ['-c', file, '--disable-hot-restart', '--concurrency', '1', '-l', 'error'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const ended = new AbortController();
+  child.on('exit', () => ended.abort());
   try {
-    await vi.waitFor(() => Promise.all(options.fronts.map(({ port }) => answers(port, child))), {
-      timeout: 60_000,
-      interval: 50,
-    });
+    for (const { port } of options.fronts) await untilAnswered(port, ended.signal);
   } catch (error) {
     await stop(child);
     throw new Error(`Envoy does not start: ${said}`, { cause: error });
@@ -60,13 +59,19 @@ export async function startEnvoy(options: EnvoyOptions): Promise<() => Promise<v
   return () => stop(child);
 }
 
-async function answers(port: number, child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-  } finally {
-    socket.destroy();
+async function untilAnswered(port: number, ended: AbortSignal): Promise<void> {
+  for (const end = Date.now() + 30_000; ; ) {
+    ended.throwIfAborted();
+    const socket = connect(port, '127.0.0.1');
+    try {
+      await once(socket, 'connect');
+      return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    } finally {
+      socket.destroy();
+    }
+    await setTimeout(50);
   }
 }
 
