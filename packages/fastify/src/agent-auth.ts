@@ -39,8 +39,9 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
 
 /**
  * The Fastify plugin: admits a request only after it has verified completely, and asks policy for the permission of its
- * route: before the body is parsed if its resource is constant, else after its validation. Register it first, and await
- * it: it guards the instance that it is registered on and everything within.
+ * route: before the body is parsed if its resource is constant, else after its validation. Register it before
+ * everything that reads a body, and await it, so that the start checks the routes after it: it guards the instance that it
+ * is registered on and everything within.
  *
  * @throws ConfigError (when it is registered) if the guard or an option is wrong.
  * @example

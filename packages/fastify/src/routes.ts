@@ -44,13 +44,20 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
   });
   app.addHook('onReady', async () => {
     if (routes.size === 0) return;
+    const listed = [...routes].filter((route) => !isHeadOf(route, routes));
     const are = guard.mode === 'observe' ? 'would be' : 'are';
     const text = `these routes ask for no permission, so agents ${are} refused there`;
-    app.log.warn({ routes: [...routes] }, `countersign: ${text}`);
+    app.log.warn({ routes: listed }, `countersign: ${text}`);
     // Without a configured logger, Fastify's own has no level and drops every line.
-    if (app.log.level === undefined) guard.report(`${text}: ${[...routes].join(', ')}`);
+    if (app.log.level === undefined) guard.report(`${text}: ${listed.join(', ')}`);
     routes.clear();
   });
+}
+
+/** Fastify adds a HEAD route to each GET route, with a slash at the end below a prefix. */
+function isHeadOf(route: string, routes: ReadonlySet<string>): boolean {
+  const [method, url = ''] = route.split(' ');
+  return method === 'HEAD' && [url, url.replace(/\/$/, '')].some((each) => routes.has(`GET ${each}`));
 }
 
 /**

@@ -343,7 +343,7 @@ describe('a route without a permit', () => {
       );
     await using _refusing = await listed('refuse');
     expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
-      { routes: ['GET /forgotten', 'HEAD /forgotten'], msg: expect.stringContaining('agents are refused there') },
+      { routes: ['GET /forgotten'], msg: expect.stringContaining('agents are refused there') },
     ]);
     lines.length = 0;
     await using _open = await listed('authenticated');
@@ -359,7 +359,7 @@ describe('a route without a permit', () => {
       return [...troubles];
     };
     expect(await told({})).toEqual([
-      'countersign: these routes ask for no permission, so agents are refused there: GET /forgotten, HEAD /forgotten',
+      'countersign: these routes ask for no permission, so agents are refused there: GET /forgotten',
     ]);
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
     expect(await told({ logger: { level: 'warn', stream: nowhere } })).toEqual([]);

@@ -31,6 +31,37 @@ it("agentAuth logs all closed routes in one warning, without those with 'refuse'
   await app.close();
 });
 
+it('agentAuth names a route once, without the HEAD that Fastify adds, also below a prefix', async () => {
+  const troubles: string[] = [];
+  const { guard } = await guarded({ onTrouble: (text) => void troubles.push(text) });
+  const app = fastify();
+  await app.register(agentAuth, { guard });
+  app.get('/a', async () => 'a');
+  app.head('/b', async () => '');
+  await app.register(async (part) => void part.get('/', async () => 'c'), { prefix: '/c' });
+  await app.ready();
+  expect(troubles).toEqual([expect.stringMatching(/refused there: GET \/a, HEAD \/b, GET \/c(?:, GET \/c\/)?$/)]);
+  await app.close();
+});
+
+it('a route beside an agentAuth that is not awaited is guarded, and a wrong permit shows at the first request', async () => {
+  const { guard } = await guarded();
+  const app = fastify();
+  void app.register(agentAuth, { guard });
+  const ran: string[] = [];
+  app.get('/closed', async () => ran.push('closed'));
+  app.get('/wrong', { config: { permit: 5 as never } }, async () => ran.push('wrong'));
+  app.get('/open', permit('thing.read', { type: 'Thing', id: '1' }), async () => 'open');
+  await app.ready();
+  await using served = await serve(app.routing);
+  expect(JSON.parse((await send(served.url, unsigned({ target: '/open' }))).body).code).toBe('signature_required');
+  expect(JSON.parse((await send(served.url, signed({ target: '/closed' }))).body).code).toBe('route_unmapped');
+  expect((await send(served.url, signed({ target: '/wrong' }))).status).toBe(500);
+  expect((await send(served.url, signed({ target: '/open' }))).body).toBe('open');
+  expect(ran).toEqual([]);
+  await app.close();
+});
+
 it('a route stays closed when a hook replaces the request of Node by a proxy [D8, J4]', async () => {
   const { guard } = await guarded();
   const app = fastify();

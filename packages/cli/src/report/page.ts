@@ -79,7 +79,7 @@ function numbers(content: PageContent): Html {
     ['⊘', 'refused before the caller was known', refused, 'refused'],
     ['⚠', 'would be refused: the guard only observes', observed, 'observed'],
     ['!', 'let in but not finished', unfinished, 'unfinished'],
-    ['⚠', 'let in without a decision: no permission was asked for', undecided, 'undecided'],
+    ['⚠', 'let in without a decision: no permit was reached', undecided, 'undecided'],
     ['?', 'allowed without an outcome: a crash, or still running', open.count, 'open'],
   ] as const;
   const shown = tiles.filter(([, , count, kind]) => count > 0 || !['approved', 'observed', 'undecided'].includes(kind));

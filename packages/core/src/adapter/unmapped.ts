@@ -70,5 +70,7 @@ export function reportUndecided(guard: Guard, route: string, { status = 0 }: Aud
   if (routes.has(route) || routes.size >= maxReportedRoutes) return;
   routes.add(route);
   const last = routes.size === maxReportedRoutes ? '; further ones are in the audit log only' : '';
-  guard.report(`${JSON.stringify(route)} served an agent without a decision: it asks for no permission${last}`);
+  guard.report(
+    `${JSON.stringify(route)} served an agent without a decision: it asks for no permission, or was answered before its permit${last}`,
+  );
 }

@@ -119,7 +119,7 @@ function whyOf({ code, outcomeCode, policies, approvedBy, oversize, undecided, e
   const approved = approvedBy === undefined ? '' : `approved by ${approvedBy}`;
   const shortened = oversize === undefined ? '' : `shortened from ${oversize} bytes`;
   const did = eventBy === undefined ? '' : `by ${eventBy}`;
-  const unasked = undecided ? 'undecided: no permission was asked for' : '';
+  const unasked = undecided ? 'undecided: no permit was reached' : '';
   return [code ?? outcomeCode ?? '', did, unasked, by, approved, shortened].filter((part) => part !== '').join(', ');
 }
 

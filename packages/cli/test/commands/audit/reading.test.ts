@@ -185,7 +185,7 @@ describe('audit query', () => {
     using other = temporaryFolder();
     await writeLog(other.file('log'), [decision(0), outcome(0), undecidedOutcome(1)]);
     const { out } = await runCli(['audit', 'query', other.file('log')]);
-    const rows = out.split('\n').filter((row) => row.includes('undecided: no permission was asked for'));
+    const rows = out.split('\n').filter((row) => row.includes('undecided: no permit was reached'));
     expect(rows).toEqual([expect.stringMatching(/! finished 204 +agent-a for user_1 +POST \/repos\/acme\/api\/pulls/)]);
     const found = await runCli(['audit', 'query', other.file('log'), '--undecided', '--json']);
     expect(found.out.trim().split('\n')).toEqual([expect.stringContaining('"outcome-1"')]);
