@@ -1,5 +1,5 @@
 import type { Guard } from '@countersign/core';
-import { admitEveryAgent, closesUnmapped, openApiMark, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
+import { admitEveryAgent, closesUnmapped, markedSchema, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { respondThrough } from './exchange.js';
 import { checkPermitKept, isConstant, isMapped, type PermitRequest, permitOf } from './route-permit.js';
@@ -39,7 +39,7 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
   app.addHook('onRoute', (route) => {
     checkPermitKept(route);
     // @fastify/swagger copies it into the document.
-    if (isMapped(route)) route.schema = { ...route.schema, ...openApiMark(route.config?.permit) };
+    if (isMapped(route)) route.schema = markedSchema(route.schema, route.config?.permit);
     else if (closed) routes.add(`${String(route.method)} ${route.url}`);
   });
   app.addHook('onReady', async () => {

@@ -11,7 +11,7 @@ import {
 } from 'fastify';
 import { Writable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
-import { guarded, host, outcomeOf, send, signed, unsigned } from '../../../test/support/guarded.js';
+import { guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { agentAuth, getCaller, Permit, permit, type PermitOptions, type PermitRequest } from '../src/index.js';
 import { Api, type AppOptions, codeOf } from './support.js';
 
@@ -505,4 +505,33 @@ describe('permit, misused', () => {
   ])('throws a ConfigError immediately for %s [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
+});
+
+it.each<[string, (body: object) => object]>([
+  ['of a plain object', (body) => ({ body })],
+  ['that is inherited', (body) => Object.create({ body }) as object],
+  [
+    'of a class',
+    (body) =>
+      new (class {
+        readonly #body = body;
+        get body() {
+          return this.#body;
+        }
+      })(),
+  ],
+  ['that cannot be enumerated', (body) => Object.defineProperty({}, 'body', { value: body })],
+])('permit leaves the validation by a schema %s to Fastify [D8]', async (_title, schemaOf) => {
+  const { guard } = await guarded();
+  const app = fastify();
+  await app.register(agentAuth, { guard });
+  const schema = schemaOf({ type: 'object', properties: { amount: { type: 'integer', maximum: 100 } } });
+  app.post('/pay', { ...permit('pay', { type: 'Bank', id: 'b' }), schema }, async () => 'paid');
+  await app.ready();
+  await using served = await serve(app.routing);
+  const pay = (amount: number) =>
+    send(served.url, signed({ method: 'POST', target: '/pay', body: JSON.stringify({ amount }) }));
+  expect((await pay(1_000_000)).status).toBe(400);
+  expect((await pay(1)).status).toBe(200);
+  await app.close();
 });

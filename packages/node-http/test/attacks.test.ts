@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { serverDropsFields } from '../../../test/support/dropped-fields.js';
@@ -51,4 +51,18 @@ it('agentAuth refuses again what it has refused, also when asked twice at once [
   });
   await send(served.url, signed({ target: '/forbidden' }));
   expect(ran).not.toHaveBeenCalled();
+});
+
+it('agentAuth ends a refusal whose request never came whole, so that its connection closes [G4]', async () => {
+  const { guard } = await guarded();
+  const auth = agentAuth(guard);
+  await using served = await serve((request, response) => {
+    void auth(request, response).then((isAdmitted) => isAdmitted && response.end());
+  });
+  const socket = connect(Number(new URL(served.url).port), '127.0.0.1');
+  socket.write('POST /x HTTP/1.1\r\nHost: api.acme.dev\r\nContent-Length: 10\r\n\r\n12345');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 4\d\d /);
+  socket.resume().write('67890');
+  await once(socket, 'close');
 });

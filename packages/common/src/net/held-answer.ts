@@ -130,6 +130,8 @@ export class HeldAnswer {
           this.#calls.push(() => own.apply(this.#response, args));
           return held;
         case 'refused':
+          // The refusal is written, and ends later if its body is still coming.
+          if (name === 'end' && args.length === 0) return own.apply(this.#response, args);
           // Like a success: whoever pipes into the response reads its source to the end.
           for (const done of args.slice(0, 3)) if (typeof done === 'function') process.nextTick(done);
           return held === false ? true : held;

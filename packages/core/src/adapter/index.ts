@@ -4,7 +4,7 @@ export { type Admit, admitter, type HostExchange } from './admit.js';
 export { coverBelow, routerCoverage } from './coverage.js';
 export { type HandlerMark, isPermit, markHandler, markOf } from './handler-mark.js';
 export { type AdmissionOptions, admissionOptionNames, type PermitOptions } from './options.js';
-export { openApiMark } from '../model/openapi.js';
+export { markedSchema } from '../model/openapi.js';
 export { onAssigned, showWhile, watchedOf } from './on-assigned.js';
 export {
   admitEveryAgent,

@@ -58,9 +58,20 @@ export function openApiForAgents<Document extends object>(document: Document): D
   };
 }
 
-/** The extension for a route with a permit, by what the route is configured with; none for one that refuses agents. */
-export function openApiMark(permit: unknown): object {
-  if (permit === 'refuse') return {};
+/**
+ * The schema of a route with a permit and the extension, by what the route is configured with; without it if the route
+ * refuses agents. A schema that inherits stays as it is: a copy could lose members by which requests are validated.
+ */
+export function markedSchema<Schema extends object>(schema: Schema | undefined, permit: unknown): Schema {
+  const given = schema ?? ({} as Schema);
+  if (permit === 'refuse' || Object.getPrototypeOf(given) !== Object.prototype) return given;
+  return Object.assign(
+    Object.defineProperties({} as Schema, Object.getOwnPropertyDescriptors(given)),
+    openApiMark(permit),
+  );
+}
+
+function openApiMark(permit: unknown): object {
   const { action, requires, agentsOnly } = (permit || {}) as Partial<
     Record<'action' | 'requires' | 'agentsOnly', unknown>
   >;
