@@ -1,6 +1,8 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { onEveryHost } from '../support/api.js';
+import { patiently } from '../support/patiently.js';
 import { Prometheus } from '../support/prometheus.js';
+import { serialized } from '../support/signed-request.js';
 import { reviewerId, runner, stranger, userId } from '../support/world.js';
 
 const verified = 'countersign_authentication_duration_count';
@@ -68,6 +70,20 @@ onEveryHost('Metrics', (api) => {
       'countersign_body_held{countersign_body_place="memory"}': 0,
       'countersign_body_held{countersign_body_place="disk"}': 0,
     });
+  });
+
+  it('say how much of bodies is held while a sender is slow', async () => {
+    const prometheus = new Prometheus();
+    const metered = await api.variant({ start: { wrapGuard: prometheus.meter } });
+    const held = async () => (await prometheus.values())['countersign_body_held{countersign_body_place="memory"}'];
+    const bytes = serialized(await metered.pull({}, { body: JSON.stringify({ title: 'x'.repeat(5000) }) }));
+    const connection = await metered.connect();
+    connection.write(bytes.subarray(0, -1));
+    await vi.waitFor(async () => expect(await held()).toBeGreaterThan(4000), patiently);
+    connection.write(bytes.subarray(-1));
+    expect(await connection.read()).toMatchObject({ status: 201 });
+    connection.destroy();
+    await vi.waitFor(async () => expect(await held()).toBe(0), patiently);
   });
 
   it('hold no names that a client or an agent has [F1]', async () => {
