@@ -14,12 +14,21 @@ const aliases = frameworks.map(({ alias }) => ({
   replacement: join(otherVersions ?? '', 'node_modules', alias),
 }));
 
+// COUNTERSIGN_NESTJS names a folder with another version of NestJS: see scripts/test-nestjs.mjs.
+const otherNest = process.env['COUNTERSIGN_NESTJS'];
+const aliasesOfNest = ['@nestjs/$1', 'reflect-metadata'].map((name) => ({
+  find: new RegExp(`^${name.replace('$1', '([a-z-]+)')}$`),
+  replacement: join(otherNest ?? '', 'node_modules', name),
+}));
+
 // COUNTERSIGN_UNCACHED=1 runs the same tests without caches (`pnpm test:uncached`).
 const setup = ['first-second.ts', ...(process.env['COUNTERSIGN_UNCACHED'] === '1' ? ['uncached.ts'] : [])];
 
 export default defineConfig({
   ssr: { resolve: { conditions } },
-  resolve: { alias: otherVersions === undefined ? [] : aliases },
+  resolve: {
+    alias: [...(otherVersions === undefined ? [] : aliases), ...(otherNest === undefined ? [] : aliasesOfNest)],
+  },
   test: {
     pool: 'forks',
     isolate: false,
