@@ -17,7 +17,8 @@ export async function agentFiles(
   const [list, key] = [await stateOf(folder, 'agents.json', written), await stateOf(folder, 'agent.pem', written)];
   const capabilities = [...new Set(routes.map(scopeOf))];
   const rights = { capabilities, roles: [...new Set(routes.map(roleOf))] };
-  if (list === 'own' && key === 'own') {
+  // Its key may have moved to where it belongs.
+  if (list === 'own') {
     const [entry] = JSON.parse(await readFile(join(folder, 'agents.json'), 'utf8')) as readonly object[];
     return [{ path: 'agents.json', text: agentsText({ ...entry, ...rights }) }];
   }

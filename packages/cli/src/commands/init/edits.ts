@@ -88,7 +88,7 @@ function edit(
 }
 
 function endsLinesWithSemicolons(text: string): boolean {
-  return [...text.matchAll(/;[ \t]*$/gm)].length > [...text.matchAll(/[)\w'"][ \t]*$/gm)].length / 3;
+  return [...text.matchAll(/;[ \t\r]*$/gm)].length > [...text.matchAll(/[)\w'"][ \t\r]*$/gm)].length / 3;
 }
 
 function added(line: string): { before: undefined; after: string } {

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cedarFromText } from '@countersign/core';
-import type { Route } from '../policy/routes.js';
+import { type Route, scopeOf } from '../policy/routes.js';
 import { withCliErrors } from '../policy/load.js';
 import { scaffold } from '../policy/scaffold.js';
 import { agentFiles } from './agent-files.js';
@@ -17,6 +17,8 @@ export interface Plan {
   readonly kept: readonly string[];
   /** Actions of routes that the policies lack, because these are somebody else's. */
   readonly lacking: readonly string[];
+  /** Scopes of routes that no agent has, because agents.json is somebody else's. */
+  readonly ungranted: readonly string[];
 }
 
 export interface FilesToPlan {
@@ -58,6 +60,7 @@ export async function planFiles(wanted: FilesToPlan): Promise<Plan> {
     files: await changed(folder, [...files, ...(agents ?? [])]),
     kept,
     lacking: foreign ? await lackingIn(folder, routes) : [],
+    ungranted: agents === undefined ? await ungrantedIn(folder, routes) : [],
   };
 }
 
@@ -86,6 +89,11 @@ async function lackingIn(folder: string, routes: readonly Route[]): Promise<read
   const schema = (await Promise.all(texts.filter((_text, place) => names[place]?.endsWith('.cedarschema')))).join('\n');
   const actions = [...new Set(routes.map(({ action }) => action))];
   return schema === '' ? [] : actions.filter((action) => !schema.includes(`"${action}"`));
+}
+
+async function ungrantedIn(folder: string, routes: readonly Route[]): Promise<readonly string[]> {
+  const text = await readFile(join(folder, 'agents.json'), 'utf8').catch(() => '');
+  return [...new Set(routes.map(scopeOf))].filter((scope) => !text.includes(`"${scope}"`));
 }
 
 async function changed(folder: string, files: readonly PlannedFile[]): Promise<readonly PlannedFile[]> {

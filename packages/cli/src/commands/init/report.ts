@@ -64,6 +64,9 @@ function toDo({ application, sources, found, choice, plan }: Result): readonly s
       ? [`No file creates the application in a way that is known here: put ${guardOf(framework)} there by hand.`]
       : []),
     ...byHand.map((route) => `Put a permit by hand: ${route}`),
+    ...(plan.ungranted.length === 0
+      ? []
+      : [`agents.json is kept. Give an agent the scopes of the routes that it needs: ${plan.ungranted.join(', ')}.`]),
     ...(plan.lacking.length === 0
       ? []
       : [`policies/ was changed and is kept. Add to its schema and policies: ${plan.lacking.join(', ')}.`]),

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
@@ -61,6 +61,28 @@ describe('init', () => {
     expect(err).toContain('kept    policies/\n');
     expect(err).toContain('policies/ was changed and is kept. Add to its schema and policies: order.create.');
     expect(await read('policies/policies.cedar')).toBe('// mine');
+  });
+
+  it('gives the agent the scopes of a new list, also when its key was moved away', async () => {
+    await put(files);
+    await init();
+    await rm(path('agent.pem'));
+    await put({ 'agent-routes.txt': 'POST /orders order.create Order\n' });
+    expect((await init()).err).toContain('written agents.json\n');
+    expect(JSON.parse(await read('agents.json'))).toMatchObject([{ capabilities: ['order:create'] }]);
+    expect(await isThere('agent.pem')).toBe(false);
+  });
+
+  it('keeps agents that a person has changed, and says which scopes they lack', async () => {
+    await put(files);
+    await init();
+    await put({
+      'agents.json': '[{"capabilities": ["order:read"]}]',
+      'agent-routes.txt': 'GET /orders order.read Order\nPOST /orders order.create Order\n',
+    });
+    const { err } = await init();
+    expect(err).toContain('kept    agents.json, agent.pem\n');
+    expect(err).toContain('Give an agent the scopes of the routes that it needs: order:create.\n');
   });
 
   it('names a permit in the source whose action is in no policy any more', async () => {
