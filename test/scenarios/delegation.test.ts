@@ -2,6 +2,7 @@ import { agentsFromObjects } from '@countersign/core';
 import { expect, it } from 'vitest';
 import { type Attack, onEveryHost, refuseEach } from '../support/api.js';
 import { keyNamed, thumbprintOf } from '../support/keys.js';
+import { delegationField, linkOf } from '../support/links.js';
 import type { Field } from '../support/signed-request.js';
 import type { Claims } from '../support/tokens.js';
 import { issuer, partner, reviewer, reviewerId, runner, runnerId, suspendedId, userId } from '../support/world.js';
@@ -193,11 +194,22 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     ['names only our agent', `unless { [Agent::"${runnerId}"].containsAll(context.via) }`],
     ['names only theirs', `unless { [Agent::"partner:${runnerId}"].containsAll(context.via) }`],
   ])("a forbid about a partner's history that %s holds for either name [C5]", async (_title, condition) => {
+    const ids = [`partner:${runnerId}`, reviewerId];
     const forbidding = await api.variant({
       config: { policies: `permit(principal, action, resource); forbid(principal, action, resource) ${condition};` },
     });
     const token = await forbidding.token(nested(reviewerId, runnerId), {}, partner);
-    await forbidding.denies(forbidding.signed({ target: '/invoices', token }), 403, 'policy_denied');
+    const asked = await forbidding.denies(forbidding.signed({ target: '/invoices', token }), 403, 'policy_denied');
+    expect(asked.records[0]?.chain?.[1]).toMatchObject({ id: ids[0], registeredAs: runnerId });
+
+    // The same agent, with a key for which its issuer vouches, and a link of its own.
+    const claims = { act: { sub: runnerId }, cnf: { jwk: guest.publicJwk }, scope: 'repo:read' };
+    const vouching = await forbidding.token(claims, {}, partner);
+    const options = { audience: forbidding.audience, parent: vouching, claims: { scope: 'repo:read' } };
+    const link = linkOf({ id: runnerId, key: guest }, reviewerId, options);
+    const handedOn = { target: '/invoices', token: vouching, fields: [delegationField([link])] };
+    const linked = await forbidding.denies(forbidding.signed(handedOn), 403, 'policy_denied');
+    expect(linked.records[0]?.chain?.slice(1).map(({ id }) => id)).toEqual(ids);
   });
 
   it("a suspended agent in a partner's history ends the chain under its name in the namespace [C7]", async () => {

@@ -10,6 +10,6 @@ const rows: readonly Row[] = [
   { id: 'user_456', name: 'Bob', isActive: false },
 ];
 
-export async function rowOf(id: string | undefined): Promise<Row | undefined> {
+export async function rowOf(id: string): Promise<Row | undefined> {
   return rows.find((row) => row.id === id);
 }

@@ -114,6 +114,8 @@ export interface AuditHop {
   readonly issuer?: string;
   readonly keyId?: string;
   readonly delegationId?: string;
+  /** An agent registered here that its issuer may mean. Policy sees both names in `via`. */
+  readonly registeredAs?: string;
   /** The scope given to this hop, before the other hops narrow it. */
   readonly scope: readonly string[];
   /** Unix seconds. */

@@ -41,6 +41,7 @@ export const auditRecordSchema = {
               issuer: { type: 'string' },
               keyId: { type: 'string' },
               delegationId: { type: 'string' },
+              registeredAs: { type: 'string' },
               scope: { type: 'array', items: { type: 'string' } },
               expiresAt: { type: 'number' },
             },

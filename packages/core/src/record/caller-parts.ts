@@ -1,6 +1,7 @@
-import { CallerPart, type EventCaller } from '@countersign/audit';
+import { type AuditHop, CallerPart, type EventCaller } from '@countersign/audit';
 import type { Chain } from '@countersign/delegation';
 import type { Caller } from '../model/caller.js';
+import { meantIn } from '../stages/chain/sessions.js';
 import type { Redactor } from './redact.js';
 
 /** The caller's part of an event, redacted and rendered once for the callers of a session. */
@@ -26,11 +27,16 @@ export function createCallerParts(redact: Redactor): CallerParts {
 }
 
 function identity({ actor, proof, subject, chain, scope }: Caller): EventCaller {
+  const { between } = meantIn(chain);
   return {
     actor: { id: actor.id, ...(actor.keyId !== undefined && { keyId: actor.keyId }) },
     possession: proof.kind,
     subject,
-    chain: chain.map(({ authorizationDetails: _details, ...hop }) => hop),
+    chain: chain.map(({ authorizationDetails: _details, ...hop }) => withNameHere(hop, between.get(hop.id))),
     scope,
   };
+}
+
+function withNameHere(hop: AuditHop, registeredAs: string | undefined): AuditHop {
+  return registeredAs === undefined ? hop : { ...hop, registeredAs };
 }

@@ -22,7 +22,8 @@ function forPeople(middleware: RequestHandler): RequestHandler {
 /** The row of the user for whom an agent acts; behind the permit of a route, because there is no acting user before. */
 const loadActing: RequestHandler = async (req, res, next) => {
   if (req.caller === undefined) return next();
-  const row = await rowOf(actingUser(req)?.id);
+  const user = actingUser(req);
+  const row = user && (await rowOf(user.id));
   if (row?.isActive !== true) return void res.sendStatus(403); // nobody, or a user who may not act
   req.user = row;
   next();

@@ -94,7 +94,7 @@ function others(
     asked.push((record) =>
       listAt(record, 'chain')
         .slice(1, -1)
-        .some((hop) => textAt(hop, 'id') === via),
+        .some((hop) => textAt(hop, 'id') === via || textAt(hop, 'registeredAs') === via),
     );
   }
   if (resource !== undefined) asked.push((record) => concerns(record, resource));

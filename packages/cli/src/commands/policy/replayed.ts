@@ -100,7 +100,9 @@ function formOf(record: Unknown, id: string, agent: JsonObject | undefined): Req
     action: textAt(record, 'action'),
     resource: record['resource'],
     depth: Math.max(0, chain.length - 1),
-    via: chain.slice(1, -1).map((hop) => textAt(hop, 'id')),
+    via: chain
+      .slice(1, -1)
+      .flatMap((hop) => [textAt(hop, 'id'), textAt(hop, 'registeredAs')].filter((name) => name !== undefined)),
     proof,
     possession: textAt(record, 'possession'),
     method: textAt(record, 'request', 'method'),

@@ -118,7 +118,7 @@ function newQuestion(caller: Caller, { requires, vocabulary, scopeMatch }: Calle
       scope: [...closeScope(scope, named, scopeMatch)],
       ...(actsForItself(caller) ? {} : { [subject.type === 'user' ? 'onBehalfOf' : 'onBehalfOfAgent']: subject.id }),
       depth: chain.length - 1,
-      via: [...chain.slice(1, -1).map(({ id }) => id), ...meantIn(chain).between],
+      via: [...chain.slice(1, -1).map(({ id }) => id), ...meantIn(chain).between.values()],
       proof: chain.at(-1)?.proof ?? 'signature',
       possession: proof.kind,
     },

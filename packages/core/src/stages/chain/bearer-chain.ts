@@ -21,7 +21,7 @@ export async function bearerChain(
   const status = await statusOf(agents, id);
   if (status === 'unavailable') return refusal('keys_unavailable');
   if (status !== 'unknown') return refusal('token_not_bound_to_agent', `${id} is registered here, so it must sign`);
-  const meant = await agentsMeant(verified, agents);
+  const meant = await agentsMeant(verified, [], agents);
   if ('code' in meant) return meant;
 
   const client: ActingAgent = { id, capabilities: claims.scope };

@@ -58,20 +58,20 @@ export function chargeSession(scope: Scope, moreBytes: number): void {
   accounts.get(scope)?.(moreBytes);
 }
 
-/** The agents registered here that an issuer with a namespace may mean by its names, by the names that they have here. */
+/** The agents registered here that an issuer with a namespace may mean, by the names that they have here. */
 export interface AgentsMeant {
   readonly subject: readonly string[];
-  /** The prior actors. */
-  readonly between: readonly string[];
+  /** Those before the sender, each by what the chain calls it. */
+  readonly between: ReadonlyMap<string, string>;
 }
 
-export const nobodyMeant: AgentsMeant = deepFreeze({ subject: [], between: [] });
+export const nobodyMeant: AgentsMeant = { subject: [], between: new Map() };
 
 const meantBy = new WeakMap<Chain, AgentsMeant>();
 
 /** A chain names them within the namespace. What can only refuse more asks for them, too. */
 export function keepMeant(chain: Chain, meant: AgentsMeant): void {
-  if (meant.subject.length + meant.between.length > 0) meantBy.set(chain, meant);
+  if (meant.subject.length + meant.between.size > 0) meantBy.set(chain, meant);
 }
 
 export function meantIn(chain: Chain): AgentsMeant {

@@ -1,5 +1,6 @@
 import {
   type ActingAgent,
+  type Actor,
   type ChainRefusalCode,
   delegatedChain,
   type DelegatedChain,
@@ -59,7 +60,7 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
     const { holder, token, links, audiences, now } = credentials;
     return andThen(linkVerifier.verify(links, { token, audiences, now }), (signed) => {
       if ('code' in signed) return signed;
-      const read = token && localNames(token, signed[0]?.delegator ?? holder, agents);
+      const read = token && localNames(token, signed[0]?.delegator ?? holder, { agents, hasLinks: signed.length > 0 });
       return andThen(read, (named) =>
         named !== undefined && 'code' in named ? named : join(credentials, signed, named),
       );
@@ -73,7 +74,7 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
   ): VerifiedChain | Refusal {
     const signers = [...signed.map(({ delegator }) => delegator), holder];
     const named = claims === undefined ? [] : [claims, ...claims.priorActors].map(({ subject }) => subject);
-    const names = [...named, ...(meant?.subject ?? []), ...(meant?.between ?? [])];
+    const names = [...named, ...(meant?.subject ?? []), ...(meant?.between.values() ?? [])];
     const source = { token, names, links: signed.map(({ hash }) => hash), signers };
     const known = sessions.find(source);
     if (known !== undefined) return verifiedAs(known);
@@ -129,59 +130,66 @@ interface ReadNames {
   readonly meant: AgentsMeant;
 }
 
+interface Naming {
+  readonly agents: AgentDirectory;
+  /** Whether the agent that uses the token handed on by a link, so that it acted earlier than the sender. */
+  readonly hasLinks: boolean;
+}
+
 /**
  * The agents of a token by the names that they have here: `user`, who uses it, as its key was found; all others within
  * the namespace of the issuer, which speaks for nobody outside it.
  */
-function localNames(token: VerifiedToken, user: KeyHolder, agents: AgentDirectory): Awaitable<ReadNames | Refusal> {
+function localNames(token: VerifiedToken, user: KeyHolder, naming: Naming): Awaitable<ReadNames | Refusal> {
   const { actor, priorActors, subjectType } = token.claims;
   const named = { claims: token.claims, meant: nobodyMeant };
   if (actor === undefined) return named;
   if (priorActors.length === 0 && user.vouchedBy === 'directory' && subjectType !== 'agent') return named;
-  return namesWithin(token, actor, user, agents);
+  return namesWithin(token, actor, user, naming);
 }
 
 async function namesWithin(
   token: VerifiedToken,
-  actor: NonNullable<DelegationClaims['actor']>,
+  actor: Actor,
   user: KeyHolder,
-  agents: AgentDirectory,
+  { agents, hasLinks }: Naming,
 ): Promise<ReadNames | Refusal> {
-  const meant = await agentsMeant(token, agents);
-  if ('code' in meant) return meant;
+  const isVouched = user.vouchedBy !== 'directory';
   const { claims, namespace } = token;
-  const within = <Named extends { readonly subject: string }>(one: Named) => ({
-    ...one,
-    subject: namespace + one.subject,
-  });
+  const meant = await agentsMeant(
+    token,
+    isVouched && hasLinks ? [actor, ...claims.priorActors] : claims.priorActors,
+    agents,
+  );
+  if ('code' in meant) return meant;
+  const within = (one: Actor) => ({ ...one, subject: namespace + one.subject });
   const priorActors = claims.priorActors.map(within);
-  return { claims: { ...claims, priorActors, actor: user.vouchedBy === 'directory' ? actor : within(actor) }, meant };
+  return { claims: { ...claims, priorActors, actor: isVouched ? within(actor) : actor }, meant };
 }
 
 /**
- * The agents registered here that a token may mean by the subject and the prior actors that it names: a chain ends with
- * the suspension of any of them, under its name here and within the namespace of the issuer.
+ * The agents registered here that a token may mean by its subject and by the earlier actors that it names: a chain ends
+ * with the suspension of any of them, under its name here and within the namespace of the issuer.
  */
 export async function agentsMeant(
   { claims, namespace }: Pick<VerifiedToken, 'claims' | 'namespace'>,
+  earlier: readonly Actor[],
   agents: AgentDirectory,
 ): Promise<AgentsMeant | Refusal> {
   // Of a user the directory knows nothing.
   const subject = claims.subjectType === 'agent' ? [claims.subject.slice(namespace.length)] : [];
-  const between = claims.priorActors.map((prior) => prior.subject);
-  const names = [...subject, ...between];
+  const names = [...subject, ...earlier.map((agent) => agent.subject)];
   const statuses = await Promise.all(names.map((name) => statusOf(agents, name)));
   const within = namespace === '' ? [] : names.map((name) => statusOf(agents, namespace + name));
   const all = [...statuses, ...(await Promise.all(within))];
   if (all.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
   if (all.includes('unavailable')) return refusal('keys_unavailable');
   if (namespace === '') return nobodyMeant;
-  const isRegistered = (_name: string, index: number) => statuses[index] !== 'unknown';
-  const registered = names.filter(isRegistered);
-  return {
-    subject: subject.filter((name) => registered.includes(name)),
-    between: between.filter((name) => registered.includes(name)),
-  };
+  const registered = new Set(names.filter((_name, index) => statuses[index] !== 'unknown'));
+  const between = earlier.flatMap(({ subject: name }) =>
+    registered.has(name) ? [[namespace + name, name] as const] : [],
+  );
+  return { subject: subject.filter((name) => registered.has(name)), between: new Map(between) };
 }
 
 function agentOf({ agent, thumbprint }: KeyHolder): ActingAgent {

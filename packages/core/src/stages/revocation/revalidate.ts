@@ -107,7 +107,7 @@ async function historyProblem(chain: Chain, agents: AgentDirectory): Promise<Ref
   const named = chain.filter(isNamedAgent);
   const actor = chain.at(-1);
   const { subject, between } = meantIn(chain);
-  const names = [...subject, ...between, ...named.map(({ id }) => id)];
+  const names = [...subject, ...between.values(), ...named.map(({ id }) => id)];
   const statuses = await Promise.all(names.map((name) => statusOf(agents, name)));
   if (statuses.at(-1) === 'suspended' && named.at(-1) === actor) return refusal('agent_suspended', actor?.id);
   if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
