@@ -13,6 +13,10 @@ export function guardText({ framework, esm, typescript, login }: Application, or
     login === undefined
       ? "  // Every request must be signed by an agent. If people call this API too: traffic: 'mixed',\n"
       : `  traffic: 'mixed', // people sign in with ${login}, agents sign their requests\n`;
+  const untilIssuers =
+    login === undefined
+      ? 'Agents act for themselves until an issuer of tokens is trusted'
+      : 'The policies permit agents to act for users only, by the tokens of an issuer that is trusted here';
   const isNest = framework === 'nestjs';
   const create = `${isNest ? 'export async function createAppGuard' : 'async function create'}()${typescript ? ': Promise<Guard>' : ''} {
   // The paths begin at the folder in which the process is started.
@@ -21,7 +25,7 @@ export function guardText({ framework, esm, typescript, login }: Application, or
     agents: await agentsFromFile('agents.json'),
     policy: await cedarFromDirectory('policies'),
     audit: auditFile('audit'),
-  ${traffic}    // Agents act for themselves until an issuer of tokens is trusted: issuers: [{ issuer: 'https://id.acme.dev' }],
+  ${traffic}    // ${untilIssuers}: issuers: [{ issuer: 'https://id.acme.dev' }],
   });
 }
 `;

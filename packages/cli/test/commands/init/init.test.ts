@@ -25,7 +25,9 @@ describe('init', () => {
     expect(err).toContain('People sign in with passport: the guard leaves them to it, and agents act for a user only.');
     expect(err).toContain('pnpm add @countersign/core @countersign/express');
     expect(err).toContain('No file creates the application');
-    expect(await read('guard.js')).toContain("traffic: 'mixed', // people sign in with passport");
+    expect(await read('guard.js')).toMatch(
+      /traffic: 'mixed', \/\/ people sign in with passport.*\n {4}\/\/ The policies permit agents to act for users only/,
+    );
   });
 
   it('keeps policies, agents and lines that are there', async () => {
