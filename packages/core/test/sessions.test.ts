@@ -61,7 +61,7 @@ async function createWorld(): Promise<{ take(step: Step): Promise<unknown>; read
   async function ask({ ask: which, action, id }: Extract<Step, { ask: number }>): Promise<unknown> {
     const request = await signedRequest(claims[which], {}, Math.floor(now));
     const answer = await guard.authenticate(request);
-    if (!answer.ok || answer.caller === undefined) return answer;
+    if (!answer.ok || answer.caller === undefined) return { ...answer, requestId: undefined };
     const { requestId: _, ...caller } = answer.caller;
     const decided = await guard.authorize(answer.caller, { action, resource: { type: 'Thing', id } });
     await guard.complete(answer.caller, { result: 'finished', status: 200 });

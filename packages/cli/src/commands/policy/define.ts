@@ -132,7 +132,7 @@ policy, or the schema has no such action or type.
 Example:
   countersign policy explain policies --actor agent-a --role reader \\
     --scope invoice:read --action invoice.read --resource 'Dataset::"billing"'
-  countersign policy explain policies --log audit --record 16 --agents agents.json`,
+  countersign policy explain policies --log audit --record 16`,
     )
     .action(async (folder, options) => {
       const { explain } = await import('./explain.js');
