@@ -1,9 +1,11 @@
 import { posix } from 'node:path';
 import type { Application, Framework } from './application.js';
-import { endOfCall, type FoundRoute, skipSpace } from './find-routes.js';
+import { endOfCall, skipSpace } from './calls.js';
+import type { FoundRoute } from './find-routes.js';
 import type { Source } from './sources.js';
+import { placeOnKoa } from './place-on-koa.js';
 import { findRootModule, withModule } from './nest-edits.js';
-import { permitText } from './texts.js';
+import { permitObjectText, permitText } from './texts.js';
 
 /** A file before and after, by lines. Undefined: the line is new. */
 export interface Edited {
@@ -36,30 +38,38 @@ export function planEdits(
     const own = routes.filter(({ file, place }) => file === source.path && place !== undefined);
     const guards = source === creation && !/agentAuth\(|\(agentAuth,|CountersignModule/.test(source.text);
     if (own.length === 0 && !guards) return [];
-    return [edit(source, own, application, guards ? guardPath : undefined)];
+    const alike = [source, ...sources.filter(({ path }) => posix.extname(path) === posix.extname(source.path))];
+    const other = alike.map(({ text }) => importIn(text)).find((path) => path !== undefined);
+    return [edit(source, own, application, guards ? { path: guardPath, other } : undefined)];
   });
 }
 
-/** `guardPath`: also puts the guard into the application that this file creates. */
+/** The module of the guard, and another relative import, whose form that of the guard takes. */
+interface GuardModule {
+  readonly path: string;
+  readonly other: string | undefined;
+}
+
+/** `guardModule`: also puts the guard into the application that this file creates. */
 function edit(
   { path, text }: Source,
   routes: readonly FoundRoute[],
   application: Application,
-  guardPath: string | undefined,
+  guardModule: GuardModule | undefined,
 ): Edited {
   const { framework } = application;
   const isNest = framework === 'nestjs';
-  const inModule = isNest && guardPath !== undefined ? withModule(text) : text;
+  const inModule = isNest && guardModule !== undefined ? withModule(text) : text;
   const changed = routes.reduceRight((result, route) => insertPermit(result, route, framework), inModule);
   const isModule = /^import\s/m.test(text) || (application.esm && !/\brequire\(/.test(text));
   const [guardName, permitName] = isNest ? ['CountersignModule', 'Permit'] : ['agentAuth', 'permit'];
-  const names = [...(guardPath === undefined ? [] : [guardName]), ...(routes.length === 0 ? [] : [permitName])];
+  const names = [...(guardModule === undefined ? [] : [guardName]), ...(routes.length === 0 ? [] : [permitName])];
   const known = text.split('\n').filter((line) => line.includes('@countersign/'));
   const missing = names.filter((name) => !known.some((line) => line.split(/\W/).includes(name)));
   const imports = missing.length === 0 ? [] : [importLine(missing, `@countersign/${framework}`, isModule)];
-  if (guardPath !== undefined)
+  if (guardModule !== undefined)
     imports.push(
-      importLine([isNest ? 'createAppGuard' : 'guard'], relativeTo(path, text, guardPath, application), isModule),
+      importLine([isNest ? 'createAppGuard' : 'guard'], relativeTo(path, guardModule, application), isModule),
     );
   const styled = (line: string): string => (endsLinesWithSemicolons(text) ? line : line.replace(/;(?= \/\/|$)/, ''));
 
@@ -74,7 +84,7 @@ function edit(
     const { index, indent } = lineAfter(text, route.place?.offset ?? 0);
     lines.splice(index, 0, added(indent + permitText(route, framework)));
   }
-  if (guardPath !== undefined && !isNest) {
+  if (guardModule !== undefined && !isNest) {
     const { end, name, indent } = creationIn(text, framework);
     lines.splice(end, 0, added(indent + styled(guardLine(name, framework, indent === '' && isModule))));
   }
@@ -98,6 +108,9 @@ function added(line: string): { before: undefined; after: string } {
 function insertPermit(text: string, route: FoundRoute, framework: Framework): string {
   const { place } = route;
   if (place === undefined || place.kind === 'line') return text;
+  if (place.kind === 'config') {
+    return `${text.slice(0, place.offset)} permit: ${permitObjectText(route, framework)},${text.slice(place.offset)}`;
+  }
   const permit = permitText(route, framework);
   const inserted = place.kind === 'argument' ? `, ${permit}` : ` ...${permit},`;
   return text.slice(0, place.offset) + inserted + text.slice(place.offset);
@@ -112,6 +125,7 @@ function lineAfter(text: string, offset: number): { readonly index: number; read
 interface Creation {
   /** Index of the line after the statement. */
   readonly end: number;
+  /** Empty in the middle of a chain of calls. */
   readonly name: string;
   readonly indent: string;
 }
@@ -122,11 +136,11 @@ function creationIn(text: string, framework: Framework): Creation {
   const line = text.slice(start, index);
   const name = /^\s*(?:export )?(?:const|let|var) (\w+)/.exec(line)?.[1] ?? line.trim().split(/\s/).at(-1) ?? 'app';
   const created = endOfCall(text, index + match.length);
-  return {
-    end: text.slice(0, endOfCors(text, created, name) ?? created).split('\n').length,
-    name,
-    indent: text.slice(start, skipSpace(text, start)).replaceAll('\n', ''),
-  };
+  const own = text.slice(start, skipSpace(text, start)).replaceAll('\n', '');
+  const lineBehind = (place: number): number => text.slice(0, place).split('\n').length;
+  if (framework !== 'koa') return { end: lineBehind(endOfCors(text, created, name) ?? created), name, indent: own };
+  const { behind, indent } = placeOnKoa(text, created, name);
+  return { end: lineBehind(behind), name: indent === undefined ? name : '', indent: indent ?? own };
 }
 
 /** What has to come after the guard: whatever reads bodies, knows people or has routes. */
@@ -143,7 +157,7 @@ function endOfCors(text: string, created: number, name: string): number | undefi
 
 function guardLine(name: string, framework: Framework, mayAwait: boolean): string {
   if (framework === 'fastify') return `${mayAwait ? 'await ' : ''}${name}.register(agentAuth, { guard });`;
-  return `${name}.use(agentAuth(guard)); // before any body parser`;
+  return `${name}.use(agentAuth(guard))${name === '' ? '' : ';'} // before any body parser`;
 }
 
 /** `names`: those of a module, or the name of its default export. */
@@ -152,12 +166,19 @@ export function importLine(names: readonly string[] | string, from: string, isMo
   return isModule ? `import ${list} from ${quoted(from)};` : `const ${list} = require(${quoted(from)});`;
 }
 
-/** Written as the file writes its other imports: with an extension or without. */
-function relativeTo(path: string, text: string, guardPath: string, { esm }: Application): string {
-  const target = posix.relative(posix.dirname(path), guardPath).replace(/\.ts$/, '.js');
-  const other = /(?:from|require\()\s?['"](\.{1,2}\/[^'"\n]+)['"]/.exec(text)?.[1];
-  const withExtension = other === undefined ? esm : /\.[cm]?[jt]s$/.test(other);
-  return `${target.startsWith('.') ? '' : './'}${withExtension ? target : target.replace(/\.js$/, '')}`;
+/** A relative import of a file. */
+function importIn(text: string): string | undefined {
+  return /(?:from|require\()\s?['"](\.{1,2}\/[^'"\n]+)['"]/.exec(text)?.[1];
+}
+
+/** Written as the other imports are: with an extension, also that of the source, or without. */
+function relativeTo(path: string, { path: guardPath, other }: GuardModule, { esm }: Application): string {
+  const target = posix.relative(posix.dirname(path), guardPath);
+  const [, extension] = /\.[cm]?([jt]s)$/.exec(other ?? '') ?? [];
+  const name = target.replace(/\.[jt]s$/, '');
+  const written =
+    extension === 'ts' ? target : extension === 'js' || (other === undefined && esm) ? `${name}.js` : name;
+  return `${target.startsWith('.') ? '' : './'}${written}`;
 }
 
 function quoted(text: string): string {

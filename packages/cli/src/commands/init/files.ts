@@ -64,12 +64,18 @@ export async function planFiles(wanted: FilesToPlan): Promise<Plan> {
   };
 }
 
+/** The guard starts with it; no engine starts without a policy. */
+const closedPolicy = `// No route is for agents yet. init replaces this file once agent-routes.txt names one.
+@id("no-route-yet")
+forbid (principal, action, resource);
+`;
+
 /** The policies of the routes. They are loaded once, before anything is written. */
 async function policiesFor(
   routes: readonly Route[],
   { login }: Application,
 ): Promise<Readonly<Record<string, string>>> {
-  if (routes.length === 0) return {};
+  if (routes.length === 0) return { 'policies.cedar': closedPolicy };
   const made = scaffold(routes, login !== undefined);
   const { 'policies.cedar': policies = '', 'schema.cedarschema': schema = '' } = made;
   await withCliErrors(() => cedarFromText({ policies, schema }));

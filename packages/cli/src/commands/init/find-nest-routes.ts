@@ -1,4 +1,5 @@
-import { endOfCall, type FoundRoute, isComment, named } from './find-routes.js';
+import { endOfCall, isComment } from './calls.js';
+import { type FoundRoute, named } from './find-routes.js';
 import type { Source } from './sources.js';
 
 const controllers = /@Controller\(/g;

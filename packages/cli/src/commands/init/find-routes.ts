@@ -1,7 +1,9 @@
 import { CliError } from '../../cli-error.js';
+import { singular } from '../policy/names.js';
 import { readRoutes, type Route } from '../policy/routes.js';
 import type { Framework } from './application.js';
-import type { Source } from './sources.js';
+import { afterTypes, endOfCall, routerCalls, skipSpace } from './calls.js';
+import { shownPlace, type Source } from './sources.js';
 
 /** A route where it stands in the source. */
 export interface FoundRoute extends Route {
@@ -19,40 +21,60 @@ export interface FoundRoute extends Route {
 
 export interface Place {
   readonly offset: number;
-  /** `argument`: after the path. `spread`: into the options of a route of Fastify. `line`: a decorator on the next line. */
-  readonly kind: 'argument' | 'spread' | 'line';
+  /**
+   * `argument`: after the path. `spread`: into the options of a route of Fastify. `config`: into their config, which would
+   * replace that of a permit. `line`: a decorator on the next line.
+   */
+  readonly kind: 'argument' | 'spread' | 'config' | 'line';
 }
-
-/** Names that applications give to what has routes. Others, like `axios.get('/x')`, are no routes. */
-const owners = /^(?:app|api|server|fastify|instance|router|routes|\w*(?:App|Router|Routes))$/;
 
 /** The routes that are declared as `app.get('/path', …)`, in the order of the files. */
 export function findRoutes(sources: readonly Source[], framework: Framework): readonly FoundRoute[] {
-  return sources.flatMap((source) => routesIn(source, framework));
+  return withOwnActions(sources.flatMap((source) => routesIn(source, framework)));
 }
 
 function routesIn({ path: file, text }: Source, framework: Framework): FoundRoute[] {
   const found: FoundRoute[] = [];
-  const routers = [...text.matchAll(/\b(\w+)(?:: ?\w{1,50})? ?= ?(?:new )?(?:express\.)?Router\(/g)].map(
-    ([, name]) => name,
-  );
-  for (const { index, 0: call, 1: method = '' } of text.matchAll(/\.(get|post|put|patch|delete)\b/g)) {
-    const owner = wordBefore(text, index);
-    if ((!owners.test(owner) && !routers.includes(owner)) || isComment(text, index)) continue;
-    const path = pathAt(text, afterTypes(text, index + call.length));
-    if (path === undefined) continue;
-    const listed = listedAs(path.text, file);
-    const [route] = named(method.toUpperCase(), listed, file);
+  for (const { method, at, end, prefix } of routerCalls(text)) {
+    const verb = methodOf(method);
+    const path = verb === undefined ? undefined : pathAt(text, afterTypes(text, end));
+    if (verb === undefined || path === undefined) continue;
+    const listed = prefix === '' ? listedAs(path.text, file) : `${prefix}${path.text === '/' ? '' : path.text}`;
+    const [route] = named(verb, listed, file);
     const comma = skipSpace(text, path.end);
     // Without handlers it reads a setting of Express: app.get('/name').
     if (route === undefined || text.charAt(comma) !== ',') continue;
     const next = skipSpace(text, comma + 1);
     const isPermitted = /^(?:\{\s*\.\.\.)?permit\(/.test(text.slice(next, next + 40));
     const place = isPermitted ? undefined : placeIn(text, path.end, next, framework);
-    const declaration = text.slice(index, endOfCall(text, path.end));
-    found.push({ ...route, path: path.text, listed, file, declaration, at: index, isPermitted, place });
+    const declaration = text.slice(at, endOfCall(text, path.end));
+    found.push({ ...route, path: path.text, listed, file, declaration, at, isPermitted, place });
   }
   return found;
+}
+
+function methodOf(name: string): string | undefined {
+  if (name === 'del') return 'DELETE';
+  return /^(?:get|post|put|patch|delete)$/.test(name) ? name.toUpperCase() : undefined;
+}
+
+/** Where something looks like a route, and its path cannot be read: `app.route(…)`, `router.all(…)`, a path in a variable. */
+export function unreadPlaces(sources: readonly Source[], found: readonly FoundRoute[]): readonly string[] {
+  return sources.flatMap((source) => {
+    const known = new Set(found.filter(({ file }) => file === source.path).map(({ at }) => at));
+    return routerCalls(source.text)
+      .filter(({ at, method }) => !known.has(at) && /^(?:get|post|put|patch|delete|del|all|route)$/.test(method))
+      .filter(({ end }) => looksLikeRoute(source.text, end))
+      .map(({ at }) => shownPlace(source, at));
+  });
+}
+
+/** Not `app.get('setting')`. */
+function looksLikeRoute(text: string, end: number): boolean {
+  const open = afterTypes(text, end);
+  if (text.charAt(open) !== '(') return false;
+  const call = text.slice(open + 1, endOfCall(text, open + 1));
+  return /[,{]/.test(call) || /^\s*['"`]\//.test(call);
 }
 
 /** What two paths have in common that match the same requests. */
@@ -60,10 +82,38 @@ export function shapeOf(path: string): string {
   return path.replaceAll(/:\w+|\*\w*/g, ':').replace(/(?<=.)\/$/, '');
 }
 
-/** A router that is mounted elsewhere has paths like `/:id`: the file says what they are of. */
+/** A router that is mounted elsewhere has paths like `/:id` and `/:id/cancel`: the file says what they are of. */
 function listedAs(path: string, file: string): string {
-  const isBare = !/[A-Za-z]/.test(path.replaceAll(/[:*]\w+/g, ''));
+  const isBare = path === '/' || /^\/[:*]/.test(path);
   return isBare ? `/${subjectOf(file)}${path === '/' ? '' : path}` : path;
+}
+
+/**
+ * Gives routes about different things actions of their own: a permit for `POST /bookings` must not open
+ * `POST /reviews/booking/:id`. The shortest path keeps the name.
+ */
+function withOwnActions(routes: readonly FoundRoute[]): readonly FoundRoute[] {
+  const first = new Map<string, string>();
+  // Of two as long, the file that is about a thing keeps its name.
+  const weight = ({ listed, path }: FoundRoute): number => 2 * wordsIn(listed).length + (listed === path ? 1 : 0);
+  for (const { action, listed } of routes.toSorted((one, other) => weight(one) - weight(other))) {
+    if (!first.has(action)) first.set(action, wordsIn(listed).join('/'));
+  }
+  return routes.map((route) => {
+    const words = wordsIn(route.listed);
+    if (first.get(route.action) === words.join('/')) return route;
+    const verb = route.action.slice(route.action.lastIndexOf('.') + 1);
+    const noun = words.map((word) => singular(word.toLowerCase())).filter((word) => word !== verb);
+    const own = noun.join('-');
+    // A file may be mounted below what it is about.
+    const isTaken = first.has(`${own}.${verb}`);
+    return { ...route, action: `${isTaken ? `${singular(subjectOf(route.file).toLowerCase())}-` : ''}${own}.${verb}` };
+  });
+}
+
+/** The literal parts of a path. */
+function wordsIn(path: string): readonly string[] {
+  return path.split('/').filter((part) => /^[A-Za-z][\w-]*$/.test(part));
 }
 
 /** The route with the names of its action and resource; none if no names can be made of its path. */
@@ -99,29 +149,6 @@ function subjectOf(file: string): string {
   return name === 'index' ? (parts.at(-2) ?? name) : name;
 }
 
-function wordBefore(text: string, end: number): string {
-  let start = end;
-  while (start > 0 && /\w/.test(text.charAt(start - 1))) start -= 1;
-  return text.slice(start, end);
-}
-
-export function isComment(text: string, at: number): boolean {
-  const line = text.slice(text.lastIndexOf('\n', at) + 1, at).trimStart();
-  return line.startsWith('//') || line.startsWith('*') || line.startsWith('/*');
-}
-
-/** Skips type arguments, like those of `app.get<Params>(…)`. */
-function afterTypes(text: string, at: number): number {
-  if (text.charAt(at) !== '<') return at;
-  let depth = 0;
-  for (let place = at; place < text.length && place < at + 1000; place += 1) {
-    if (text.charAt(place) === '<') depth += 1;
-    if (text.charAt(place) === '>' && text.charAt(place - 1) !== '=') depth -= 1;
-    if (depth === 0) return place + 1;
-  }
-  return at;
-}
-
 /** The literal path that is the first argument of a call, and the offset after it. */
 function pathAt(text: string, at: number): { readonly text: string; readonly end: number } | undefined {
   if (text.charAt(at) !== '(') return undefined;
@@ -134,16 +161,15 @@ function pathAt(text: string, at: number): { readonly text: string; readonly end
   return { text: path, end: end + 1 };
 }
 
-export function skipSpace(text: string, at: number): number {
-  let place = at;
-  while (/\s/.test(text.charAt(place))) place += 1;
-  return place;
-}
-
 /** `next`: the offset of what follows the path. */
 function placeIn(text: string, end: number, next: number, framework: Framework): Place | undefined {
   if (framework !== 'fastify') return { offset: end, kind: 'argument' };
-  if (text.charAt(next) === '{') return { offset: next + 1, kind: 'spread' };
+  if (text.charAt(next) === '{') {
+    const options = text.slice(next + 1, endOfCall(text, next + 1));
+    const own = /^[^]*?\bconfig\b(?:\s*:\s*(\{))?/.exec(withoutNested(options));
+    if (own === null) return { offset: next + 1, kind: 'spread' };
+    return own[1] === undefined ? undefined : { offset: next + 1 + own[0].length, kind: 'config' };
+  }
   // Options by name, app.get('/path', options, handler): only a person knows what is in them.
   return isNameBeforeComma(text, next) ? undefined : { offset: end, kind: 'argument' };
 }
@@ -154,18 +180,15 @@ function isNameBeforeComma(text: string, start: number): boolean {
   return place > start && text.charAt(skipSpace(text, place)) === ',';
 }
 
-/** The offset of the parenthesis that ends a call. Text in quotes has no say. */
-export function endOfCall(text: string, start: number): number {
-  let depth = 1;
-  let quote = '';
-  for (let place = start; place < text.length; place += 1) {
+/** Blanks what is in inner braces, so that only the members of an object itself are found. Offsets stay. */
+function withoutNested(text: string): string {
+  let depth = 0;
+  let shown = '';
+  for (let place = 0; place < text.length && depth >= 0; place += 1) {
     const character = text.charAt(place);
-    if (quote !== '') {
-      if (character === quote && text.charAt(place - 1) !== '\\') quote = '';
-    } else if (character === "'" || character === '"' || character === '`') quote = character;
-    else if (character === '(') depth += 1;
-    else if (character === ')') depth -= 1;
-    if (depth === 0) return place;
+    if (character === '}') depth -= 1;
+    shown += depth === 0 && character !== '}' ? character : ' ';
+    if (character === '{') depth += 1;
   }
-  return start;
+  return shown;
 }

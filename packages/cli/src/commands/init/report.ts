@@ -5,7 +5,7 @@ import { countText } from '../policy/lines.js';
 import type { Application, Framework } from './application.js';
 import { findCreation } from './edits.js';
 import type { Plan } from './files.js';
-import type { FoundRoute } from './find-routes.js';
+import { type FoundRoute, unreadPlaces } from './find-routes.js';
 import { firstTestCommand, firstTestPath } from './first-test.js';
 import { type Choice, routesFile } from './routes-file.js';
 import type { Source } from './sources.js';
@@ -34,6 +34,9 @@ export function report(result: Result, io: Io): void {
   const open = choice.routes.length;
   io.err(`\n${countText(found.length, 'route')} of ${framework} found. ${countText(open, 'route')} `);
   io.err(`${open === 1 ? 'is' : 'are'} for agents, all others stay closed to them: choose in ${routesFile}.\n`);
+  if (found.length === 0 && open === 0) {
+    io.err(`List your routes there, one METHOD /path a line with the prefixes of routers, and run init again.\n`);
+  }
   if (login !== undefined) {
     io.err(`People sign in with ${login}: the guard leaves them to it, and agents act for a user only.\n`);
   }
@@ -44,7 +47,8 @@ export function report(result: Result, io: Io): void {
   io.err('Undo: git apply -R of each diff that you applied, then countersign init --undo\n');
 }
 
-function toDo({ application, sources, found, choice, plan }: Result): readonly string[] {
+function toDo(result: Result): readonly string[] {
+  const { application, sources, found, choice, plan } = result;
   const { framework, login } = application;
   const health = found.filter(({ path }) => /health|ready|live|metrics/.test(path));
   const permits = permitsIn(sources);
@@ -72,7 +76,19 @@ function toDo({ application, sources, found, choice, plan }: Result): readonly s
       : [`policies/ was changed and is kept. Add to its schema and policies: ${plan.lacking.join(', ')}.`]),
     ...stale.map(({ action, file }) => `${file} asks for ${action}, which is in no policy now: remove that permit.`),
     ...(login === undefined ? health.map(({ method, path }) => `${method} ${path} ${healthAdvice(framework)}`) : []),
+    ...unreadIn(result),
     ...warningsOf(sources, found),
+  ];
+}
+
+const mostPlaces = 5;
+
+function unreadIn({ application, sources, found }: Result): readonly string[] {
+  const places = application.framework === 'nestjs' ? [] : unreadPlaces(sources, found);
+  if (places.length === 0) return [];
+  const more = places.length > mostPlaces ? ' and more' : '';
+  return [
+    `${countText(places.length, 'place')} like a route cannot be read, and what is there stays closed: ${places.slice(0, mostPlaces).join(', ')}${more}. Add such routes to ${routesFile}.`,
   ];
 }
 

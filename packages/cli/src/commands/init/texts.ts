@@ -47,12 +47,21 @@ const parameterOf: Readonly<Record<Framework, string>> = {
 };
 
 /** The permit of a route. Its resource is made of the parameters of the path. */
-export function permitText({ action, resource, path }: Route, framework: Framework): string {
+export function permitText(route: Route, framework: Framework): string {
+  const name = framework === 'nestjs' ? '@Permit' : 'permit';
+  return `${name}('${route.action}', ${resourceText(route, framework)})`;
+}
+
+/** The same for the `config` of a route of Fastify. */
+export function permitObjectText(route: Route, framework: Framework): string {
+  return `{ action: '${route.action}', resource: ${resourceText(route, framework)} }`;
+}
+
+function resourceText({ resource, path }: Route, framework: Framework): string {
   const names = [...path.matchAll(/[:*](\w+)/g)].map(([, name]) => name);
   const by = parameterOf[framework];
   const values = names.map((name) => `${by}.params['${name}']`);
   const id = values.length === 1 ? values[0] : `\`${values.map((value) => `\${${value}}`).join('/')}\``;
   const type = `type: '${resource}'`;
-  const made = names.length === 0 ? `{ ${type}, id: '*' }` : `(${by}) => ({ ${type}, id: ${id} })`;
-  return `${framework === 'nestjs' ? '@Permit' : 'permit'}('${action}', ${made})`;
+  return names.length === 0 ? `{ ${type}, id: '*' }` : `(${by}) => ({ ${type}, id: ${id} })`;
 }

@@ -1,4 +1,5 @@
-import { type FoundRoute, isComment } from './find-routes.js';
+import { isComment } from './calls.js';
+import type { FoundRoute } from './find-routes.js';
 import { guidePage } from '../../guide-page.js';
 import { shownPlace, type Source } from './sources.js';
 

@@ -10,7 +10,7 @@ const VERBS: Readonly<Record<string, string>> = {
 
 /** Words at the end of a path that say what is done: `POST /items/batch/delete` deletes, whatever its method is. */
 const DEEDS =
-  /^(?:add|apply|approve|archive|cancel|clear|clone|close|copy|delete|disable|download|enable|export|import|match|merge|move|publish|purge|reject|remove|rename|reorder|reset|restore|scan|search|send|start|stop|sync|update|upload|validate)$/;
+  /^(?:accept|add|apply|approve|archive|assign|cancel|clear|clone|close|complete|confirm|copy|decline|delete|disable|download|enable|export|finish|import|match|merge|move|publish|purge|reject|remove|rename|reorder|reset|restore|scan|search|send|start|stop|sync|update|upload|validate)$/;
 
 /** Words between a noun and its deed that name neither. */
 const MANY = /^(?:batch|bulk|many|all|multiple)$/;
@@ -40,7 +40,8 @@ function isWord(part: string | undefined): boolean {
 /** Words that end like a plural and are none, or have no singular. */
 const NOT_PLURAL = /(?:ss|us|is|exists|has|series|species|news|analytics|statistics|details|settings)$/;
 
-function singular(word: string): string {
+/** `order` of `orders`. */
+export function singular(word: string): string {
   if (NOT_PLURAL.test(word)) return word;
   if (/(?:movie|cookie|calorie|zombie|genie)s$/.test(word)) return word.slice(0, -1);
   if (/(?:status|virus|bus|alias|canvas|basis)es$/.test(word)) return word.slice(0, -2);

@@ -180,7 +180,7 @@ describe('init --undo', () => {
     await init();
     await writeFile(path('guard.js'), '// mine');
     expect((await init('--undo')).err).toBe(
-      'removed agent-routes.txt\nremoved agent.pem\nremoved agents.json\nkept guard.js: it was changed since\n',
+      'removed policies/policies.cedar\nremoved agent-routes.txt\nremoved agent.pem\nremoved agents.json\nkept guard.js: it was changed since\n',
     );
     expect((await init('--undo')).err).toBe('There is nothing that an init wrote.\n');
   });

@@ -1,0 +1,43 @@
+import { endOfCall, skipSpaceBefore, wordBefore } from './calls.js';
+
+/** What strangers may reach, and what has to see refusals. Whatever is not known here stays behind the guard. */
+const outer =
+  /^\w*(?:error|logger|cors|helmet|rateLimit|throttle|requestId|responseTime|favicon)\w*$|^(?:log|morgan|compress)$/i;
+const inner = /rout|body|session|auth|upload|static|serve/i;
+/** An error handler that does nothing else. */
+const onlyCatches = /^async \(\w+, next\) => \{\s*try \{\s*await next\(\);?\s*\} catch\b/;
+
+/** The offset behind which the guard goes, and the indentation of a chain of calls if it goes into one. */
+export interface KoaPlace {
+  readonly behind: number;
+  readonly indent: string | undefined;
+}
+
+/** After the error handler, CORS and rate limits with which an application begins, else where it was created. */
+export function placeOnKoa(text: string, created: number, name: string): KoaPlace {
+  let place: KoaPlace = { behind: created, indent: undefined };
+  let closed = -1;
+  for (const { index, 0: call } of text.matchAll(/\.use\(/g)) {
+    if (index < created) continue;
+    const before = skipSpaceBefore(text, index);
+    const isChained = before - 1 === closed;
+    if (!isChained && wordBefore(text, before) !== name) continue;
+    const start = index + call.length;
+    if (!isOuter(text.slice(start))) return place;
+    closed = endOfCall(text, start);
+    place = { behind: closed, indent: chainBehind(text, index, closed) };
+  }
+  // A chain of which nothing has to be behind the guard ends with a semicolon.
+  return place.indent === undefined ? place : { behind: created, indent: undefined };
+}
+
+function isOuter(text: string): boolean {
+  const [middleware = ''] = /^\w*/.exec(text) ?? [];
+  return (outer.test(middleware) && !inner.test(middleware)) || onlyCatches.test(text.slice(0, 500));
+}
+
+/** The indentation of a call that others follow in a chain; undefined if a statement ends there. */
+function chainBehind(text: string, index: number, closed: number): string | undefined {
+  const indent = text.slice(text.lastIndexOf('\n', index) + 1, index);
+  return text.charAt(closed + 1) !== ';' && /^\s+$/.test(indent) ? indent : undefined;
+}

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { inFolder, manifest } from './in-folder.js';
+
+const { put, init, run, read, path } = inFolder();
+
+/** The lines that a diff adds. */
+const added = (diff: string): readonly string[] =>
+  diff.split('\n').flatMap((line) => (/^\+(?!\+)/.test(line) ? [line.slice(1)] : []));
+const permits = (diff: string): readonly string[] => added(diff).filter((line) => line.includes('permit('));
+
+describe('init on Koa', () => {
+  const routes = `import Router from 'koa-router';
+const router = new Router({ prefix: '/articles' });
+router.use(authenticated);
+router
+  // what people read
+  .get(
+    '/:slug',
+    load,
+  )
+  .get('/', list)
+  .del('/:slug', remove)
+  .get(pathOf('x'), list)
+  .all('/:slug/any', any);
+export default router;
+`;
+
+  it('finds chained routes on several lines, with the prefix of their router, and del', async () => {
+    await put({ 'package.json': manifest('koa'), 'src/articles.js': routes });
+    const { out, err } = await init();
+    expect(err).toContain('3 routes of koa found. 2 routes are for agents');
+    expect(added(out).slice(1)).toEqual([
+      "    '/:slug', permit('article.read', (ctx) => ({ type: 'Article', id: ctx.params['slug'] })),",
+      "  .get('/', permit('article.read', { type: 'Article', id: '*' }), list)",
+    ]);
+    expect(await read('agent-routes.txt')).toContain('# DELETE /articles/:slug article.delete Article');
+    expect(err).toContain('2 places like a route cannot be read');
+    expect(err).toContain('src/articles.js:12, src/articles.js:13. Add such routes to agent-routes.txt.');
+  });
+
+  it.each([
+    [
+      'behind error handler, CORS and limits, in a chain',
+      'const app = new Koa();\napp\n  // refusals, too\n  .use(helmet())\n  .use(error)\n  .use(throttleLimit)\n\n  // the user\n  .use(verifyToken)\n  .use(bodyParser());\n',
+      '  .use(throttleLimit)\n  .use(agentAuth(guard)) // before any body parser\n',
+    ],
+    [
+      'behind them as statements',
+      'const app = new Koa();\napp.use(async (ctx, next) => {\n  try {\n    await next();\n  } catch (error) {\n    ctx.status = 500;\n  }\n});\napp.use(cors());\napp.use(koaBody());\n',
+      'app.use(cors());\napp.use(agentAuth(guard)); // before any body parser\n',
+    ],
+    [
+      'before all that is not known',
+      'const app = new Koa();\napp.use(mystery());\napp.use(cors());\n',
+      'const app = new Koa();\napp.use(agentAuth(guard)); // before any body parser\n',
+    ],
+    [
+      'before an error handler that also serves',
+      'const app = new Koa();\napp.use(async (ctx, next) => {\n  try {\n    ctx.body = await serve();\n  } catch {}\n});\n',
+      'const app = new Koa();\napp.use(agentAuth(guard)); // before any body parser\n',
+    ],
+  ])('puts the guard %s', async (_where, app, expected) => {
+    await put({ 'package.json': manifest('koa'), 'app.js': app });
+    await init();
+    const diff = await read('.countersign/init.diff');
+    const after = diff.split('\n').flatMap((line) => (/^[+ ]/.test(line) ? [line.slice(1)] : []));
+    expect(`${after.join('\n')}\n`).toContain(expected);
+  });
+});
+
+describe('init on Fastify', () => {
+  it('writes the permit into the config that a route has, and leaves a config in a variable to a person', async () => {
+    const app = `import fastify from 'fastify';
+const app = fastify();
+app.get('/orders', { schema: { response: {} }, config: { rateLimit: { max: 5 } }, handler: list });
+app.get('/orders/:id', { config, handler: show });
+app.get('/lines', { schema: { config: {} }, handler: list });
+`;
+    await put({ 'package.json': manifest('fastify'), 'app.js': app });
+    const { out, err } = await init();
+    expect(out).toContain(
+      "config: { permit: { action: 'order.read', resource: { type: 'Order', id: '*' } }, rateLimit: { max: 5 } }",
+    );
+    expect(permits(out)).toEqual([
+      "app.get('/lines', { ...permit('line.read', { type: 'Line', id: '*' }), schema: { config: {} }, handler: list });",
+    ]);
+    expect(err).toContain('Put a permit by hand: GET /orders/:id in app.js');
+  });
+
+  it('imports the guard as the sources import each other', async () => {
+    const app = "import fastify from 'fastify';\nimport { a } from '#a.ts';\nconst app = fastify();\n";
+    const tools = "import { x } from './other.js';\n";
+    const own = "import { schema } from './schema.ts';\n";
+    const base = { 'package.json': manifest('fastify'), 'tsconfig.json': '{}', 'src/http/app.ts': app };
+    await put({ ...base, 'plopfile.js': tools, 'src/http/routes.ts': own });
+    expect(added((await init()).out)).toContain("import { guard } from '../guard.ts';");
+  });
+});
+
+describe('the names that init gives', () => {
+  it('are others for routes about other things, and say what is done to which resource', async () => {
+    const files = {
+      'package.json': manifest('fastify'),
+      'bookings.js': "app.post('/', h);\napp.patch('/:id/cancel', h);\napp.patch('/:id/confirm', h);\n",
+      'reviews.js': "app.post('/booking/:id', h);\napp.get('/service/:id', h);\n",
+      'services.js': "app.get('/', h);\napp.get('/:id', h);\n",
+    };
+    await put(files);
+    await init();
+    const lines = (await read('agent-routes.txt')).split('\n').map((line) => line.replace(/^# /, ''));
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'POST /bookings booking.create Booking',
+        'PATCH /bookings/:id/cancel booking.cancel Booking',
+        'PATCH /bookings/:id/confirm booking.confirm Booking',
+        'POST /booking/:id review-booking.create Booking',
+        'GET /service/:id review-service.read Service',
+        'GET /services service.read Service',
+        'GET /services/:id service.read Service',
+      ]),
+    );
+  });
+});
+
+it('init without a route for agents writes policies that can be loaded and permit nothing', async () => {
+  await put({ 'package.json': manifest('koa'), 'app.js': 'const app = new Koa();\n' });
+  const { err } = await init();
+  expect(err).toContain('List your routes there, one METHOD /path a line with the prefixes of routers');
+  expect((await run('policy', 'check', path('policies'))).code).toBe(0);
+  await put({ 'agent-routes.txt': 'GET /orders\n' });
+  expect((await init()).code).toBe(0);
+  expect(await read('policies/policies.cedar')).not.toContain('forbid');
+});
