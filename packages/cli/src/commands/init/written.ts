@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf, isJsonObject } from '@countersign/common';
-import { CliError } from '../../cli-error.js';
+import { CliError, messageOf } from '../../cli-error.js';
 
 /** Where `init` remembers what it wrote. */
 export const ownFolder = '.countersign';
@@ -54,6 +54,8 @@ export async function stateOf(folder: string, path: string, written: Written): P
 /**
  * Writes all files, or none: a failure takes back what was written before it. The list is written first, so that
  * `--undo` finds the files also after a crash.
+ *
+ * @throws CliError (as a rejection) that says whether anything is left.
  */
 export async function writeAll(
   folder: string,
@@ -70,28 +72,27 @@ export async function writeAll(
   const done: number[] = [];
   try {
     await writeList(folder, { ...all, files: { ...known.files, ...Object.fromEntries(both) } });
+    // Before the key is there, so that nobody commits it.
+    if (ignored.length > 0) await writeFile(ignoreFile, withLines(ignoredBefore ?? '', ignored));
     for (const [place, file] of files.entries()) {
       await replace(folder, file);
       done.push(place);
     }
-    if (ignored.length > 0) await writeFile(ignoreFile, withLines(ignoredBefore ?? '', ignored));
     await writeList(folder, { ...all, files: { ...known.files, ...Object.fromEntries(digests) } });
   } catch (error) {
-    await takeBack(
-      folder,
-      done.map((place) => [files[place], before[place]]),
-      known,
-    );
-    throw error;
+    const changed = done.map((place) => [files[place], before[place]] as const);
+    const isClean = await takeBack(folder, changed, known);
+    const rest = isClean ? 'Nothing was written.' : 'Take back what was written: countersign init --undo';
+    throw new CliError(`${messageOf(error)}. ${rest}`);
   }
 }
 
-/** What cannot be taken back stays in the list, for `--undo`. */
+/** What cannot be taken back stays in the list, for `--undo`. Resolves to whether all was. */
 async function takeBack(
   folder: string,
   changed: readonly (readonly [PlannedFile | undefined, Buffer | undefined])[],
   known: Written,
-): Promise<void> {
+): Promise<boolean> {
   try {
     for (const [file, text] of changed) {
       if (file === undefined) continue;
@@ -102,8 +103,9 @@ async function takeBack(
     if (added.length > 0) await withoutLines(join(folder, '.gitignore'), added);
     if (Object.keys(known.files).length === 0) await rm(join(folder, ownFolder), { recursive: true, force: true });
     else await writeList(folder, known);
+    return true;
   } catch {
-    // The first failure is the one to report.
+    return false;
   }
 }
 

@@ -18,7 +18,11 @@ async function isThere(name: string): Promise<boolean> {
 describe('init', () => {
   it('writes nothing when one of its files cannot be written', async () => {
     await put(files);
-    // A folder where the last of all is written.
+    // A folder where the last file of all goes.
+    await mkdir(path('.countersign/init.diff'), { recursive: true });
+    expect(await init()).toMatchObject({ code: 1, out: '', err: expect.stringContaining('Nothing was written.') });
+    expect((await readdir(path('.'))).toSorted()).toEqual(['app.js', 'package.json']);
+    // A folder where the first one goes.
     await mkdir(path('.gitignore'));
     expect(await init()).toMatchObject({ code: 1, out: '' });
     expect((await readdir(path('.'))).toSorted()).toEqual(['.gitignore', 'app.js', 'package.json']);
@@ -32,7 +36,7 @@ describe('init', () => {
     before[3] = await read('agent-routes.txt');
     // The last file of all cannot be replaced.
     await mkdir(path('.countersign/new'));
-    expect((await init()).code).toBe(1);
+    expect((await init()).err).toContain('Take back what was written: countersign init --undo');
     expect(await Promise.all([...names, '.countersign/init.json'].map(read))).toEqual(before);
   });
 
