@@ -1,7 +1,7 @@
 import { type Caller, ConfigError } from '@countersign/core';
 import {
   admitEveryAgent,
-  isPermit,
+  isUnmapped,
   type PermissionCheck,
   permissionCheck,
   type PermitOptions,
@@ -62,7 +62,7 @@ export function checkPermitKept(route: RouteOptions): void {
 
 /** Whether agents may use a route: it asks for a permission, or its handler does. */
 export function isMapped(route: FastifyRequest['routeOptions'] | RouteOptions): boolean {
-  return permitOf(route) !== undefined || isPermit(route.handler);
+  return permitOf(route) !== undefined || !isUnmapped([route.handler]);
 }
 
 /** Whether the permit of a route names one resource, whatever is requested. */

@@ -19,7 +19,7 @@ interface RoutedRequest {
 export class AgentGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const mayRun = context.getType<string>() === 'http' ? await mayHandle(context) : await mayRunElsewhere(context);
-    return mayRun || (await neverAgain());
+    return mayRun || (await neverSettling());
   }
 }
 
@@ -27,7 +27,7 @@ export class AgentGuard implements CanActivate {
  * Never settles: the refusal has been sent, and nothing may run any more. With false, or an error, an exception filter of the
  * application would answer a second time. A promise for each request: one for all would hold every request for ever.
  */
-function neverAgain(): Promise<never> {
+function neverSettling(): Promise<never> {
   return new Promise(() => {});
 }
 

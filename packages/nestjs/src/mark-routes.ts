@@ -5,7 +5,7 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 type Register = (...args: unknown[]) => unknown;
 
 /**
- * Marks the handlers of controllers as permits, because `AgentGuard` runs before each. The adapter closes every other route,
+ * Marks the handlers of controllers as passing, because `AgentGuard` runs before each. The adapter closes every other route,
  * like one of an administration page. Returns whether a route of a controller is just being registered.
  */
 export function markRoutes(platform: AbstractHttpAdapter): () => boolean {
@@ -18,7 +18,7 @@ export function markRoutes(platform: AbstractHttpAdapter): () => boolean {
     methods[method] = (...args) => {
       const handler = args.at(-1);
       registering = isOfController(handler);
-      if (registering) markAsPermit(handler as object);
+      if (registering) asPassing(handler as object);
       try {
         return register.apply(platform, args);
       } finally {
@@ -30,11 +30,11 @@ export function markRoutes(platform: AbstractHttpAdapter): () => boolean {
 }
 
 /** Marks a handler and its bound copies: Fastify binds each handler to its instance. */
-export function markAsPermit(handler: object): void {
-  if (markOf(handler) !== undefined) return;
-  Object.defineProperty(markHandler(handler, { role: 'permit' }), 'bind', {
+export function asPassing<Handler extends object>(handler: Handler): Handler {
+  if (markOf(handler) !== undefined) return handler;
+  return Object.defineProperty(markHandler(handler, { role: 'passing' }), 'bind', {
     value(...args: Parameters<typeof Function.prototype.bind>) {
-      return markHandler(Function.prototype.bind.apply(handler as Function, args) as object, { role: 'permit' });
+      return markHandler(Function.prototype.bind.apply(handler as Function, args) as object, { role: 'passing' });
     },
   });
 }

@@ -1,7 +1,6 @@
 import { ConfigError } from '@countersign/core';
-import { markHandler, markOf } from '@countersign/core/adapter';
 import type { AbstractHttpAdapter } from '@nestjs/core';
-import { markRoutes } from './mark-routes.js';
+import { asPassing, markRoutes } from './mark-routes.js';
 
 /** The part of an Express application that is used here. Express 4 keeps its router under another name. */
 interface Application {
@@ -45,8 +44,4 @@ function passMiddleware(platform: AbstractHttpAdapter): void {
   const setNotFoundHandler = platform.setNotFoundHandler?.bind(platform);
   if (setNotFoundHandler === undefined) return;
   platform.setNotFoundHandler = (handler, ...more) => setNotFoundHandler(asPassing(handler), ...more);
-}
-
-function asPassing<Handler extends object>(handler: Handler): Handler {
-  return markOf(handler) === undefined ? markHandler(handler, { role: 'passing' }) : handler;
 }

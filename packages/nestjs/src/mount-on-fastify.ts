@@ -1,6 +1,6 @@
 import { ConfigError } from '@countersign/core';
 import type { AbstractHttpAdapter } from '@nestjs/core';
-import { markAsPermit, markRoutes } from './mark-routes.js';
+import { asPassing, markRoutes } from './mark-routes.js';
 
 /** The part of a Fastify instance that is used here. */
 interface Instance {
@@ -15,7 +15,7 @@ export function mountOnFastify(platform: AbstractHttpAdapter, agentAuth: object,
   const isRegistering = markRoutes(platform);
   // Nest wraps handlers whose routes have parameters.
   app.addHook('onRoute', ({ handler }) => {
-    if (isRegistering()) markAsPermit(handler);
+    if (isRegistering()) asPassing(handler);
   });
   void app.register(
     onThisInstance(async (root) => {

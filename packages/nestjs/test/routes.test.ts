@@ -25,6 +25,12 @@ class Parts {
 }
 
 describe.each(platforms)('a route on %s', (platform) => {
+  it('without a permit is open after the coarse decision of everyRequest, about the method that was signed', async () => {
+    await using api = await Api.start(platform, [Parts], { countersign: { everyRequest: true } });
+    expect((await api.call({ method: 'POST', target: '/parts' })).body).toBe('added');
+    expect(api.guarded.queries).toMatchObject([{ action: 'http.post', resource: { type: 'Path', id: '/parts' } }]);
+  });
+
   it('of a dynamic module, with a prefix of its own, is like every other', async () => {
     const part = { module: class PartModule {}, controllers: [Parts] };
     const routes = RouterModule.register([{ path: 'shop', module: part.module }]);
@@ -109,6 +115,16 @@ describe.each(platforms)('a route on %s', (platform) => {
     const outcomes = () => parts.audit.records.flatMap(({ outcome }) => outcome ?? []);
     await expect.poll(() => outcomes().at(-1)).toMatchObject({ undecided: true });
     expect(troubles).toEqual([expect.stringMatching(/"GET \/answered" served an agent without a decision/)]);
+  });
+
+  it('whose method the application gives to the platform, too, stays closed [D8]', async () => {
+    await using api = await Api.start(platform, [Parts], {
+      main: (app) => {
+        const adapter = app.getHttpAdapter() as { post(path: string, handler: unknown): void };
+        adapter.post('/alias', Parts.prototype.add);
+      },
+    });
+    expect(codeOf(await api.call({ method: 'POST', target: '/parts' }))).toBe('route_unmapped');
   });
 
   it('of an application whose instances are decorated is decided about', async () => {

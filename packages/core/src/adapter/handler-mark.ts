@@ -1,6 +1,6 @@
 /**
  * What a handler does for us. `refuser`: refuses agents on a route without a permit. `passing`: only goes on, to the route
- * that follows; the middleware of a framework above the router.
+ * that follows or to code that asks for its permission, in a framework above the router.
  */
 export type HandlerRole = 'agentAuth' | 'permit' | 'refuser' | 'passing';
 
