@@ -103,7 +103,7 @@ export function callerOf(request: IncomingMessage): Caller | undefined {
  * @example
  * ```ts
  * app.get('/orders', permit('order.list', shop), (req, res) => {
- *   const userId = actingUser(req)?.id ?? req.user?.id;
+ *   const userId = req.caller === undefined ? req.user?.id : actingUser(req)?.id;
  *   …
  * });
  * ```

@@ -81,6 +81,7 @@ function edit(
   }));
   // From the end, so that the first place stays right.
   for (const route of isNest ? routes.toReversed() : []) {
+    if (!endsLine(text, route)) continue;
     const { index, indent } = lineAfter(text, route.place?.offset ?? 0);
     lines.splice(index, 0, added(indent + permitText(route, framework)));
   }
@@ -107,13 +108,19 @@ function added(line: string): { before: undefined; after: string } {
 
 function insertPermit(text: string, route: FoundRoute, framework: Framework): string {
   const { place } = route;
-  if (place === undefined || place.kind === 'line') return text;
+  if (place === undefined || (place.kind === 'line' && endsLine(text, route))) return text;
   if (place.kind === 'config') {
     return `${text.slice(0, place.offset)} permit: ${permitObjectText(route, framework)},${text.slice(place.offset)}`;
   }
   const permit = permitText(route, framework);
-  const inserted = place.kind === 'argument' ? `, ${permit}` : ` ...${permit},`;
+  const inserted = { argument: `, ${permit}`, line: ` ${permit}`, spread: ` ...${permit},` }[place.kind];
   return text.slice(0, place.offset) + inserted + text.slice(place.offset);
+}
+
+/** Whether nothing follows the place: after `@Get() list() {}`, a line of its own would be above another method. */
+function endsLine(text: string, { place }: FoundRoute): boolean {
+  const offset = place?.offset ?? 0;
+  return /^[ \t\r]*(?:\n|$)/.test(text.slice(offset));
 }
 
 /** The line after the one of an offset, with the indentation of that. */

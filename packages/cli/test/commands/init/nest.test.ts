@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Application } from '../../../src/commands/init/application.js';
+import { planEdits } from '../../../src/commands/init/edits.js';
 import { nestRoutesIn } from '../../../src/commands/init/find-nest-routes.js';
 import { findRootModule, withModule } from '../../../src/commands/init/nest-edits.js';
 
@@ -69,6 +71,26 @@ class A {
       'POST /orders order.create',
     ]);
   });
+});
+
+it('a permit stays with its method, also where decorator and method stand on one line [D8]', () => {
+  const text = `@Controller('orders')
+class A {
+  @Get() list() { return []; }
+  @Delete(':id') remove() {}
+  @Get(':id')
+  read() {}
+}
+`;
+  const source = { path: 'src/orders.controller.ts', text };
+  const routes = nestRoutesIn(source).filter(({ method }) => method === 'GET');
+  const application = { framework: 'nestjs', esm: false } as Application;
+  const [edited] = planEdits([source], routes, application, 'src/guard.ts');
+  const code = edited?.lines.map(({ after }) => after).join('\n');
+  expect(code).toMatch(/^ {2}@Get\(\) @Permit\('order\.read', .+\) list\(\)/m);
+  expect(code).toMatch(/^ {2}@Get\(':id'\)\n {2}@Permit\('order\.read', .+\)\n {2}read\(\)/m);
+  expect(code).toMatch(/^ {2}@Delete\(':id'\) remove\(\)/m);
+  expect(code?.match(/@Permit/g)).toHaveLength(2);
 });
 
 describe('the root module of NestJS', () => {
