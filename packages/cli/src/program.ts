@@ -8,6 +8,7 @@ import { defineInit } from './commands/init/define.js';
 import { defineMcp } from './commands/mcp/define.js';
 import { definePolicy } from './commands/policy/define.js';
 import { defineRevocations } from './commands/revocations/define.js';
+import { defineToken } from './commands/define-token.js';
 import { coloursFor, type Io } from './io.js';
 import { printable } from './text.js';
 
@@ -191,6 +192,7 @@ Examples:
       exitWith(await inspect(value, options, io));
     });
 
+  defineToken(program, io);
   defineInit(program, io);
   defineAudit(program, io, exitWith);
   definePolicy(program, io, exitWith);

@@ -13,6 +13,7 @@ export function defineDev(program: Command, io: Io): void {
     .option('--agent <id>', 'id of the agent', 'agent-dev')
     .option('--user <name>', 'the user for whom the agent acts', 'alice')
     .option('--scope <scopes>', 'what both may do, separated by spaces or commas', 'repo:read')
+    .option('--roles <names>', 'roles that policies know the agent by, separated by spaces or commas', 'reader,writer')
     .option('--approver <name>', 'who you are on the pages of the authority', 'rita')
     .option('--groups <names>', 'groups of the approver, separated by spaces or commas', 'approvers')
     .addHelpText(
@@ -23,6 +24,9 @@ For development only: it prints private keys, and refuses to start when NODE_ENV
 is production. Nothing is kept. Standard output gets one line of JSON: issuer,
 adminToken, agent (id, privateKey), user (id, token), approvals (url, approver,
 groups), issuerKey.
+
+The API sees the user as dev:alice. For a user whom your application has to
+find, mint a token with 'countersign token' instead.
 
 Example:
   countersign dev --api http://localhost:3000 --scope parcel:read > dev.json`,

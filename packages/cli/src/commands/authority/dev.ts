@@ -17,6 +17,7 @@ export interface DevOptions {
   readonly agent: string;
   readonly user: string;
   readonly scope: string;
+  readonly roles: string;
   readonly approver: string;
   readonly groups: string;
 }
@@ -38,6 +39,7 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   if (!isLoopback(host)) throw new CliError('--listen: only loopback, like 127.0.0.1:8787', exitCodes.usage);
   const scope = readScopes('--scope', options.scope);
   if (scope.length === 0) throw new CliError('--scope: name at least one scope', exitCodes.usage);
+  const roles = namesIn(options.roles);
   const stopped = stopSignal();
   const server = createServer();
   const serve = answerLater(server);
@@ -49,7 +51,7 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
     serve(authority.listener);
     try {
       const key = generateAgentKey();
-      await authority.agents.add({ id: options.agent, jwk: key.publicJwk, capabilities: scope, tags: ['dev'] });
+      await authority.agents.add({ id: options.agent, jwk: key.publicJwk, capabilities: scope, roles, tags: ['dev'] });
       const token = await login.token(options.user, scope);
       const privateKey = key.exportJwk();
       const user = { id: `dev:${options.user}`, token };
@@ -118,13 +120,19 @@ async function newLogin(audience: string) {
 }
 
 function groupsIn({ groups }: DevOptions): readonly string[] {
-  return groups.split(/[\s,]+/).filter((name) => name !== '');
+  return namesIn(groups);
+}
+
+function namesIn(text: string): readonly string[] {
+  return text.split(/[\s,]+/).filter((name) => name !== '');
 }
 
 function pasteHelp(issuer: string, options: DevOptions, scope: readonly string[]): string {
   const { api, agent, user, approver } = options;
   const [name, on, origin] = [agent, issuer, api].map((text) => printable(text));
   return `An authority in memory on ${on}. Agent ${name} acts for ${printable(user)} with ${scope.join(' ')}.
+The API sees the user as dev:${printable(user)}; countersign token mints tokens for users whom it knows.
+Roles of the agent: ${printable(namesIn(options.roles).join(', '))}.
 Standard output got its keys and tokens as JSON: redirect it to dev.json.
 
 In the API, for createGuard:

@@ -47,7 +47,7 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   if (files.length + ignored.length > 0) await writeAll(folder, files, ignored);
   io.out(diff);
   report(
-    { folder, application, sources, found, choice, plan, diffFile: diff === '' ? undefined : diffFile, origin },
+    { folder, application, sources, found, choice, plan, diffFile: diff === '' ? undefined : diffFile, origin, id },
     io,
   );
 }

@@ -2,6 +2,7 @@ import { guidePage } from '../../guide-page.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { countText } from '../policy/lines.js';
+import { type Route, scopeOf } from '../policy/routes.js';
 import type { Application, Framework } from './application.js';
 import { findCreation } from './edits.js';
 import type { Plan } from './files.js';
@@ -21,6 +22,8 @@ export interface Result {
   /** Undefined if nothing is to change. */
   readonly diffFile: string | undefined;
   readonly origin: string;
+  /** The first agent. */
+  readonly id: string;
 }
 
 /** Says what was written, what a person has to look at, and what comes next. */
@@ -122,7 +125,7 @@ function steps(result: Result): readonly string[] {
   ];
 }
 
-function callSteps({ application, sources, choice, origin }: Result): readonly string[] {
+function callSteps({ application, sources, choice, origin, id }: Result): readonly string[] {
   const { framework, login } = application;
   const isMounted =
     framework !== 'nestjs' && choice.declared.some(({ file }) => file !== findCreation(sources, framework)?.path);
@@ -132,7 +135,7 @@ function callSteps({ application, sources, choice, origin }: Result): readonly s
   if (login === undefined) return [send, curl];
   return [
     `let ${login} skip agents; until then it answers them with its own 401: ${guidePage(loginPage(login))}`,
-    `make a token in which a user lets the agent act: ${guidePage('tokens')}`,
+    `npx @countersign/cli token --user ID --agent ${id} --scope ${firstScope(choice)} --audience ${origin} > token.jwt (it prints a line for the guard; ${guidePage('tokens')} says more)`,
     send,
     `${curl} --token @token.jwt`,
   ];
@@ -143,8 +146,17 @@ function loginPage(login: string): string {
   return login.includes('session') ? 'adopt-login-sessions' : 'adopt-login';
 }
 
-function firstPath({ routes }: Choice): string {
+function firstScope(choice: Choice): string {
+  const route = firstRoute(choice) ?? choice.routes[0];
+  return route === undefined ? 'SCOPE' : scopeOf(route);
+}
+
+function firstRoute({ routes }: Choice): Route | undefined {
   const reading = routes.filter(({ method }) => method === 'GET');
-  const { path } = reading.find((route) => !route.path.includes(':')) ?? reading[0] ?? { path: '/' };
+  return reading.find((route) => !route.path.includes(':')) ?? reading[0];
+}
+
+function firstPath(choice: Choice): string {
+  const { path } = firstRoute(choice) ?? { path: '/' };
   return path.replaceAll(/[:*](\w+)/g, '1');
 }
