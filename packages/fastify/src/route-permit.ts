@@ -1,13 +1,6 @@
 import { type Caller, ConfigError } from '@countersign/core';
-import {
-  admitEveryAgent,
-  isUnmapped,
-  type PermissionCheck,
-  permissionCheck,
-  type PermitOptions,
-  refuseUnguarded,
-  type ResourceOf,
-} from '@countersign/core/adapter';
+import { admitEveryAgent, isUnmapped, permissionCheck, refuseUnguarded } from '@countersign/core/adapter';
+import type { PermissionCheck, PermitOptions, ResourceOf } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { respondThrough, type ServedRequest } from './exchange.js';
