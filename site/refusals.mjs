@@ -57,12 +57,16 @@ As the agent, explain the code. As the operator, find the requests and the exact
 
 \`\`\`sh
 npx @countersign/cli inspect ${code}
-npx @countersign/cli audit query audit --code ${code}
+npx @countersign/cli audit query audit --code ${code}${code === 'policy_denied' ? explainDenial : ''}
 \`\`\`
 
 [All refusals](/refusals/)
 `;
 }
+
+/** The record of a denial has the question that policy was asked, and this command the answer. */
+const explainDenial = `
+npx @countersign/cli policy explain policies --log audit --record NUMBER --agents agents.json`;
 
 /** Text in which Vue reads no element. */
 const escaped = (text) => text.replaceAll('<', '&lt;');

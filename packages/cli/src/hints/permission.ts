@@ -11,7 +11,7 @@ export type PermissionCode =
 export const permissionHints: Readonly<Record<PermissionCode, Hint>> = {
   policy_denied: hint(
     'The agent is known, but no policy permits this action on this resource for it: its scope or role may be too narrow, it may have to act for a user, or the authorization_details of its token or a link name others (`countersign inspect` shows them).',
-    'Ask the operator of the API: `countersign policy explain` says what was lacking.',
+    'Ask the operator of the API: `countersign policy explain policies --log audit --record NUMBER --agents agents.json` names the scope, role or user that was missing.',
   ),
   insufficient_scope: hint(
     'The delegation or the capabilities of the agent do not reach this far.',

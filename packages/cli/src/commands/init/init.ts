@@ -64,6 +64,7 @@ async function undoInit(folder: string, io: Io): Promise<void> {
   const { removed, kept } = await undo(folder);
   for (const path of removed) io.err(`removed ${printable(path)}\n`);
   for (const path of kept) io.err(`kept ${printable(path)}: it was changed since\n`);
+  if (removed.length > 0 && (await exists(join(folder, 'audit')))) io.err('kept audit/: it is the log of the guard\n');
   if (removed.length + kept.length === 0) io.err('There is nothing that an init wrote.\n');
 }
 
