@@ -1,8 +1,8 @@
 import { closesUnmapped, isPermit, refuseAgent, refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
-import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, ForbiddenException } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { permitOf } from './permit.js';
-import { nodeRequest, requestAmong } from './request.js';
+import { permitOf } from './declared-permit.js';
+import { isOfSocket, nodeRequest, requestAmong } from './request.js';
 
 /** A request as a platform routes it: Express, or Fastify. */
 interface RoutedRequest {
@@ -12,13 +12,18 @@ interface RoutedRequest {
   readonly routeOptions?: { readonly url?: string };
 }
 
+/** The handler that each request was last admitted to. */
+const decided = new WeakMap<IncomingMessage, Function>();
+
 /**
  * The guard of Nest that runs before all others. Not in the layer of the platform, because one path may have several handlers,
- * for versions and hosts, of which Nest has chosen one by now.
+ * for versions and hosts, of which Nest has chosen one by now. `@Permit` puts it on its method as well, so that no method is
+ * open where nothing mounted it.
  */
 export class AgentGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const mayRun = context.getType<string>() === 'http' ? await mayHandle(context) : await mayRunElsewhere(context);
+    const isHttp = context.getType<string>() === 'http';
+    const mayRun = isHttp ? await mayHandle(context) : await mayRunElsewhere(context);
     return mayRun || (await neverSettling());
   }
 }
@@ -38,19 +43,38 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
   const respond = (refused: Parameters<typeof sendRefusal>[1]) =>
     sendRefusal(nodeResponse(http.getResponse()), refused);
   const check = permitOf(context);
-  if (check !== undefined) return await check(node, request, respond);
+  const handler = context.getHandler();
+  if (check !== undefined) {
+    if (decided.get(node) === handler) return true;
+    const mayRun = await check(node, request, respond);
+    if (mayRun) decided.set(node, handler);
+    return mayRun;
+  }
   // Nest itself would run the handler if `agentAuth` has not seen the request.
   if (refuseUnguarded(node, respond)) return false;
   // A method with the `@Permit` of an adapter enforces it by itself.
-  if (isPermit(context.getHandler())) return true;
+  if (isPermit(handler)) return true;
   return await mayRunUnmapped(node, request, routeOf(node, request));
 }
 
-/** Of GraphQL and the like. A message of a microservice or a WebSocket has no admitted request. */
+/** A message of a microservice or a WebSocket has no admitted request, so it cannot be asked for a permit. */
 async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
   const node = requestAmong(context.getArgs());
-  if (node === undefined) return true;
-  return await mayRunUnmapped(node, node, `${context.getClass().name}.${context.getHandler().name}`);
+  if (node === undefined) {
+    // The context of a resolver is of the application's making, and an agent may have sent the query.
+    const isResolver = context.getType<string>() === 'graphql';
+    if (permitOf(context) !== undefined || (isResolver && !isOfSocket(context.getArgs()))) throw noRequest(context);
+    return true;
+  }
+  return await mayRunUnmapped(node, node, nameOf(context));
+}
+
+function noRequest(context: ExecutionContext): ForbiddenException {
+  return new ForbiddenException(`Countersign: no HTTP request is in the context of ${nameOf(context)}, as 'req'.`);
+}
+
+function nameOf(context: ExecutionContext): string {
+  return `${context.getClass().name}.${context.getHandler().name}`;
 }
 
 async function mayRunUnmapped(node: IncomingMessage, request: RoutedRequest, route: string): Promise<boolean> {

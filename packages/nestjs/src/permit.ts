@@ -1,23 +1,16 @@
 import { ConfigError } from '@countersign/core';
-import {
-  admitEveryAgent,
-  type PermissionCheck,
-  permissionCheck,
-  type PermitOptions,
-  type ResourceOf,
-} from '@countersign/core/adapter';
-import { type ExecutionContext, SetMetadata } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { admitEveryAgent, permissionCheck, type PermitOptions, type ResourceOf } from '@countersign/core/adapter';
+import { UseGuards } from '@nestjs/common';
+import { AgentGuard } from './agent-guard.js';
+import { declareOpen, declarePermit } from './declared-permit.js';
 import type { PermitRequest } from './request.js';
 
-// Metadata, because decorators that wrap a method copy it, as they must for those of Nest.
-const permitOfMethod = 'countersign:permit';
-const openClass = 'countersign:open';
-const reflector = new Reflector();
+/** A permit closes its method also in an application without `CountersignModule`. */
+const guarded = UseGuards(new AgentGuard());
 
 /**
  * Asks policy for an action before any guard, pipe or interceptor of the application runs; the decision is recorded first.
- * A method without a permit is closed to agents.
+ * A method without a permit is closed to agents. Without `CountersignModule`, one with a permit answers 500.
  *
  * @throws ConfigError when an argument is wrong, or when it decorates something other than a method.
  * @example
@@ -47,30 +40,20 @@ export function Permit<Request>(
   }
   const check = action === false ? admitEveryAgent : permissionCheck('@Permit', action, resource, options);
   const name = action === false ? '@Permit(false)' : `@Permit('${action}')`;
-  return (target: object, _key?: unknown, descriptor?: unknown): void => {
+  return (target: object, key?: string | symbol, descriptor?: unknown): void => {
     const { value: method } = (descriptor ?? {}) as PropertyDescriptor;
-    if (typeof method === 'function') return declare(name, method, check);
+    if (typeof method === 'function') {
+      declarePermit(name, method, check);
+      guarded(target, key as string, descriptor as PropertyDescriptor);
+      return;
+    }
     if (typeof target !== 'function' || descriptor !== undefined || action !== false) throw misuse(name, action);
-    SetMetadata(openClass, target)(target);
+    declareOpen(target);
+    guarded(target);
   };
-}
-
-function declare(name: string, method: Function, check: PermissionCheck<never>): void {
-  if (reflector.get(permitOfMethod, method) !== undefined) {
-    throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
-  }
-  SetMetadata(permitOfMethod, check)(method);
 }
 
 function misuse(name: string, action: string | false): ConfigError {
   const decorated = action === false ? 'a method or a controller' : 'a method';
   return new ConfigError(`${name} decorates ${decorated}, compiled with experimentalDecorators, as Nest needs it.`);
-}
-
-/** The permit of the handler that Nest is about to run; undefined if the handler is closed to agents. */
-export function permitOf(context: ExecutionContext): PermissionCheck<unknown> | undefined {
-  const check = reflector.get<PermissionCheck<unknown> | undefined, string>(permitOfMethod, context.getHandler());
-  const controller = context.getClass();
-  // A class has the metadata of its base class, too.
-  return check ?? (reflector.get<unknown, string>(openClass, controller) === controller ? admitEveryAgent : undefined);
 }

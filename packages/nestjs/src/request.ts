@@ -22,16 +22,26 @@ export function nodeRequest(request: object): IncomingMessage {
  * member of one. Undefined: no HTTP request is in sight, like in a handler of messages.
  */
 export function requestAmong(args: readonly unknown[]): IncomingMessage | undefined {
-  for (const argument of args) {
-    if (typeof argument !== 'object' || argument === null) continue;
-    const { req, request, reply } = argument as Readonly<Record<'req' | 'request' | 'reply', unknown>>;
-    for (const candidate of [argument, req, request, (reply as { request?: unknown } | undefined)?.request]) {
-      if (typeof candidate !== 'object' || candidate === null) continue;
-      const node = nodeRequest(candidate);
-      if (admissionOf(node) !== undefined) return node;
-    }
-  }
-  return undefined;
+  return requestsAmong(args).find((node) => admissionOf(node) !== undefined);
+}
+
+/** Whether a call has the request that opened a WebSocket, which no guard admits. */
+export function isOfSocket(args: readonly unknown[]): boolean {
+  return requestsAmong(args).some((node) => isNodeRequest(node) && node.headers.upgrade !== undefined);
+}
+
+function requestsAmong(args: readonly unknown[]): IncomingMessage[] {
+  return args.filter(isObject).flatMap((argument) => {
+    const { req, request, reply, extra } = argument as Readonly<Record<'req' | 'request' | 'reply' | 'extra', unknown>>;
+    const held = [reply, extra].map((holder) =>
+      isObject(holder) ? (holder as { request?: unknown }).request : undefined,
+    );
+    return [argument, req, request, ...held].filter(isObject).map(nodeRequest);
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function requestOf(context: ExecutionContext): object | undefined {

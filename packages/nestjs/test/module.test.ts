@@ -1,3 +1,5 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { Guard } from '@countersign/core';
 import { Controller, Get, Inject, Injectable, type MiddlewareConsumer, Module } from '@nestjs/common';
 import { ExternalContextCreator, NestFactory } from '@nestjs/core';
@@ -218,8 +220,7 @@ describe('a handler outside of HTTP', () => {
   }
 
   /** Calls the resolver like `@nestjs/graphql`, or a handler of messages, with the request of a route. */
-  async function startResolver(contextType: string, argsOf: (request: object) => unknown[]) {
-    const resolver = new Resolver();
+  async function startResolver(contextType: string, argsOf: (request: object) => unknown[], resolver = new Resolver()) {
     @Controller()
     class Gateway {
       constructor(@Inject(ExternalContextCreator) readonly creator: ExternalContextCreator) {}
@@ -249,7 +250,10 @@ describe('a handler outside of HTTP', () => {
           contextType,
         );
         app.use('/graphql', (request: object, response: { end(text: string): void }) => {
-          void (run(...argsOf(request)) as Promise<string>).then((text) => response.end(text));
+          void (run(...argsOf(request)) as Promise<string>).then(
+            (text) => response.end(text),
+            (error: Error) => response.end(error.message),
+          );
         });
       },
     });
@@ -267,6 +271,36 @@ describe('a handler outside of HTTP', () => {
     expect(resolver.ran).toBe(0);
     expect(api.guarded.audit.records[0]).toMatchObject({ detail: 'Resolver.orders asks for no permission' });
     expect((await api.send(unsigned({ target: '/graphql' }))).body).toBe('orders');
+  });
+
+  it('is closed when GraphQL has a context without the request [D8]', async () => {
+    const { api, resolver } = await startResolver('graphql', () => [{}, {}, { user: undefined }, {}]);
+    await using _closing = api;
+    expect((await api.call({ target: '/graphql' })).body).toContain(
+      'no HTTP request is in the context of Resolver.orders',
+    );
+    expect(resolver.ran).toBe(0);
+  });
+
+  it('runs for a query over a WebSocket, which authenticates by itself', async () => {
+    const upgrade = Object.assign(new IncomingMessage(new Socket()), { headers: { upgrade: 'websocket' } });
+    const { api, resolver } = await startResolver('graphql', () => [{}, {}, { extra: { request: upgrade } }, {}]);
+    await using _closing = api;
+    expect((await api.call({ target: '/graphql' })).body).toBe('orders');
+    expect(resolver.ran).toBe(1);
+  });
+
+  it('is closed to messages when it has a permit, which cannot be asked', async () => {
+    class Permitted extends Resolver {
+      @Permit('thing.read', thing)
+      override orders(): string {
+        return super.orders();
+      }
+    }
+    const { api, resolver } = await startResolver('rpc', () => [{ text: 'a message' }], new Permitted());
+    await using _closing = api;
+    expect((await api.send(unsigned({ target: '/graphql' }))).body).toContain('in the context of Permitted.orders');
+    expect(resolver.ran).toBe(0);
   });
 
   it('runs for a message, which has no request', async () => {

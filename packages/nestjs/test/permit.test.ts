@@ -26,13 +26,13 @@ import {
   Version,
   VersioningType,
 } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { Permit as ExpressPermit } from '@countersign/express';
 import { describe, expect, it, vi } from 'vitest';
-import { agentId, guarded, unsigned } from '../../../test/support/guarded.js';
+import { agentId, guarded, send, signed, unsigned } from '../../../test/support/guarded.js';
 import { patiently } from '../../../test/support/patiently.js';
 import { Caller, Permit, type PermitRequest } from '../src/index.js';
-import { Api, codeOf, json, platforms } from './support.js';
+import { adapterOf, Api, codeOf, json, platforms } from './support.js';
 
 const order = ({ params }: PermitRequest) => ({ type: 'Order', id: params['id'] });
 
@@ -354,6 +354,44 @@ describe.each(platforms)('@Permit on %s', (platform) => {
     expect((await api.call({ target: '/orders/denied/17' })).body).toBe('"caught RefusalError"');
     expect((await api.send(unsigned({ target: '/orders/17' }))).body).toBe('"caught RefusalError"');
     expect(ran).toEqual(['filter', 'filter']);
+  });
+});
+
+describe.each(platforms)('@Permit on %s without CountersignModule', (platform) => {
+  it('answers 500 to everybody, as on every host, and leaves other methods open [D8]', async () => {
+    @Controller()
+    class Payouts {
+      @Post('payouts')
+      @Permit('payout.make', { type: 'Bank', id: '1' })
+      pay(): void {
+        ran.push('paid');
+      }
+
+      @Get('other')
+      other(): string {
+        return 'other';
+      }
+    }
+    @Controller('any')
+    @Permit(false)
+    class Open {
+      @Get()
+      read(): void {
+        ran.push('read');
+      }
+    }
+    ran = [];
+    const module = { module: class AppModule {}, controllers: [Payouts, Open] };
+    const app = await NestFactory.create(module, adapterOf(platform), { logger: false, abortOnError: false });
+    app.useGlobalFilters(new CatchAll());
+    await app.listen(0, '127.0.0.1');
+    const url = await app.getUrl();
+    const unguarded = await send(url, unsigned({ method: 'POST', target: '/payouts' }));
+    expect([unguarded.status, codeOf(unguarded)]).toEqual([500, 'not_authenticated']);
+    expect(codeOf(await send(url, signed({ target: '/any' })))).toBe('not_authenticated');
+    expect(ran).toEqual([]);
+    expect((await send(url, unsigned({ target: '/other' }))).body).toBe('other');
+    await app.close();
   });
 });
 
