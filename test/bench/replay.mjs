@@ -27,7 +27,8 @@ function chunkMicros(store) {
   const started = process.cpuUsage();
   for (const nonce of nonces) {
     const now = began + reserved / pace;
-    const proof = { keyId: keyIds[reserved % KEYS], nonce, created: now, until: now + LIFETIME_SECONDS, now };
+    const keyId = keyIds[reserved % KEYS];
+    const proof = { agent: keyId, keyId, nonce, created: now, until: now + LIFETIME_SECONDS, now };
     if (store.reserve(proof) !== 'reserved') throw new Error('a fresh nonce was refused');
     reserved += 1;
   }

@@ -50,7 +50,14 @@ async function measure({ replay }) {
       const now = Date.now() / 1000;
       const nonce = random.slice(index * 32, index * 32 + 22);
       const began = performance.now();
-      const proof = { keyId: `key-${index % 100}`, nonce, created: now, until: now + 65, now };
+      const proof = {
+        agent: `agent-${index % 100}`,
+        keyId: `key-${index % 100}`,
+        nonce,
+        created: now,
+        until: now + 65,
+        now,
+      };
       const result = await replay.reserve(proof);
       latencies.push(performance.now() - began);
       if (result !== 'reserved') throw new Error(`a fresh nonce was answered with ${result}`);

@@ -2,7 +2,7 @@ import { memoryReplayStore } from '@countersign/core';
 import { expect, it } from 'vitest';
 import { onEveryHost, refuseEach } from '../support/api.js';
 import { type SignedRequestOptions, sha256Digest, tampered } from '../support/signed-request.js';
-import { runner } from '../support/world.js';
+import { agents, reviewer, reviewerId, runner, stranger } from '../support/world.js';
 
 const nonce = (text: string): Partial<SignedRequestOptions> => ({ parameters: { nonce: `"${text}"` } });
 const now = () => Math.floor(Date.now() / 1000);
@@ -132,7 +132,7 @@ onEveryHost('Replay protection', (api) => {
 
   it('refuses a flood of nonces, and evicts none [A10]', async () => {
     const small = await api.variant({
-      start: { guard: { replay: memoryReplayStore({ maxEntries: 3, maxEntriesPerKey: 3 }) } },
+      start: { guard: { replay: memoryReplayStore({ maxEntries: 3, maxEntriesPerAgent: 3 }) } },
     });
     const first = small.signed();
     await small.accepts(first, 200);
@@ -140,6 +140,19 @@ onEveryHost('Replay protection', (api) => {
     await small.accepts(small.signed(), 200);
     await small.refuses(small.signed(), 503, 'replay_store_unavailable');
     await small.refuses(first, 401, 'signature_replayed');
+  });
+
+  it('gives all keys of an agent one share of the store, and leaves room for others [A10]', async () => {
+    const keys = [reviewer, stranger].map(({ publicJwk }) => ({ jwk: publicJwk }));
+    const small = await api.variant({
+      config: { agents: [{ id: reviewerId, keys }, ...agents.slice(1)] },
+      start: { guard: { replay: memoryReplayStore({ maxEntries: 4, maxEntriesPerAgent: 2 }) } },
+    });
+    await small.accepts(small.signed(), 200);
+    await small.accepts(small.signed({ key: stranger }), 200);
+    await small.refuses(small.signed(), 503, 'replay_store_unavailable');
+    await small.refuses(small.signed({ key: stranger }), 503, 'replay_store_unavailable');
+    await small.accepts(small.signed({ key: runner }), 200);
   });
 
   it('refuses a copy before its body is digested, and accepts a retry with a new nonce [A4]', async () => {

@@ -171,8 +171,8 @@ onEveryHost(
       await api.accepts(often, 200);
     });
 
-    it('takes its room in the replay store from that of its key [A10]', async () => {
-      const guard = { replay: memoryReplayStore({ maxEntriesPerKey: 1 }) };
+    it('takes its room in the replay store from that of its agent [A10]', async () => {
+      const guard = { replay: memoryReplayStore({ maxEntriesPerAgent: 1 }) };
       const small = await api.variant({ config: asked, start: { guard } });
       await small.accepts(small.signed(), 200);
       await small.refuses(botSigned(small), 503, 'replay_store_unavailable');

@@ -112,6 +112,7 @@ async function answerTo(child: ChildProcess, id: string): Promise<readonly strin
 export function freshProofs(count: number): readonly OneTimeProof[] {
   const now = Date.now() / 1000;
   return Array.from({ length: count }, (_, index) => ({
+    agent: `agent-${index % 10}`,
     keyId: `key-${index % 10}`,
     nonce: randomBytes(16).toString('base64url'),
     created: Math.floor(now),

@@ -5,12 +5,13 @@ import { patiently } from './patiently.js';
 
 /** A store on a server of the test, which is never restarted. */
 export interface ReplayWorld {
-  open(options?: { readonly maxEntriesPerKey?: number }): Promise<ReplayStore>;
+  open(options?: { readonly maxEntriesPerAgent?: number }): Promise<ReplayStore>;
 }
 
 export function freshProof(change: Partial<OneTimeProof> = {}): OneTimeProof {
   const now = change.now ?? Date.now() / 1000;
-  return { keyId: 'key', nonce: randomBytes(16).toString('hex'), created: now, until: now + 65, now, ...change };
+  const nonce = randomBytes(16).toString('hex');
+  return { agent: 'agent', keyId: 'key', nonce, created: now, until: now + 65, now, ...change };
 }
 
 /** What every shared replay store must do, whatever its server. */
@@ -63,12 +64,21 @@ export function itIsAReplayStore(world: () => ReplayWorld): void {
       expect(await store.reserve(freshProof({ nonce: proof.nonce, now: now + 2_000_000 }))).toBe('replayed');
     });
 
-    it('refuses a key that holds too many, and only that key [A10]', async () => {
-      const store = await world().open({ maxEntriesPerKey: 3 });
+    it('refuses an agent whose keys hold too many, and only that agent [A10]', async () => {
+      const store = await world().open({ maxEntriesPerAgent: 3 });
       const keyId = randomBytes(8).toString('hex');
-      for (let count = 0; count < 3; count++) expect(await store.reserve(freshProof({ keyId }))).toBe('reserved');
-      expect(await store.reserve(freshProof({ keyId }))).toBe('full');
-      expect(await store.reserve(freshProof({ keyId: `${keyId}-2` }))).toBe('reserved');
+      for (let count = 0; count < 3; count++) {
+        expect(await store.reserve(freshProof({ keyId: `${keyId}-${count}` }))).toBe('reserved');
+      }
+      expect(await store.reserve(freshProof({ keyId: `${keyId}-4` }))).toBe('full');
+      expect(await store.reserve(freshProof({ agent: 'another', keyId }))).toBe('reserved');
+    });
+
+    it('refuses a copy whose key has come to another agent [A10]', async () => {
+      const store = await world().open();
+      const proof = freshProof();
+      expect(await store.reserve(proof)).toBe('reserved');
+      expect(await store.reserve({ ...proof, agent: 'another' })).toBe('replayed');
     });
 
     it('refuses a proof that was made before it began', async () => {

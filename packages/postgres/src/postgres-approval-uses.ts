@@ -15,9 +15,7 @@ import { openReservations } from './reservations.js';
  */
 export async function postgresApprovalUses(pool: PgPool): Promise<ApprovalUses> {
   const owner = 'postgresApprovalUses';
-  const { timeoutSeconds, maxEntriesPerKey } = readOneTimeOptions(owner, {});
+  const { timeoutSeconds } = readOneTimeOptions(owner, {});
   const table = 'countersign_used_approvals';
-  return approvalUsesIn(
-    await openReservations(owner, pool, { table, isLogged: true, timeoutSeconds, maxEntriesPerKey }),
-  );
+  return approvalUsesIn(await openReservations(owner, pool, { table, isLogged: true, timeoutSeconds }));
 }

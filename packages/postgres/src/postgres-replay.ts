@@ -7,7 +7,7 @@ import { openReservations } from './reservations.js';
  * Remembers used signatures in Postgres 12 or newer, for all processes, through the application's pool of `pg`. The table
  * is unlogged, so it costs no sync; a Postgres that crashed or was replaced by its replica has emptied it, and refuses what
  * was signed before (503 `replay_unknown`), so that a client signs anew. On a table that has just begun, the first start
- * waits `clockSkewSeconds`. `maxEntriesPerKey` counts in each process.
+ * waits `clockSkewSeconds`.
  *
  * @throws ConfigError if the database cannot be used.
  *
@@ -16,9 +16,9 @@ import { openReservations } from './reservations.js';
  * const guard = await createGuard({ …, replay: await postgresReplay(pool) });
  */
 export async function postgresReplay(pool: PgPool, options: OneTimeOptions = {}): Promise<ReplayStore> {
-  const { clockSkewSeconds, ...limits } = readOneTimeOptions('postgresReplay', options);
+  const { timeoutSeconds, ...limits } = readOneTimeOptions('postgresReplay', options);
   return await replayStoreIn(
-    await openReservations('postgresReplay', pool, { ...limits, table: 'countersign_used', isLogged: false }),
-    clockSkewSeconds,
+    await openReservations('postgresReplay', pool, { timeoutSeconds, table: 'countersign_used', isLogged: false }),
+    limits,
   );
 }

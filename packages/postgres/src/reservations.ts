@@ -1,10 +1,4 @@
-import {
-  BoundedCalls,
-  EntriesPerKey,
-  type ReservationAnswer,
-  type Reservations,
-  SharedStoreUnavailable,
-} from '@countersign/stores';
+import { BoundedCalls, type ReservationAnswer, type Reservations, SharedStoreUnavailable } from '@countersign/stores';
 import { ensureTable } from './ensure-table.js';
 import { type PgPool, rowsOf } from './pool.js';
 
@@ -13,7 +7,6 @@ export interface ReservationOptions {
   /** Whether it survives crashes, at the cost of a sync for each reservation. */
   readonly isLogged: boolean;
   readonly timeoutSeconds: number;
-  readonly maxEntriesPerKey: number;
 }
 
 const now = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
@@ -57,13 +50,12 @@ function statementsOn(table: string, isLogged: boolean) {
 export async function openReservations(
   caller: string,
   pool: PgPool,
-  { table, isLogged, timeoutSeconds, maxEntriesPerKey }: ReservationOptions,
+  { table, isLogged, timeoutSeconds }: ReservationOptions,
 ): Promise<Reservations> {
   const statements = statementsOn(table, isLogged);
   await ensureTable(caller, pool, table, statements.tables);
   const calls = new BoundedCalls('Postgres', timeoutSeconds);
   const sweep = sweeper(pool, statements.sweep, calls);
-  const entries = new EntriesPerKey(maxEntriesPerKey);
 
   async function attempt(owner: string, name: string, milliseconds: number): Promise<ReservationAnswer | undefined> {
     const [row] = await rowsOf(pool, statements.reserve, [owner, name, milliseconds]);
@@ -90,10 +82,7 @@ export async function openReservations(
   return {
     ageMilliseconds: Number(row?.['age'] ?? 0),
     async reserve(owner, name, milliseconds) {
-      const now = performance.now() / 1000;
-      if (entries.isFull(owner, now)) return { result: 'full', ageMilliseconds: 0 };
       const answer = await calls.run(async () => await reserve(owner, name, milliseconds));
-      if (answer.result === 'reserved') entries.add(owner, now + milliseconds / 1000);
       sweep();
       return answer;
     },

@@ -23,7 +23,7 @@ export interface RedisReplayOptions extends OneTimeOptions {
  */
 export async function redisReplay(client: RedisClient, options: RedisReplayOptions = {}): Promise<ReplayStore> {
   const owner = 'redisReplay';
-  const { clockSkewSeconds, ...limits } = readOneTimeOptions(owner, options, ['prefix']);
+  const { timeoutSeconds, ...limits } = readOneTimeOptions(owner, options, ['prefix']);
   const prefix = readPrefix(owner, options.prefix);
-  return await replayStoreIn(await openReservations(owner, client, { ...limits, prefix }), clockSkewSeconds);
+  return await replayStoreIn(await openReservations(owner, client, { timeoutSeconds, prefix }), limits);
 }

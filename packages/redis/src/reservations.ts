@@ -6,7 +6,6 @@ import { reserveScript } from './reserve-script.js';
 export interface ReservationOptions {
   readonly prefix: string;
   readonly timeoutSeconds: number;
-  readonly maxEntriesPerKey: number;
 }
 
 /**
@@ -17,15 +16,14 @@ export interface ReservationOptions {
 export async function openReservations(
   caller: string,
   client: RedisClient,
-  { prefix, timeoutSeconds, maxEntriesPerKey }: ReservationOptions,
+  { prefix, timeoutSeconds }: ReservationOptions,
 ): Promise<Reservations> {
   const run = scriptsOf(caller, client);
   const calls = new BoundedCalls('Redis', timeoutSeconds);
-  const most = String(maxEntriesPerKey);
   // One hash tag: in a cluster, all of them must be where the epoch is.
   const keysOf = (owner: string): string[] => [`{${prefix}}:epoch`, `{${prefix}}:used:${owner}`];
   const ask = async (owner: string, name: string, milliseconds: number): Promise<unknown> =>
-    await calls.run(async () => await run(reserveScript, keysOf(owner), [name, String(milliseconds), most]));
+    await calls.run(async () => await run(reserveScript, keysOf(owner), [name, String(milliseconds)]));
   const first = await ask('', `${Math.random()}`, 1).catch((error: unknown) => {
     throw new ConfigError(`${caller}: ${hintFor(errorMessage(error), prefix)}`);
   });
@@ -41,7 +39,7 @@ export async function openReservations(
   };
 }
 
-const results: readonly unknown[] = ['reserved', 'replayed', 'full'] satisfies ReservationAnswer['result'][];
+const results: readonly unknown[] = ['reserved', 'replayed'] satisfies ReservationAnswer['result'][];
 
 function readReply(reply: unknown): ReservationAnswer | { readonly problem: string } {
   const [result, age, policy]: readonly unknown[] = Array.isArray(reply) ? reply : [];
@@ -68,6 +66,6 @@ function hintFor(message: string, prefix: string): string {
   return (
     `this user of Redis may not do what is needed (${message}). CONFIG is not needed, INFO is: ` +
     `ACL SETUSER <user> ~{${prefix}}:* &{${prefix}}:* +eval +evalsha +time +info +hmget +hset +hget +hdel +del +zadd +zrem ` +
-    '+zscore +zcount +zrange +zrank +zrangebyscore +pttl +pexpire +publish +subscribe +unsubscribe +ping +hello'
+    '+zscore +zrange +zrank +zrangebyscore +pttl +pexpire +publish +subscribe +unsubscribe +ping +hello'
   );
 }

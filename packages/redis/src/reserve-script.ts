@@ -2,7 +2,7 @@ import { type Script, scriptOf } from './client.js';
 
 /**
  * Reserves a name once. `KEYS[1]`: the epoch, since when this server has remembered everything. `KEYS[2]`: the live names
- * of one owner, by their end. Values: the name, its lifetime in milliseconds, and how many names the owner may hold.
+ * of one owner, by their end. Values: the name, and its lifetime in milliseconds.
  *
  * The epoch is beside the names and names the run of the server and the history of its data. It begins anew with a
  * restart, a promotion (also of a server that was a master before, in the same run), an emptied database, and when the
@@ -36,7 +36,6 @@ local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 64)
 if #old > 0 then redis.call('ZREM', KEYS[2], unpack(old)) end
 local ends = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if ends and tonumber(ends) > now then return { 'replayed', age } end
-if redis.call('ZCOUNT', KEYS[2], now, '+inf') >= tonumber(ARGV[3]) then return { 'full', age } end
 redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
 return { 'reserved', age }

@@ -232,7 +232,7 @@ describe('redisReplay', () => {
     const client = createClient({ disableOfflineQueue: true });
     await expect(redisReplay(client, { prefix: 'a b' })).rejects.toThrow("'prefix'");
     await expect(redisReplay(client, { clockSkew: 1 } as never)).rejects.toThrow('clockSkew');
-    await expect(redisReplay(client, { maxEntriesPerKey: 0 })).rejects.toThrow("'maxEntriesPerKey'");
+    await expect(redisReplay(client, { maxEntriesPerAgent: 0 })).rejects.toThrow("'maxEntriesPerAgent'");
     await expect(redisReplay(client)).rejects.toThrow('Redis cannot be used');
   });
 });

@@ -1,6 +1,5 @@
 export { type AgentTable, type SharedAgents, sharedAgents } from './agents.js';
 export { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
-export { EntriesPerKey } from './entries-per-key.js';
 export { isBeforeEpoch, type Reservation, settlingTime } from './epoch.js';
 export type { Freezable } from './frozen.js';
 export { approvalUsesIn, replayStoreIn, type ReservationAnswer, type Reservations } from './one-time.js';

@@ -5,8 +5,11 @@ export interface OneTimeOptions {
   readonly clockSkewSeconds?: number;
   /** How long a request waits for the store, in seconds. Default 1. */
   readonly timeoutSeconds?: number;
-  /** Most signatures of one key remembered at once; beyond it the answer is `full` for that key alone. Default 250 000. */
-  readonly maxEntriesPerKey?: number;
+  /**
+   * Most signatures of one agent, by all its keys, that this process has reserved and that still count; beyond it the answer
+   * is `full` for that agent alone. Default 250 000.
+   */
+  readonly maxEntriesPerAgent?: number;
 }
 
 /** @throws ConfigError when an option is unknown or wrong. */
@@ -15,11 +18,15 @@ export function readOneTimeOptions<Options extends OneTimeOptions>(
   options: Options,
   further: readonly (keyof Options & string)[] = [],
 ): Required<OneTimeOptions> {
-  checkOptionNames(owner, options, ['clockSkewSeconds', 'timeoutSeconds', 'maxEntriesPerKey', ...further]);
-  const { clockSkewSeconds = guardDefaults.clockSkewSeconds, timeoutSeconds = 1, maxEntriesPerKey = 250_000 } = options;
+  checkOptionNames(owner, options, ['clockSkewSeconds', 'timeoutSeconds', 'maxEntriesPerAgent', ...further]);
+  const {
+    clockSkewSeconds = guardDefaults.clockSkewSeconds,
+    timeoutSeconds = 1,
+    maxEntriesPerAgent = 250_000,
+  } = options;
   return {
     clockSkewSeconds: numberOption(owner, 'clockSkewSeconds', clockSkewSeconds, 0, guardMaxima.clockSkewSeconds),
     timeoutSeconds: numberOption(owner, 'timeoutSeconds', timeoutSeconds, 0.01, 60),
-    maxEntriesPerKey: integerOption(owner, 'maxEntriesPerKey', maxEntriesPerKey, 1, 100_000_000),
+    maxEntriesPerAgent: integerOption(owner, 'maxEntriesPerAgent', maxEntriesPerAgent, 1, 100_000_000),
   };
 }

@@ -1,10 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import { hash } from 'node:crypto';
 import type { ApprovalUseResult, ApprovalUses, OneTimeProof, ReplayResult, ReplayStore } from '@countersign/core';
+import { EntriesPerAgent } from './entries-per-agent.js';
 import { isBeforeEpoch, settlingTime } from './epoch.js';
+import type { OneTimeOptions } from './one-time-options.js';
 
 export interface ReservationAnswer {
-  readonly result: 'reserved' | 'replayed' | 'full';
+  readonly result: 'reserved' | 'replayed';
   /** For how long the store has remembered nonces, by its own clock. */
   readonly ageMilliseconds: number;
 }
@@ -18,9 +20,22 @@ export interface Reservations {
 }
 
 /** A replay store over them, once they are old enough for what an accurate client signs now. */
-export async function replayStoreIn(reservations: Reservations, clockSkewSeconds: number): Promise<ReplayStore> {
+export async function replayStoreIn(
+  reservations: Reservations,
+  { clockSkewSeconds, maxEntriesPerAgent }: Pick<Required<OneTimeOptions>, 'clockSkewSeconds' | 'maxEntriesPerAgent'>,
+): Promise<ReplayStore> {
   await setTimeout(settlingTime(reservations.ageMilliseconds, clockSkewSeconds));
-  return { clockSkewSeconds, reserve: async (proof) => await reserveOnce(reservations, clockSkewSeconds, proof) };
+  const entries = new EntriesPerAgent(maxEntriesPerAgent);
+  return {
+    clockSkewSeconds,
+    async reserve(proof) {
+      const now = performance.now() / 1000;
+      if (entries.isFull(proof.agent, now)) return 'full';
+      const result = await reserveOnce(reservations, clockSkewSeconds, proof);
+      if (result === 'reserved' || result === 'before_epoch') entries.add(proof.agent, now + lifetimeOf(proof) / 1000);
+      return result;
+    },
+  };
 }
 
 const useResults: Readonly<Record<ReplayResult, ApprovalUseResult>> = {
@@ -34,7 +49,8 @@ const useResults: Readonly<Record<ReplayResult, ApprovalUseResult>> = {
 export function approvalUsesIn(reservations: Reservations): ApprovalUses {
   return {
     async use({ issuer, id, issuedAt, clockSkewSeconds, until, now }) {
-      const proof = { keyId: hash('sha256', issuer, 'base64url'), nonce: id, created: issuedAt, until, now };
+      const keyId = hash('sha256', issuer, 'base64url');
+      const proof = { keyId, nonce: id, created: issuedAt, until, now };
       return useResults[await reserveOnce(reservations, clockSkewSeconds, proof)];
     },
   };
@@ -43,13 +59,16 @@ export function approvalUsesIn(reservations: Reservations): ApprovalUses {
 async function reserveOnce(
   { reserve }: Reservations,
   clockSkewSeconds: number,
-  proof: OneTimeProof,
+  proof: Omit<OneTimeProof, 'agent'>,
 ): Promise<ReplayResult> {
   const asked = performance.now();
-  // Relative, so that clocks need not agree; and a second more, because it must not end before the guard refuses it.
-  const milliseconds = Math.max(0, Math.ceil((proof.until - proof.now) * 1000)) + 1000;
-  const { result, ageMilliseconds } = await reserve(proof.keyId, proof.nonce, milliseconds);
+  const { result, ageMilliseconds } = await reserve(proof.keyId, proof.nonce, lifetimeOf(proof));
   if (result !== 'reserved') return result;
   const elapsedMilliseconds = performance.now() - asked;
   return isBeforeEpoch({ proof, ageMilliseconds, elapsedMilliseconds, clockSkewSeconds }) ? 'before_epoch' : 'reserved';
+}
+
+/** In milliseconds: relative, so that clocks need not agree; a second more, or it could end before the guard refuses it. */
+function lifetimeOf({ until, now }: Pick<OneTimeProof, 'until' | 'now'>): number {
+  return Math.max(0, Math.ceil((until - now) * 1000)) + 1000;
 }

@@ -127,7 +127,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const links = readDelegationField(fields, parts.maxDelegationDepth);
     if ('code' in links) return refuse(links, claimed);
 
-    let replayed = reserveNonce(use, parts);
+    let replayed = reserveNonce(use, holder.agent.id, parts);
     if (isPromise(replayed)) replayed = await replayed;
     if (replayed !== undefined) return refuse(replayed, claimed);
 

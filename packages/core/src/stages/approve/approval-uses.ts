@@ -101,7 +101,7 @@ export function usesInReplayStore(replay: ReplayStore): ApprovalUses {
     use: ({ issuer, id, issuedAt, until, now }) => {
       const keyId = `approval ${hash('sha256', issuer, 'base64url')}`;
       return andThen(
-        replay.reserve({ keyId, nonce: id, created: issuedAt, until, now }),
+        replay.reserve({ agent: keyId, keyId, nonce: id, created: issuedAt, until, now }),
         (result) => useResults[result],
       );
     },

@@ -1,16 +1,16 @@
 /** Expired entries taken off the counts per call. More than one, so that the counts fall faster than they rise. */
 const releasesPerCall = 64;
 
-/** A key that holds entries. */
-export interface LiveKey {
+/** An agent that holds entries. */
+export interface LiveOwner {
   readonly id: string;
-  /** Stands for the key in digests. Free for another key once the last entry of this one is forgotten. */
+  /** Stands for it in the lists of seconds. Free for another one once the last entry of this one is off the counts. */
   readonly index: number;
   held: number;
 }
 
 /**
- * Counts the entries that are not forgotten, in all and for each key. An entry counts up to its last second; when the
+ * Counts the entries that are not forgotten, in all and for each agent. An entry counts up to its last second; when the
  * clock has passed it, it is forgotten for good, also if the clock is set back.
  */
 export class LiveEntries {
@@ -19,10 +19,10 @@ export class LiveEntries {
   /** How many there are, with those forgotten that `forget` has not taken off yet. */
   count = 0;
   #second = 0;
-  readonly #keys = new Map<string, LiveKey>();
-  readonly #keyAt: (LiveKey | undefined)[] = [];
+  readonly #owners = new Map<string, LiveOwner>();
+  readonly #ownerAt: (LiveOwner | undefined)[] = [];
   readonly #freeIndexes: number[] = [];
-  /** For each last second, the index of the key of each entry. */
+  /** For each last second, the index of the owner of each entry. */
   readonly #bySecond = new Map<number, number[]>();
   /** The same of forgotten seconds, still in the counts. */
   readonly #forgotten: number[][] = [];
@@ -33,25 +33,25 @@ export class LiveEntries {
     for (let left = releasesPerCall; left > 0 && this.#forgotten.length > 0; left--) this.#release();
   }
 
-  /** The key, which holds nothing yet if it is new here. */
-  key(id: string): LiveKey {
-    return this.#keys.get(id) ?? { id, index: this.#freeIndexes.at(-1) ?? this.#keyAt.length, held: 0 };
+  /** The owner, which holds nothing yet if it is new here. */
+  owner(id: string): LiveOwner {
+    return this.#owners.get(id) ?? { id, index: this.#freeIndexes.at(-1) ?? this.#ownerAt.length, held: 0 };
   }
 
-  /** Adds an entry of a key that `key` has just given. */
-  add(key: LiveKey, lastSecond: number): void {
-    if (key.held === 0) this.#begin(key);
-    key.held++;
+  /** Adds an entry of an owner that `owner` has just given. */
+  add(owner: LiveOwner, lastSecond: number): void {
+    if (owner.held === 0) this.#begin(owner);
+    owner.held++;
     this.count++;
     const indexes = this.#bySecond.get(lastSecond);
-    if (indexes === undefined) this.#bySecond.set(lastSecond, [key.index]);
-    else indexes.push(key.index);
+    if (indexes === undefined) this.#bySecond.set(lastSecond, [owner.index]);
+    else indexes.push(owner.index);
   }
 
-  #begin(key: LiveKey): void {
-    if (key.index === this.#keyAt.length) this.#keyAt.push(key);
-    else this.#keyAt[this.#freeIndexes.pop() ?? key.index] = key;
-    this.#keys.set(key.id, key);
+  #begin(owner: LiveOwner): void {
+    if (owner.index === this.#ownerAt.length) this.#ownerAt.push(owner);
+    else this.#ownerAt[this.#freeIndexes.pop() ?? owner.index] = owner;
+    this.#owners.set(owner.id, owner);
   }
 
   /** Looks at the seconds since the last call, or at those that hold entries, whichever are fewer. */
@@ -76,13 +76,13 @@ export class LiveEntries {
     const indexes = this.#forgotten.at(-1);
     const index = indexes?.pop();
     if (indexes?.length === 0) this.#forgotten.pop();
-    const key = index === undefined ? undefined : this.#keyAt[index];
-    if (key === undefined) return;
+    const owner = index === undefined ? undefined : this.#ownerAt[index];
+    if (owner === undefined) return;
     this.count--;
-    key.held--;
-    if (key.held > 0) return;
-    this.#keys.delete(key.id);
-    this.#keyAt[key.index] = undefined;
-    this.#freeIndexes.push(key.index);
+    owner.held--;
+    if (owner.held > 0) return;
+    this.#owners.delete(owner.id);
+    this.#ownerAt[owner.index] = undefined;
+    this.#freeIndexes.push(owner.index);
   }
 }

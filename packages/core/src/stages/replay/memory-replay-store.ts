@@ -9,10 +9,10 @@ export interface MemoryReplayStoreOptions {
   /** Most signatures remembered at once; beyond it `reserve` answers `full`. Default 1 000 000. */
   readonly maxEntries?: number;
   /**
-   * Most signatures of one key remembered at once; beyond it `reserve` answers `full` for that key alone, so that no
-   * agent can use up the room of all. Default a quarter of `maxEntries`, rounded up.
+   * Most signatures of one agent remembered at once, by all its keys; beyond it `reserve` answers `full` for that agent
+   * alone, so that no agent can use up the room of all. Default a quarter of `maxEntries`, rounded up.
    */
-  readonly maxEntriesPerKey?: number;
+  readonly maxEntriesPerAgent?: number;
   /** Milliseconds since the epoch; the same as that of the guard. Default `Date.now`. */
   readonly clock?: () => number;
 }
@@ -35,7 +35,7 @@ export interface MemoryReplayStore extends ReplayStore {
  *
  * @example
  * const store = memoryReplayStore();
- * const proof = { keyId, nonce, created: now, until: now + 65, now };
+ * const proof = { agent, keyId, nonce, created: now, until: now + 65, now };
  * store.reserve(proof); // 'reserved'
  * store.reserve(proof); // 'replayed'
  */
@@ -46,31 +46,32 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
 
 /** `memoryReplayStore` with a hash of choice. Where two proofs have one digest, the second is refused as `replayed`. */
 export function memoryReplayStoreWith(hash: KeyedHash, options: MemoryReplayStoreOptions): MemoryReplayStore {
-  const { maxEntries, maxEntriesPerKey, clock } = readOptions(options);
+  const { maxEntries, maxEntriesPerAgent, clock } = readOptions(options);
   const unseenUpTo = lastUnseenSecond(clock() / 1000);
   const live = new LiveEntries();
   const table = new NonceTable(maxEntries);
   const entry = new Int32Array(4);
 
   return {
-    reserve({ keyId, nonce, created, until, now }) {
+    reserve({ agent, keyId, nonce, created, until, now }) {
       if (!(Number.isFinite(created) && isUnixSecond(until) && isUnixSecond(now))) {
         throw new TypeError('memoryReplayStore: created, until and now must be unix seconds.');
       }
       const second = Math.floor(now);
       live.forget(second);
-      const key = live.key(keyId);
-      hash(key.index, nonce, entry);
+      // Without the agent: a key may come to another one while a nonce of it counts.
+      hash(keyId.length, keyId + nonce, entry);
       if (table.has(entry, live.forgottenUpTo)) return 'replayed';
       if (Math.floor(created) <= unseenUpTo) return 'before_epoch';
       // Remembered a moment too long at most: a moment too short would admit a replay.
       const lastSecond = Math.max(Math.ceil(until), second);
       // The clock was set back to a time that is forgotten: whether this was used then is unknown.
       if (lastSecond <= live.forgottenUpTo) return 'full';
-      if (live.count >= maxEntries || key.held >= maxEntriesPerKey) return 'full';
+      const owner = live.owner(agent);
+      if (live.count >= maxEntries || owner.held >= maxEntriesPerAgent) return 'full';
       entry[3] = lastSecond;
       if (!table.add(entry, live.forgottenUpTo)) return 'full';
-      live.add(key, lastSecond);
+      live.add(owner, lastSecond);
       return 'reserved';
     },
   };
@@ -91,13 +92,13 @@ function lastUnseenSecond(now: number): number {
 }
 
 function readOptions(options: MemoryReplayStoreOptions): Required<MemoryReplayStoreOptions> {
-  checkOptionNames('memoryReplayStore', options, ['maxEntries', 'maxEntriesPerKey', 'clock']);
+  checkOptionNames('memoryReplayStore', options, ['maxEntries', 'maxEntriesPerAgent', 'clock']);
   const { maxEntries = 1_000_000 } = options;
-  const { maxEntriesPerKey = Math.ceil(maxEntries / 4) } = options;
-  for (const [name, value] of Object.entries({ maxEntries, maxEntriesPerKey })) {
+  const { maxEntriesPerAgent = Math.ceil(maxEntries / 4) } = options;
+  for (const [name, value] of Object.entries({ maxEntries, maxEntriesPerAgent })) {
     if (!Number.isSafeInteger(value) || value < 1 || value > maxTableEntries) {
       throw new ConfigError(`memoryReplayStore: '${name}' must be a whole number from 1 to ${maxTableEntries}.`);
     }
   }
-  return { maxEntries, maxEntriesPerKey, clock: readClock('memoryReplayStore', options.clock) };
+  return { maxEntries, maxEntriesPerAgent, clock: readClock('memoryReplayStore', options.clock) };
 }

@@ -11,10 +11,10 @@ export interface ReplayParts {
 
 /**
  * Uses a proof up, once, after it has verified and before a byte of the body is held: a copy then costs neither disk nor
- * memory, in whichever process it arrives. Whatever keeps the store from answering refuses the request.
+ * memory, in whichever process it arrives. `agent` is whose share of the store it takes. Whatever keeps the store from answering refuses the request.
  */
-export function reserveNonce(use: ProofUse, parts: ReplayParts): Awaitable<Refusal | undefined> {
-  const reserved = use.nonce === undefined ? undefined : reserve(use, use.nonce, parts);
+export function reserveNonce(use: ProofUse, agent: string, parts: ReplayParts): Awaitable<Refusal | undefined> {
+  const reserved = use.nonce === undefined ? undefined : reserve(use, use.nonce, agent, parts);
   return andThen(reserved, (refused) => {
     // After the store has answered: it may have forgotten the nonce of a proof that ended while the store was asked.
     if (!(parts.clock() / 1000 < use.validUntil)) return refusal(use.codes.expired, 'it ended while it was checked');
@@ -25,11 +25,12 @@ export function reserveNonce(use: ProofUse, parts: ReplayParts): Awaitable<Refus
 function reserve(
   { keyId, created, validUntil, codes }: ProofUse,
   nonce: string,
+  agent: string,
   { replay, lookupTimeoutSeconds, clock }: ReplayParts,
 ): Awaitable<Refusal | undefined> {
   const badNonce = nonceProblem(nonce);
   if (badNonce !== undefined) return badNonce;
-  const proof = { keyId, nonce, created, until: validUntil, now: clock() / 1000 };
+  const proof = { agent, keyId, nonce, created, until: validUntil, now: clock() / 1000 };
   return answerOr(
     () =>
       andThen(

@@ -2,6 +2,8 @@ import { ConfigError, guardDefaults } from '@countersign/common';
 
 /** A proof that counts once: a signature or a DPoP proof. Times are unix seconds. */
 export interface OneTimeProof {
+  /** Who takes the room: the id of the agent, which may have many keys. */
+  readonly agent: string;
   readonly keyId: string;
   readonly nonce: string;
   /** When the client says that it made the proof. */
@@ -23,7 +25,7 @@ export interface ReplayStore {
    */
   readonly clockSkewSeconds?: number;
   /**
-   * Reserves (keyId, nonce) until the given moment.
+   * Reserves (keyId, nonce) until the given moment, also if the key has come to another agent.
    *
    * - `reserved`: this call was the first. Answer so only if the store remembers everything back to `created`.
    * - `replayed`: it was reserved before.

@@ -25,21 +25,21 @@ function reserve(
   at: number,
   created: number = at,
 ): ReplayResult {
-  return store.reserve({ keyId, nonce, created, until: validUntil, now: at });
+  return store.reserve({ agent: keyId, keyId, nonce, created, until: validUntil, now: at });
 }
 
 /** What the contract says, at the cost of a look at each entry. */
 class ListOfReservations {
-  readonly #limits: Required<Pick<MemoryReplayStoreOptions, 'maxEntries' | 'maxEntriesPerKey'>>;
-  #held = new Map<string, { keyId: string; last: number }>();
+  readonly #limits: Required<Pick<MemoryReplayStoreOptions, 'maxEntries' | 'maxEntriesPerAgent'>>;
+  #held = new Map<string, { agent: string; last: number }>();
   #forgottenUpTo = 0;
   #second = 0;
 
-  constructor(limits: { maxEntries: number; maxEntriesPerKey: number }) {
+  constructor(limits: { maxEntries: number; maxEntriesPerAgent: number }) {
     this.#limits = limits;
   }
 
-  reserve({ keyId, nonce, created, until: end, now: at }: OneTimeProof): ReplayResult {
+  reserve({ agent, keyId, nonce, created, until: end, now: at }: OneTimeProof): ReplayResult {
     const second = Math.floor(at);
     if (second !== this.#second) this.#forget(second);
     this.#second = second;
@@ -47,8 +47,8 @@ class ListOfReservations {
     if (this.#held.has(name)) return 'replayed';
     if (Math.floor(created) < now) return 'before_epoch';
     const last = Math.max(Math.ceil(end), second);
-    if (last <= this.#forgottenUpTo || this.#isFull(keyId)) return 'full';
-    this.#held.set(name, { keyId, last });
+    if (last <= this.#forgottenUpTo || this.#isFull(agent)) return 'full';
+    this.#held.set(name, { agent, last });
     return 'reserved';
   }
 
@@ -60,13 +60,13 @@ class ListOfReservations {
     }
   }
 
-  #isFull(keyId: string): boolean {
-    const { maxEntries, maxEntriesPerKey } = this.#limits;
+  #isFull(agent: string): boolean {
+    const { maxEntries, maxEntriesPerAgent } = this.#limits;
     if (this.#held.size >= maxEntries) return true;
     // Counted only where it can matter.
     return (
-      maxEntriesPerKey < maxEntries &&
-      [...this.#held.values()].filter((held) => held.keyId === keyId).length >= maxEntriesPerKey
+      maxEntriesPerAgent < maxEntries &&
+      [...this.#held.values()].filter((held) => held.agent === agent).length >= maxEntriesPerAgent
     );
   }
 }
@@ -117,13 +117,13 @@ describe('memoryReplayStore', () => {
   });
 
   it('refuses a flood without evicting a live nonce [A10]', () => {
-    const store = memory({ maxEntries: 100, maxEntriesPerKey: 100 });
+    const store = memory({ maxEntries: 100, maxEntriesPerAgent: 100 });
     for (let index = 0; index < 100; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('reserved');
     for (let index = 100; index < 1000; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('full');
     for (let index = 0; index < 100; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('replayed');
   });
 
-  it('limits one key to a quarter of the capacity [A10]', () => {
+  it('limits one agent to a quarter of the capacity [A10]', () => {
     const store = memory({ maxEntries: 100 });
     const last = until + 86_400;
     for (let index = 0; index < 25; index++) expect(reserve(store, 'greedy', `${index}`, last, now)).toBe('reserved');
@@ -135,8 +135,23 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'greedy', 'more', last + 60, last + 1)).toBe('reserved');
   });
 
+  it('counts all keys of an agent together [A10]', () => {
+    const store = memory({ maxEntries: 8 });
+    const of = (agent: string, keyId: string): ReplayResult =>
+      store.reserve({ agent, keyId, nonce: 'nonce', created: now, until, now });
+    expect(['key 1', 'key 2', 'key 3'].map((keyId) => of('greedy', keyId))).toEqual(['reserved', 'reserved', 'full']);
+    expect(of('modest', 'key 3')).toBe('reserved');
+  });
+
+  it('refuses a copy whose key has come to another agent [A10]', () => {
+    const store = memory();
+    const proof = { agent: 'before', keyId: 'key', nonce: 'nonce', created: now, until, now };
+    expect(store.reserve(proof)).toBe('reserved');
+    expect(store.reserve({ ...proof, agent: 'after' })).toBe('replayed');
+  });
+
   it('drops expired nonces in any order of expiry', () => {
-    const store = memory({ maxEntries: 3, maxEntriesPerKey: 3 });
+    const store = memory({ maxEntries: 3, maxEntriesPerAgent: 3 });
     reserve(store, 'key', 'a', now + 30, now);
     reserve(store, 'key', 'b', now + 10, now);
     reserve(store, 'key', 'c', now + 20, now);
@@ -155,7 +170,7 @@ describe('memoryReplayStore', () => {
   });
 
   it('frees its capacity as soon as a burst has expired', () => {
-    const store = memory({ maxEntries: 10_000, maxEntriesPerKey: 10_000 });
+    const store = memory({ maxEntries: 10_000, maxEntriesPerAgent: 10_000 });
     for (let index = 0; index < 10_000; index++) reserve(store, 'key', `${index}`, until, now);
     for (let index = 0; index < 10_000; index++) {
       expect(reserve(store, 'key', `${index}`, until + 100, until + 1)).toBe('reserved');
@@ -197,6 +212,7 @@ describe('memoryReplayStore', () => {
 
   it('answers like a list of reservations, also when the clock is set back [A10]', () => {
     const step = fc.record({
+      agent: fc.constantFrom('one', 'other'),
       key: fc.constantFrom('a', 'b', 'c'),
       nonce: fc.constantFrom('1', '2', '3', '4'),
       life: fc.integer({ min: -2, max: 9 }),
@@ -205,13 +221,13 @@ describe('memoryReplayStore', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const limits = { maxEntries: 4, maxEntriesPerKey: 3 };
+        const limits = { maxEntries: 4, maxEntriesPerAgent: 3 };
         const store = memory(limits);
         const model = new ListOfReservations(limits);
         let time = now + 5;
-        for (const { key, nonce, life, age, pause } of steps) {
+        for (const { agent, key, nonce, life, age, pause } of steps) {
           time += pause;
-          const proof = { keyId: key, nonce, created: time - age, until: time + life, now: time };
+          const proof = { agent, keyId: key, nonce, created: time - age, until: time + life, now: time };
           expect(store.reserve(proof)).toBe(model.reserve(proof));
         }
       }),
@@ -228,7 +244,7 @@ describe('memoryReplayStore', () => {
     });
     fc.assert(
       fc.property(fc.array(burst, { minLength: 1, maxLength: 8 }), (bursts) => {
-        const limits = { maxEntries: 20_000, maxEntriesPerKey: 20_000 };
+        const limits = { maxEntries: 20_000, maxEntriesPerAgent: 20_000 };
         const store = memory(limits);
         const model = new ListOfReservations(limits);
         const sent: OneTimeProof[] = [];
@@ -237,7 +253,7 @@ describe('memoryReplayStore', () => {
           time = Math.max(now, time + pause);
           const times = { created: time, until: time + life, now: time };
           const fresh = Array.from({ length: nonces }, (_, index) => {
-            return { keyId: `key ${index % keys}`, nonce: `${round} ${index}`, ...times };
+            return { agent: `agent ${index % 7}`, keyId: `key ${index % keys}`, nonce: `${round} ${index}`, ...times };
           });
           const copies = sent.filter(({ until: end }) => end > time).map((proof) => ({ ...proof, now: time }));
           const both = [...fresh, ...copies];
@@ -285,22 +301,17 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'after them', until + 9, until + 1)).toBe('reserved');
   });
 
-  it('gives the index of a key to another key only when its entries are forgotten', () => {
-    const indexes = new Map<string, number>();
-    const indexesOf = (...keys: string[]) => new Set(keys.map((key) => indexes.get(key)));
-    const hash: KeyedHash = (index, text, digest) => {
-      indexes.set(text, index);
-      plain(index, text, digest);
-    };
-    const store = memoryReplayStoreWith(hash, { clock: () => now * 1000 });
-    for (const key of ['a', 'b', 'c']) expect(reserve(store, key, key, until, now)).toBe('reserved');
+  it('counts for no other agent when all entries of an agent are forgotten [A10]', () => {
+    const store = memory({ maxEntries: 100, maxEntriesPerAgent: 2 });
+    for (const agent of ['a', 'b', 'c']) expect(reserve(store, agent, agent, until, now)).toBe('reserved');
     expect(reserve(store, 'a', 'a again', until + 100, now)).toBe('reserved');
-    expect(reserve(store, 'd', 'd', until + 100, until + 1)).toBe('reserved');
-    expect(reserve(store, 'e', 'e', until + 100, until + 1)).toBe('reserved');
-    expect(indexesOf('a', 'b', 'c').size).toBe(3);
-    expect(indexesOf('d', 'e')).toEqual(indexesOf('b', 'c'));
-    expect(reserve(store, 'd', 'b', until + 100, until + 1)).toBe('reserved');
-    expect(reserve(store, 'a', 'a again', until + 100, until + 1)).toBe('replayed');
+    for (const agent of ['d', 'e']) {
+      expect(reserve(store, agent, '1', until + 100, until + 1)).toBe('reserved');
+      expect(reserve(store, agent, '2', until + 100, until + 1)).toBe('reserved');
+      expect(reserve(store, agent, '3', until + 100, until + 1)).toBe('full');
+    }
+    expect(reserve(store, 'a', 'a once more', until + 100, until + 1)).toBe('reserved');
+    expect(reserve(store, 'a', 'too many', until + 100, until + 1)).toBe('full');
   });
 
   it('holds little memory for few nonces, and grows with them', () => {
@@ -340,7 +351,7 @@ describe('memoryReplayStore', () => {
 
   it('refuses invalid options and times', () => {
     expect(() => memory({ maxEntries: 0 })).toThrow(ConfigError);
-    expect(() => memory({ maxEntriesPerKey: 0.5 })).toThrow(/maxEntriesPerKey/);
+    expect(() => memory({ maxEntriesPerAgent: 0.5 })).toThrow(/maxEntriesPerAgent/);
     expect(() => memory({ maxEntires: 5 } as object)).toThrow(/maxEntries/);
     expect(() => memory({ clock: 5 } as object)).toThrow(/'clock' must be a function/);
     expect(() => memory({ maxEntries: 1e9 })).toThrow(/from 1 to 100000000/);

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { EntriesPerKey } from '../src/index.js';
+import { EntriesPerAgent } from '../src/entries-per-agent.js';
 
-it('counts entries of each key until their last second is over', () => {
-  const entries = new EntriesPerKey(2);
+it('counts entries of each agent until their last second is over', () => {
+  const entries = new EntriesPerAgent(2);
   entries.add('a', 10);
   entries.add('a', 20.5);
   entries.add('b', 10);
