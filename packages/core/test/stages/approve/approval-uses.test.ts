@@ -95,7 +95,7 @@ describe('approvalUsesInFolder', () => {
 
 /** Uses approvals in turn, and says which it was the first to use once `use` has resolved. */
 const program = `
-import { approvalUsesInFolder } from ${JSON.stringify(new URL('../../../dist/stages/approve/uses-in-folder.js', import.meta.url).href)};
+import { approvalUsesInFolder } from ${JSON.stringify(new URL('../../../dist/stages/approve/approval-uses.js', import.meta.url).href)};
 const [folder, from] = process.argv.slice(2);
 const store = await approvalUsesInFolder(folder);
 const now = Math.floor(Date.now() / 1000);
