@@ -49,6 +49,23 @@ describe('cedarFromDirectory', () => {
     expect(engine.scopeVocabulary).toEqual(['pr:write:draft']);
   });
 
+  it('passes over what editors leave beside the policies, and follows the folder [G5]', async () => {
+    const path = await folder({
+      'drafts.cedar': DRAFTS,
+      'drafts.cedar~': 'x',
+      'drafts.cedar.~1~': 'x',
+      '#drafts.cedar#': 'x',
+      '._drafts.cedar': 'x',
+    });
+    // The lock of Emacs leads to nothing.
+    await symlink('me@host.1:2', join(path, '.#drafts.cedar'));
+    const engine = await cedarFromDirectory(path, { watch: false });
+    expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'allow', policies: ['drafts.cedar#drafts'] });
+    await putFile(join(path, 'freeze.cedar'), '@id("freeze") forbid(principal, action, resource);');
+    await engine.reload();
+    expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', policies: ['freeze.cedar#freeze'] });
+  });
+
   it('has the decisions and hash of the same texts from memory', async () => {
     const fromDirectory = await cedarFromDirectory(
       await folder({ 'policies.cedar': DRAFTS, 'schema.cedarschema': REPO_SCHEMA }),

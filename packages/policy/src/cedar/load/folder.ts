@@ -22,8 +22,14 @@ import type { NamedTexts } from './schema.js';
 
 const ENTITIES = 'entities.json';
 
-/** Not read, and no mistake: test cases of `countersign policy test`, notes, sources of OPA, hidden files. */
-const IGNORED = /^\.|^(?:README|LICENSE)|^cases\.json$|\.(?:md|ya?ml|rego|wasm)$/;
+/** Hidden files, and drafts and locks of editors, also if they look like policies. */
+const HIDDEN = /^\.|^#.*#$/;
+
+/** How editors name what a file was before. */
+const BACKUP = /(?:\.~\d+)?~$/;
+
+/** Not read, and no mistake: test cases of `countersign policy test`, notes, sources of OPA. */
+const IGNORED = /^(?:README|LICENSE)|^cases\.json$|\.(?:md|ya?ml|rego|wasm)$/;
 
 /** Reads the policy files of a folder. @throws Error (as a rejection) */
 export async function readFolder(path: string): Promise<FileSet> {
@@ -46,9 +52,11 @@ interface Listing {
 }
 
 async function listingOf(path: string): Promise<Listing> {
-  const { value: names, changedMs } = await listFolder(path).catch((error: unknown) => {
+  const { value, changedMs } = await listFolder(path).catch((error: unknown) => {
     throw new Error(`the folder cannot be read (${String(error)}). Create it and put *.cedar files in it.`);
   });
+  // Kubernetes stores a ConfigMap in folders whose names begin with dots, and links to them.
+  const names = value.filter((name) => !HIDDEN.test(name) && !isBackup(name, value));
   const read = names.filter(isRead);
   const targets: string[] = [];
   for (const name of read) targets.push(await fileBehind(join(path, name)));
@@ -72,13 +80,17 @@ export async function sourceOf(set: FileSet): Promise<PolicySetTexts> {
 /** A forbid or a group in a file that is not read would have no effect, without any sign of it. */
 async function refuseUnknown(path: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    // Kubernetes stores a ConfigMap in folders whose names begin with dots, and links to them.
     if (isRead(name) || IGNORED.test(name) || (await isEmptyFolder(join(path, name)))) continue;
     throw new Error(
       `${JSON.stringify(name)} would not be read. Policies are *.cedar, schemas *.cedarschema, entities ${ENTITIES} ` +
         `and digests ${MANIFEST}, in this folder itself. Rename it, or move it away.`,
     );
   }
+}
+
+/** Without its original, it may be a policy that somebody has renamed. */
+function isBackup(name: string, names: readonly string[]): boolean {
+  return BACKUP.test(name) && names.includes(name.replace(BACKUP, ''));
 }
 
 function isRead(name: string): boolean {
