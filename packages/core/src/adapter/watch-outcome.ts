@@ -105,7 +105,7 @@ class ResponseWatcher implements ConnectionWatcher {
     if (this.#ended) return;
     this.#ended = true;
     this.#connection.delete(this);
-    const status = this.#headersAreOut ? this.#response.statusCode : undefined;
+    const status = this.#headersAreOut ? sentStatusOf(this.#response, this.#stream) : undefined;
     const result = this.#handlerThrew ? 'threw' : !aborted ? 'finished' : this.#timedOut ? 'timed_out' : 'aborted';
     const { refusedBy } = this;
     this.#onEnd({
@@ -121,6 +121,14 @@ class ResponseWatcher implements ConnectionWatcher {
       response.headersSent && (this.#stream !== undefined || response.socket !== null || response.writableFinished)
     );
   }
+}
+
+/** The status in the head that was sent: Node lets `statusCode` be changed after it, without effect. */
+function sentStatusOf(response: ServerResponse, stream: ServerHttp2Stream | undefined): number {
+  // Node has no public name for the head of HTTP/1.
+  const { _header: head } = response as { readonly _header?: unknown };
+  const sent = stream === undefined ? /^HTTP\/\S+ (\d{3})/.exec(String(head))?.[1] : stream.sentHeaders?.[':status'];
+  return Number(sent ?? response.statusCode);
 }
 
 /**

@@ -469,6 +469,18 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 204, undecided: true });
   });
 
+  it('has the status that was sent when the application changes it later', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => {
+      response.write('half');
+      response.statusCode = 500;
+      response.end();
+    });
+    const stream = begin(served, signed({}));
+    await once(stream.resume(), 'close');
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
+  });
+
   it('is aborted when the client left before the response', async () => {
     const parts = await guarded();
     const arrived = new Deferred();

@@ -55,6 +55,18 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'finished', status: 201 }]);
   });
 
+  it('with the status that was sent when the application changes it later [F5]', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((_request, response) => {
+      response.end('done');
+      response.statusCode = 403;
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await client.response();
+    expect(await watched.all()).toEqual([{ result: 'finished', status: 200 }]);
+  });
+
   it('with timed_out when the server closes a silent connection [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((request) => {
