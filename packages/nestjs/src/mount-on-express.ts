@@ -1,4 +1,4 @@
-import { ConfigError } from '@countersign/core';
+import { ConfigError, type Guard } from '@countersign/core';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { asPassing, markRoutes } from './mark-routes.js';
 
@@ -10,23 +10,55 @@ interface Application {
 }
 
 interface Router {
-  readonly stack: readonly { readonly name: string }[];
+  readonly stack: Layer[];
 }
 
+interface Layer {
+  readonly name: string;
+  readonly handle: object;
+  readonly route?: { readonly path: unknown };
+  /** Express 4 keeps an expression instead. */
+  readonly rawPath?: unknown;
+}
+
+/** What Express 4 mounts itself. */
+const ownLayers = ['query', 'expressInit'];
 const parsers = ['jsonParser', 'rawParser', 'textParser', 'urlencodedParser'];
 
-export function mountOnExpress(platform: AbstractHttpAdapter, agentAuth: object): void {
+/**
+ * What stood in an instance of Express that the application has brought stays before the guard. What a provider has mounted,
+ * which was created before this module, comes after it.
+ */
+export function mountOnExpress(platform: AbstractHttpAdapter, guard: Guard, agentAuth: object): void {
   const app = platform.getInstance<Application>();
-  // In an instance of Express that the application has brought.
-  const earlier = stackOf(app).find(({ name }) => parsers.includes(name));
+  const stack = stackOf(app);
+  const start = stack.findLastIndex(isOfAdapter);
+  const before = (start === -1 ? stack : stack.slice(0, start)).filter(({ name }) => !ownLayers.includes(name));
+  const earlier = before.find(({ name }) => parsers.includes(name));
   if (earlier !== undefined) {
     throw new ConfigError(
       `CountersignModule: ${earlier.name} would read bodies before they have been verified. Mount it after NestFactory.create().`,
     );
   }
   app.use(agentAuth);
+  if (start !== -1) stack.splice(start + 1, 0, ...stack.splice(-1));
+  if (before.length > 0) {
+    const open = before.map(shown).join(', ');
+    guard.report(
+      `NestJS: open to everybody and not recorded, because it was mounted before CountersignModule: ${open}`,
+    );
+  }
   passMiddleware(platform);
   markRoutes(platform);
+}
+
+/** The adapter of Nest mounts a layer for its hooks, as soon as it has the instance. */
+function isOfAdapter({ handle }: Layer): boolean {
+  return typeof handle === 'function' && Function.prototype.toString.call(handle).includes('this.onRequestHook');
+}
+
+function shown({ name, route, rawPath = '/' }: Layer): string {
+  return String(route?.path ?? (rawPath === '/' ? name : rawPath));
 }
 
 function stackOf(app: Application): Router['stack'] {

@@ -28,7 +28,7 @@ async function mounter(guard: Guard, options: AdmissionOptions): Promise<Mount> 
   return (platform) => {
     const name = platform.getType();
     if (name === 'express' && express !== undefined) {
-      mountOnExpress(platform, express.agentAuth(guard, options));
+      mountOnExpress(platform, guard, express.agentAuth(guard, options));
     } else if (name === 'fastify' && fastify !== undefined) {
       mountOnFastify(platform, fastify.agentAuth, { guard, ...options });
     } else if (name === 'express' || name === 'fastify') {

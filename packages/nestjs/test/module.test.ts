@@ -2,7 +2,7 @@ import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Guard } from '@countersign/core';
 import { Controller, Get, Inject, Injectable, type MiddlewareConsumer, Module } from '@nestjs/common';
-import { ExternalContextCreator, NestFactory } from '@nestjs/core';
+import { ExternalContextCreator, HttpAdapterHost, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import express, { json as jsonParser } from 'express';
@@ -15,6 +15,8 @@ import { adapterOf, Api, codeOf, platforms } from './support.js';
 
 const settings = { logger: false, abortOnError: false } as const;
 const thing = { type: 'Thing', id: '1' };
+/** On Express 4, where the adapter of Nest mounts nothing itself. */
+const isNest10 = 'lazyrouter' in adapterOf('express').getInstance<object>();
 
 @Controller()
 class Things {
@@ -185,7 +187,8 @@ describe('CountersignModule', () => {
   });
 
   it('leaves what an instance of Express mounted before to everybody, and nothing else', async () => {
-    const { guard } = await guarded();
+    const troubles: string[] = [];
+    const { guard } = await guarded({ onTrouble: (trouble) => troubles.push(trouble) });
     const server = express().get('/health', (_req, res) => void res.send('well'));
     const module = {
       module: class AppModule {},
@@ -197,6 +200,46 @@ describe('CountersignModule', () => {
     const url = await app.getUrl();
     expect((await send(url, unsigned({ target: '/health' }))).body).toBe('well');
     expect(codeOf(await send(url, unsigned({ target: '/health/more' })))).toBe('signature_required');
+    expect(troubles).toEqual([expect.stringContaining('mounted before CountersignModule: /health')]);
+    await app.close();
+  });
+
+  it.skipIf(isNest10)('comes before what a provider has mounted on Express in its constructor [D8]', async () => {
+    @Injectable()
+    class Early {
+      constructor(@Inject(HttpAdapterHost) { httpAdapter }: HttpAdapterHost<ExpressAdapter>) {
+        const answer = (_request: unknown, response: { end(text: string): void }) => response.end('open');
+        httpAdapter.use('/admin', answer);
+        httpAdapter.get('/metrics', answer);
+        httpAdapter.use(jsonParser());
+      }
+    }
+    await using api = await Api.start('express', [Things], { providers: [Early] });
+    expect(codeOf(await api.send(unsigned({ target: '/admin' })))).toBe('signature_required');
+    expect(codeOf(await api.send(unsigned({ target: '/metrics' })))).toBe('signature_required');
+    expect(codeOf(await api.call({ target: '/metrics' }))).toBe('route_unmapped');
+    expect((await api.call()).status).toBe(200);
+  });
+
+  it('names at start what stands before it when the adapter for Express has no layer, as in NestJS 10', async () => {
+    @Injectable()
+    class Early {
+      constructor(@Inject(HttpAdapterHost) { httpAdapter }: HttpAdapterHost<ExpressAdapter>) {
+        httpAdapter.use('/admin', () => {});
+        httpAdapter.use(function early() {});
+        httpAdapter.get('/metrics', () => {});
+      }
+    }
+    const troubles: string[] = [];
+    const { guard } = await guarded({ onTrouble: (trouble) => troubles.push(trouble) });
+    const module = { module: class AppModule {}, imports: [CountersignModule.forRoot({ guard })], providers: [Early] };
+    const server = express();
+    const adapter = new ExpressAdapter(server);
+    if (!isNest10) server.router.stack.length = 0;
+    const app = await NestFactory.create(module, adapter, settings);
+    // Old versions of Express do not keep the path of middleware.
+    const named = /mounted before CountersignModule: (?:\/admin|<anonymous>), early, \/metrics$/;
+    expect(troubles).toEqual([expect.stringMatching(named)]);
     await app.close();
   });
 
