@@ -12,8 +12,8 @@ interface RoutedRequest {
   readonly routeOptions?: { readonly url?: string };
 }
 
-/** The handler that each request was last admitted to. */
-const decided = new WeakMap<IncomingMessage, Function>();
+/** Nest makes one for all guards of a handler, and another one if the same request reaches the handler again. */
+const decided = new WeakSet<ExecutionContext>();
 
 /**
  * The guard of Nest that runs before all others. Not in the layer of the platform, because one path may have several handlers,
@@ -45,9 +45,9 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
   const check = permitOf(context);
   const handler = context.getHandler();
   if (check !== undefined) {
-    if (decided.get(node) === handler) return true;
+    if (decided.has(context)) return true;
     const mayRun = await check(node, request, respond);
-    if (mayRun) decided.set(node, handler);
+    if (mayRun) decided.add(context);
     return mayRun;
   }
   // Nest itself would run the handler if `agentAuth` has not seen the request.
@@ -63,18 +63,15 @@ async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
   if (node === undefined) {
     // The context of a resolver is of the application's making, and an agent may have sent the query.
     const isResolver = context.getType<string>() === 'graphql';
-    if (permitOf(context) !== undefined || (isResolver && !isOfSocket(context.getArgs()))) throw noRequest(context);
+    if (permitOf(context) !== undefined || (isResolver && !isOfSocket(context.getArgs()))) throw noRequest();
     return true;
   }
-  return await mayRunUnmapped(node, node, nameOf(context));
+  return await mayRunUnmapped(node, node, `${context.getClass().name}.${context.getHandler().name}`);
 }
 
-function noRequest(context: ExecutionContext): ForbiddenException {
-  return new ForbiddenException(`Countersign: no HTTP request is in the context of ${nameOf(context)}, as 'req'.`);
-}
-
-function nameOf(context: ExecutionContext): string {
-  return `${context.getClass().name}.${context.getHandler().name}`;
+/** Nest sends it to the client, so it names nothing of the application. */
+function noRequest(): ForbiddenException {
+  return new ForbiddenException("Countersign: the context of this call has no HTTP request, as 'req'.");
 }
 
 async function mayRunUnmapped(node: IncomingMessage, request: RoutedRequest, route: string): Promise<boolean> {

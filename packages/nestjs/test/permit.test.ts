@@ -357,6 +357,27 @@ describe.each(platforms)('@Permit on %s', (platform) => {
   });
 });
 
+it('@Permit asks once for each run of a handler, also if one request runs it again for another resource [D8]', async () => {
+  @Controller('shops')
+  class Shops {
+    @Get(':id')
+    @Permit('shop.read', order)
+    read(
+      @Param('id') id: string,
+      @Req() request: { url: string; app: (...args: object[]) => void },
+      @Res() response: { end(text: string): void },
+    ): void {
+      if (id !== 'renamed') return response.end(`contents of ${id}`);
+      request.url = '/shops/forbidden';
+      request.app(request, response);
+    }
+  }
+  await using api = await Api.start('express', [Shops]);
+  expect((await api.call({ target: '/shops/17' })).body).toBe('contents of 17');
+  expect(codeOf(await api.call({ target: '/shops/renamed' }))).toBe('policy_denied');
+  expect(api.guarded.queries.map(({ resource }) => resource.id)).toEqual(['17', 'renamed', 'forbidden']);
+});
+
 describe.each(platforms)('@Permit on %s without CountersignModule', (platform) => {
   it('answers 500 to everybody, as on every host, and leaves other methods open [D8]', async () => {
     @Controller()
