@@ -28,7 +28,10 @@ export type AgentQuery = (
 ) => Promise<AgentRegistration | undefined> | AgentRegistration | undefined;
 
 export interface AgentsFromDatabaseOptions {
-  /** How long an answer is waited for, in seconds. Default 2. */
+  /**
+   * How long an answer is waited for, in seconds. Of keys that were not found before, four are asked for at once; others
+   * wait so long, too, for their turn. Default 2.
+   */
   readonly timeoutSeconds?: number;
   /**
    * How long an answer about a key goes on counting without another look, in seconds: so long, too, a removal takes to
@@ -45,6 +48,9 @@ type Answer =
   | { readonly kind: 'unavailable'; readonly cause: string; readonly reported?: string };
 
 const maxRemembered = 10_000;
+
+/** Look-ups at once of keys that were not found before: a pool has about ten connections, and one queue for all. */
+const unknownAtOnce = 4;
 
 /**
  * A directory over a function of yours that asks a database. What it answers is checked like any registration. Whatever
@@ -93,7 +99,7 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
     return answer.registered.agent.status;
   }
 
-  const bounded = withPlaces({ findByThumbprint: lookUp, statusOf }, timeoutSeconds);
+  const bounded = withPlaces({ findByThumbprint: lookUp, statusOf }, timeoutSeconds, unknownAtOnce);
   return boundsItself({ ...bounded, findByThumbprint: remembering(bounded.findByThumbprint, cacheSeconds, clock) });
 }
 

@@ -53,11 +53,11 @@ export function boundedDirectory(directory: AgentDirectory, seconds: number): Ag
 /**
  * The directory with a bound of its own, unless it has one. A look-up has its place for `seconds` at most. Keys that were
  * found before have places apart, so that made-up keys do not keep their agents out. A name is known: it is asked for
- * only after a signature or a token was verified.
+ * only after a signature or a token was verified. Of other keys, `atOnce` are asked for at once, and the rest wait.
  */
-export function withPlaces(directory: LookUpMethods, seconds: number): LookUpMethods {
+export function withPlaces(directory: LookUpMethods, seconds: number, atOnce: number = maxLookUps): LookUpMethods {
   if (selfBounded.has(directory)) return directory;
-  const places = { known: new Places(seconds), other: new Places(seconds) };
+  const places = { known: new Places(seconds, maxLookUps), other: new Places(seconds, atOnce) };
   const known = new LruCache<true>(maxKnown);
   return {
     findByThumbprint: (thumbprint) =>
@@ -74,23 +74,57 @@ export function withPlaces(directory: LookUpMethods, seconds: number): LookUpMet
 
 /** Bounds how many answers are waited for at once. An answer that is here takes no place. */
 class Places {
-  readonly #seconds: number;
-  #taken = 0;
+  readonly #milliseconds: number;
+  readonly #atOnce: number;
+  #asking = 0;
+  /** In the order in which they came. */
+  readonly #waiting = new Set<() => void>();
 
-  constructor(seconds: number) {
-    this.#seconds = seconds;
+  constructor(seconds: number, atOnce: number) {
+    this.#milliseconds = seconds * 1000;
+    this.#atOnce = atOnce;
   }
 
   /** @throws Error if all places are taken. */
   ask<Answer>(question: () => Answer | PromiseLike<Answer>): Awaitable<Answer> {
-    if (this.#taken >= maxLookUps) throw new Error(`more than ${maxLookUps} look-ups at once`);
+    if (this.#asking + this.#waiting.size >= maxLookUps) throw new Error(`more than ${maxLookUps} look-ups at once`);
+    return this.#asking < this.#atOnce ? this.#begin(question) : this.#wait(question);
+  }
+
+  #begin<Answer>(question: () => Answer | PromiseLike<Answer>): Awaitable<Answer> {
     const answer = awaitable(question());
     if (!isPromise(answer)) return answer;
-    this.#taken += 1;
-    const free = (): void => void (this.#taken -= 1);
-    withTimeout(this.#seconds * 1000, answer, () => undefined).then(free, free);
+    this.#asking += 1;
+    withTimeout(this.#milliseconds, answer, () => undefined).then(this.#free, this.#free);
     return answer;
   }
+
+  #wait<Answer>(question: () => Answer | PromiseLike<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const begin = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(begin);
+        try {
+          resolve(this.#begin(question));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(begin);
+        reject(new Error(`the look-up had no turn within ${this.#milliseconds / 1000} s`));
+      }, this.#milliseconds);
+      this.#waiting.add(begin);
+    });
+  }
+
+  readonly #free = (): void => {
+    this.#asking -= 1;
+    for (const begin of this.#waiting) {
+      if (this.#asking >= this.#atOnce) return;
+      begin();
+    }
+  };
 }
 
 function checkedLookup(lookup: unknown): KeyLookup {
