@@ -3,7 +3,7 @@ import type { Application, Framework } from './application.js';
 import { endOfCall, skipSpace } from './calls.js';
 import type { FoundRoute } from './find-routes.js';
 import type { Source } from './sources.js';
-import { placeOnKoa } from './place-on-koa.js';
+import { isOuter, placeOnKoa } from './place-on-koa.js';
 import { findRootModule, withModule } from './nest-edits.js';
 import { permitObjectText, permitText } from './texts.js';
 
@@ -21,9 +21,21 @@ const creations: Readonly<Record<Framework, RegExp>> = {
   nestjs: /@Module\(/,
 };
 
-/** Where the application is created; undefined if no file does so in a way that is known. */
+/** Where the application is created; undefined if no file does so in a way that is known, or one creates several. */
 export function findCreation(sources: readonly Source[], framework: Framework): Source | undefined {
-  return framework === 'nestjs' ? findRootModule(sources) : sources.find(({ text }) => creations[framework].test(text));
+  if (framework === 'nestjs') return findRootModule(sources);
+  const [source, more] = creatingIn(sources, framework);
+  return more ? undefined : source;
+}
+
+/** Whether the file that creates the application creates another one, too: only a person knows which is which. */
+export function createsSeveral(sources: readonly Source[], framework: Framework): boolean {
+  return framework !== 'nestjs' && creatingIn(sources, framework)[1];
+}
+
+function creatingIn(sources: readonly Source[], framework: Framework): readonly [Source | undefined, boolean] {
+  const source = sources.find(({ text }) => creations[framework].test(text));
+  return [source, (source?.text.split(creations[framework]).length ?? 0) > 2];
 }
 
 /** What to change in the files: the guard where the application is created, and a permit for each route. */
@@ -150,16 +162,28 @@ function creationIn(text: string, framework: Framework): Creation {
   return { end: lineBehind(behind), name: indent === undefined ? name : '', indent: indent ?? own };
 }
 
-/** What has to come after the guard: whatever reads bodies, knows people or has routes. */
-const afterGuard =
-  /json\(|urlencoded\(|raw\(|text\(|[bB]odyParser|upload|multer|session|passport|[rR]outer|\.(?:get|post)\(/;
-
-/** After `app.use(cors())`, because browsers sign no preflight; undefined if it is not there or comes late. */
+/**
+ * After `app.use(cors())`, because browsers sign no preflight; undefined if it is not there, or comes after anything that
+ * may answer: what is not known stays behind the guard.
+ */
 function endOfCors(text: string, created: number, name: string): number | undefined {
   const call = `${name}.use(cors(`;
   const start = text.indexOf(call, created);
-  if (start < 0 || afterGuard.test(text.slice(created, start))) return undefined;
-  return endOfCall(text, start + name.length + '.use('.length);
+  if (start < 0) return undefined;
+  const between = text.slice(created, start);
+  const ends = [...between.matchAll(/(?<![\w.])\w+/g)]
+    .filter(([word]) => word === name)
+    .map(({ index }) => index + name.length);
+  const uses = ends.map((end, at) => between.slice(end, ends[at + 1]));
+  const end = endOfCall(text, start + name.length + '.use('.length);
+  // A chain may go on with anything.
+  const isChained = [between, text.slice(end, end + 100)].some((rest) => /^\)\s*\./.test(rest));
+  return !isChained && uses.every(isHarmless) ? end : undefined;
+}
+
+function isHarmless(use: string): boolean {
+  if (/\)\s*\./.test(use)) return false;
+  return /^\.(?:set|enable|disable)\(/.test(use) || (use.startsWith('.use(') && isOuter(use.slice('.use('.length)));
 }
 
 function guardLine(name: string, framework: Framework, mayAwait: boolean): string {

@@ -31,7 +31,8 @@ export function placeOnKoa(text: string, created: number, name: string): KoaPlac
   return place.indent === undefined ? place : { behind: created, indent: undefined };
 }
 
-function isOuter(text: string): boolean {
+/** `text`: what follows `use(`. */
+export function isOuter(text: string): boolean {
   const [middleware = ''] = /^\w*/.exec(text) ?? [];
   return (outer.test(middleware) && !inner.test(middleware)) || onlyCatches.test(text.slice(0, 500));
 }

@@ -4,7 +4,7 @@ import { printable } from '../../text.js';
 import { countText } from '../policy/lines.js';
 import { type Route, scopeOf } from '../policy/routes.js';
 import type { Application, Framework } from './application.js';
-import { findCreation } from './edits.js';
+import { createsSeveral, findCreation } from './edits.js';
 import type { Plan } from './files.js';
 import { type FoundRoute, unreadPlaces } from './find-routes.js';
 import { firstTestCommand, firstTestPath } from './first-test.js';
@@ -67,9 +67,7 @@ function toDo(result: Result): readonly string[] {
   const isTheirs = plan.kept.includes('policies/');
   const stale = isTheirs ? [] : permits.filter(({ action }) => !actions.has(action));
   return [
-    ...(findCreation(sources, framework) === undefined
-      ? [`No file creates the application in a way that is known here: put ${guardOf(framework)} there by hand.`]
-      : []),
+    ...(findCreation(sources, framework) === undefined ? [noCreation(sources, framework)] : []),
     ...byHand.map((route) => `Put a permit by hand: ${route}`),
     ...(plan.ungranted.length === 0
       ? []
@@ -93,6 +91,13 @@ function unreadIn({ application, sources, found }: Result): readonly string[] {
   return [
     `${countText(places.length, 'place')} like a route cannot be read, and what is there stays closed: ${places.slice(0, mostPlaces).join(', ')}${more}. Add such routes to ${routesFile}.`,
   ];
+}
+
+function noCreation(sources: readonly Source[], framework: Framework): string {
+  if (createsSeveral(sources, framework)) {
+    return `One file creates several applications: put ${guardOf(framework)} into each by hand. Nothing is closed before.`;
+  }
+  return `No file creates the application in a way that is known here: put ${guardOf(framework)} there by hand.`;
 }
 
 function guardOf(framework: Framework): string {

@@ -41,6 +41,8 @@ export function reasonAgainst(route: FoundRoute): Exclude<Reason, 'more'> | unde
   const words = route.listed.split('/').flatMap(wordsOf);
   if (words.some((word) => credentials.has(word))) return 'credentials';
   if (words.some((word) => operation.has(word)) || /admin/i.test(route.declaration)) return 'operation';
+  // A router does not know the path that it is mounted on. Its folder often says it.
+  if (/admin|(?:^|\/)(?:internal|backoffice)\//i.test(route.file)) return 'operation';
   return isReading(route) && !words.some((word) => deeds.has(word)) ? undefined : 'writes';
 }
 

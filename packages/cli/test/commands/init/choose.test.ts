@@ -75,6 +75,18 @@ app.get(
     expect(permitsIn((await init()).out)).toEqual(['get /orders']);
   });
 
+  it.each(['src/admin/invoices.js', 'src/routes/admin-invoices.js', 'src/internal/invoices.js'])(
+    'do not have those of %s',
+    async (file) => {
+      await put({
+        'package.json': manifest('express'),
+        'app.js': express("app.get('/orders', list);\n"),
+        [file]: "const router = require('express').Router();\nrouter.get('/invoices/:id', show);\n",
+      });
+      expect(permitsIn((await init()).out)).toEqual(['get /orders']);
+    },
+  );
+
   it('are data, and no pages', async () => {
     const app = express(`app.get('/orders', list);
 app.get('/terms', asyncHandler(renders.terms));
@@ -232,5 +244,43 @@ app.listen(3000)
     expect((await init()).out).toContain(
       ' const app = express();\n+app.use(agentAuth(guard)); // before any body parser\n',
     );
+  });
+
+  it.each([
+    "app.delete('/orders/:id', remove);",
+    "app.all('/legacy', legacy);",
+    "app.use('/graphql', graphql);",
+    "app.route('/orders').put(change);",
+    'mountRoutes(app);',
+    "app.use(helmet()).delete('/orders/:id', remove);",
+    'app.use(mystery());',
+    "app.use(cors()).delete('/orders/:id', remove);",
+  ])('puts the guard before %s, though CORS comes later', async (first) => {
+    const app = express(`${first}\napp.use(cors());\napp.get('/orders', list);\n`);
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect((await init()).out).toContain(
+      ' const app = express();\n+app.use(agentAuth(guard)); // before any body parser\n',
+    );
+  });
+
+  it('puts the guard after CORS that follows settings and security headers', async () => {
+    const app = express(
+      "app.set('trust proxy', 1);\napp.disable('x-powered-by');\napp.use(helmet());\napp.use(cors());\napp.get('/orders', list);\n",
+    );
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect((await init()).out).toContain(" app.use(cors());\n-app.get('/orders', list);\n+app.use(agentAuth(guard));");
+  });
+
+  it('guards none of several applications in a file, and says so', async () => {
+    const app = `const express = require('express');
+const admin = express();
+const app = express();
+app.use('/admin', admin);
+app.get('/orders', list);
+`;
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    const { out, err } = await init();
+    expect(out).not.toContain('agentAuth');
+    expect(err).toContain('One file creates several applications: put agentAuth(guard) into each by hand.');
   });
 });
