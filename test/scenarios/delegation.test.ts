@@ -189,6 +189,14 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     },
   );
 
+  it('an agent of a partner that hands on its own right ends the chain, if it has the name of a suspended one [C7]', async () => {
+    const own = { sub: suspendedId, client_id: suspendedId, act: undefined, scope: 'repo:read' };
+    const token = await api.token({ ...own, cnf: { jwk: guest.publicJwk } }, {}, partner);
+    const options = { audience: api.audience, parent: token, claims: { scope: 'repo:read' } };
+    const link = linkOf({ id: suspendedId, key: guest }, reviewerId, options);
+    await api.refuses(api.signed({ token, fields: [delegationField([link])] }), 401, 'delegation_revoked');
+  });
+
   it.each([
     ['contains its name here', `when { context.via.contains(Agent::"${runnerId}") }`],
     ['names only our agent', `unless { [Agent::"${runnerId}"].containsAll(context.via) }`],

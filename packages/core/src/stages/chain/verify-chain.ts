@@ -143,9 +143,17 @@ interface Naming {
 function localNames(token: VerifiedToken, user: KeyHolder, naming: Naming): Awaitable<ReadNames | Refusal> {
   const { actor, priorActors, subjectType } = token.claims;
   const named = { claims: token.claims, meant: nobodyMeant };
+  // A token of its own makes the agent the subject.
+  if (actor === undefined && user.vouchedBy !== 'directory' && naming.hasLinks) return ownName(token, naming.agents);
   if (actor === undefined) return named;
   if (priorActors.length === 0 && user.vouchedBy === 'directory' && subjectType !== 'agent') return named;
   return namesWithin(token, actor, user, naming);
+}
+
+async function ownName(token: VerifiedToken, agents: AgentDirectory): Promise<ReadNames | Refusal> {
+  const { claims, namespace } = token;
+  const meant = await agentsMeant({ claims: { ...claims, subjectType: 'agent' }, namespace }, [], agents);
+  return 'code' in meant ? meant : { claims, meant };
 }
 
 async function namesWithin(
