@@ -140,7 +140,7 @@ function callSteps({ application, sources, choice, origin, id }: Result): readon
   if (login === undefined) return [send, curl];
   return [
     `let ${login} skip agents; until then it answers them with its own 401: ${guidePage(loginPage(login))}`,
-    `npx @countersign/cli token --user ID --agent ${id} --scope ${firstScope(choice)} --audience ${origin} > token.jwt (it prints a line for the guard; ${guidePage('tokens')} says more)`,
+    `npx @countersign/cli token --user ID --agent ${id} --scope ${firstScope(choice)} --audience ${origin} > token.jwt (it prints lines for the guard, for development only; ${guidePage('tokens')} says more)`,
     send,
     `${curl} --token @token.jwt`,
   ];

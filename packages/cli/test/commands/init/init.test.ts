@@ -42,7 +42,7 @@ describe('init', () => {
     expect(err).toContain('kept    policies/\n');
     expect(err).toContain('kept    agents.json, agent.pem\n');
     expect(await read('agents.json')).toBe('[]');
-    expect(await read('.gitignore')).toBe('x\n/agent.pem\n/issuer.pem\n/audit/\n/.countersign/\n');
+    expect(await read('.gitignore')).toBe('x\n/agent.pem\n/issuer.pem\n/token.jwt\n/audit/\n/.countersign/\n');
     await expect(read('policies/policies.cedar')).rejects.toThrow('ENOENT');
     expect((await init('--undo')).err).toBe('removed guard.js\nremoved agent-routes.txt\n');
     expect(await read('.gitignore')).toBe('x\n');
