@@ -96,7 +96,10 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
     const answer = await after.call({ method: 'POST', path: `${path}/notes`, body: { text: 'call back' }, as });
     expect(answer).toMatchObject({ status: 201, body: expect.stringContaining('"notes":["call back"]') });
     expect(await after.call({ path, as })).toMatchObject({ status: 200, body: answer.body });
-    expect(await after.call({ path: '/orders/9', as })).toMatchObject({ status: 404, body: '{"error":"no such order"}' });
+    expect(await after.call({ path: '/orders/9', as })).toMatchObject({
+      status: 404,
+      body: '{"error":"no such order"}',
+    });
   });
 
   it('after: denies a request that policy does not permit', async () => {
