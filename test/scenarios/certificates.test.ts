@@ -110,6 +110,22 @@ onEveryHost('A client certificate from a trusted proxy', (api) => {
     );
   });
 
+  it.each<readonly [string, (token: string) => readonly string[]]>([
+    ['with the scheme DPoP', (token) => [`DPoP ${token}`]],
+    ['after two spaces', (token) => [`Bearer  ${token}`]],
+    ['before a comma', (token) => [`Bearer ${token},`]],
+    ['twice', (token) => [`Bearer ${token}`, `Bearer ${token}`]],
+    ['of another scheme', () => ['Basic dTpw']],
+  ])(
+    'counts for nothing beside an Authorization that is no token, such as one %s [A17, Q8]',
+    async (_title, values) => {
+      const guarded = await behindEnvoy(api);
+      const token = await guarded.token({ act: { sub: id }, scope: 'repo:read' });
+      const fields = values(token).map((value) => ['Authorization', value] as const);
+      await guarded.refuses(withFields(plain(guarded, xfcc(own().certificate)), ...fields), 401, 'token_malformed');
+    },
+  );
+
   it.each<readonly [string, () => string]>([
     ['of the authority of another domain, with our ID [Q4]', () => xfcc(other.ca.issue({ uris: [id] }).certificate)],
     [

@@ -21,7 +21,7 @@ const otherProofs = ['signature', 'signature-input', 'dpop'];
  * nothing in it, so a field that gives authority is refused beside it. Undefined: the request shows no certificate.
  */
 export function readCertificate(
-  { request, now }: ProofSubject,
+  { request, authorization, now }: ProofSubject,
   mtls: CertificateAgents,
   { registered, forwarded }: Pick<CertificateParts, 'registered'> & { readonly forwarded: Forwarded },
 ): ProofReading | undefined {
@@ -37,6 +37,9 @@ export function readCertificate(
   const uncovered = uncoveredCredential(fields, (field) => field === 'authorization');
   if (uncovered !== undefined) return notProved(uncovered, found.thumbprint);
   const { thumbprint, expires } = found;
+  // Otherwise the agent would act for itself with a token that says for whom it acts.
+  if (authorization.kind === 'malformed')
+    return notProved(refusal('token_malformed', authorization.detail), thumbprint);
   return {
     ok: true,
     async verify() {
