@@ -6,7 +6,7 @@ import { agentEvent, statusEvents } from './agent-event.js';
 import { columnsOf } from './agent-rows.js';
 import { directoryChange } from './directory.js';
 import { isTag } from './read-agent.js';
-import { factsOfWorkload, isPattern, meetsRule, type WorkloadFacts } from './workload-rules.js';
+import { factsOfWorkload, isPattern, meetsRule, ruleHasTag, type WorkloadFacts } from './workload-rules.js';
 import { changeStop, stopOfTag } from './workload-stops.js';
 
 /** Statuses that an administrator can give to an agent. */
@@ -19,8 +19,8 @@ export interface StatusChanges {
    */
   setStatus(id: string, status: NewStatus, by?: TrailEvent['event']['by']): Promise<RegisteredAgent>;
   /**
-   * The same for all agents with a tag; the ids of those that were not revoked before. Workloads of SPIFFE whose rule has
-   * the tag are kept out, if they come later, until the tag is active again.
+   * The same for all agents with a tag; the ids of those that were not revoked before. Workloads of SPIFFE have the tags
+   * of their rule now. Those that come later are kept out until the tag is active again.
    */
   setStatusByTag(tag: string, status: NewStatus): Promise<readonly string[]>;
   /** The same for the workloads of SPIFFE below a pattern, like `spiffe://example.org/ci/*`. */
@@ -81,10 +81,14 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
       checkStatus(status);
       if (!isTag(tag)) throw new AuthorityError('agent_invalid', 'that is no tag');
       const isOfRule = rules.some(({ facts }) => facts.tags.includes(tag));
+      const byRule = ruleHasTag(rules, tag, 3);
       return await changeMany(
-        (to) => sql`
-          UPDATE countersign_agents SET status = ${to} WHERE tags LIKE ${`% ${tag} %`} AND status <> 'revoked'
-          RETURNING id`,
+        (to) => ({
+          text: `
+            UPDATE countersign_agents SET status = $1 WHERE status <> 'revoked'
+            AND (tags LIKE $2 OR (workload = 1 AND ${byRule.text})) RETURNING id`,
+          values: [to, `% ${tag} %`, ...byRule.values],
+        }),
         { stop: isOfRule || status === 'active' ? stopOfTag(tag) : undefined, what: `tag ${tag}`, status },
       );
     },

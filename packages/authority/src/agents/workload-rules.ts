@@ -23,3 +23,23 @@ export function meetsRule(rules: readonly WorkloadFacts[], pattern: string): boo
   const prefix = pattern.slice(0, -1);
   return rules.some(({ id }) => id.startsWith(prefix) || (id.endsWith('/*') && prefix.startsWith(id.slice(0, -1))));
 }
+
+/**
+ * An SQL condition on the column `id`: the first rule that names it has the tag. Its values are numbered from `first`. A
+ * row keeps the tags of the last token of its workload, and the rules may have changed since.
+ */
+export function ruleHasTag(
+  rules: readonly WorkloadFacts[],
+  tag: string,
+  first: number,
+): { readonly text: string; readonly values: readonly string[] } {
+  const cases = rules.map(({ id, facts }, index) => {
+    const place = `$${first + index}`;
+    const matches = id.endsWith('/*') ? `substr(id, 1, ${id.length - 1}) = ${place}` : `id = ${place}`;
+    return `WHEN ${matches} THEN ${facts.tags.includes(tag) ? 1 : 0}`;
+  });
+  return {
+    text: cases.length === 0 ? '1 = 0' : `CASE ${cases.join(' ')} ELSE 0 END = 1`,
+    values: rules.map(({ id }) => (id.endsWith('/*') ? id.slice(0, -1) : id)),
+  };
+}

@@ -18,11 +18,11 @@ const rules = [
 const ci = (name: string) => `spiffe://example.org/ci/${name}`;
 const day = 86_400;
 
-function world(store: Store) {
+function world(store: Store, rulesNow = rules) {
   let at = 1_000_000;
   const now = () => at;
-  const agents = createAgentRegistry(store, now, noTrail, rules);
-  const workloads = createWorkloads({ store, agents, rules, now });
+  const agents = createAgentRegistry(store, now, noTrail, rulesNow);
+  const workloads = createWorkloads({ store, agents, rules: rulesNow, now });
   return {
     agents,
     workloads,
@@ -96,6 +96,23 @@ describe.each(engines)('workloads on $name', ({ skip, open }) => {
     expect(await agents.listStops()).toEqual(['tag ci']);
     expect(await agents.setStatusByTag('ci', 'active')).toEqual(['agent-a', ci('a')]);
     expect(await statusOf(ci('new'))).toBe('active');
+  });
+
+  it.skipIf(skip)('are suspended by a tag that their rule got after they came [C7]', async () => {
+    const store = await open();
+    const before = world(store);
+    await Promise.all(['a', 'release'].map((name) => before.statusOf(ci(name))));
+    await before.agents.add({ id: 'spiffe://example.org/ci/registered', publicKey: newKey().publicKey });
+    const tagged = rules.map((rule) =>
+      rule.id.endsWith('/*') ? { ...rule, facts: { ...facts, tags: ['ci', 'incident'] } } : rule,
+    );
+    const { agents, statusOf } = world(store, tagged);
+    expect(await agents.setStatusByTag('incident', 'suspended')).toEqual([ci('a')]);
+    expect(await statusOf(ci('a'))).toBe('suspended');
+    // An earlier rule, without the tag, names it.
+    expect(await statusOf(ci('release'))).toBe('active');
+    expect(await agents.setStatusByTag('incident', 'active')).toEqual([ci('a')]);
+    expect(await statusOf(ci('a'))).toBe('active');
   });
 
   it.skipIf(skip)('are kept out until their pattern is active again, if it was revoked', async () => {
