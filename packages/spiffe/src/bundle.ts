@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { failed, isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
+import { areNamesTooLong, nameBytes, namesTooLong } from './authority-names.js';
 
 /** A key that signs the JWT-SVIDs of a trust domain. */
 export interface JwtAuthority {
@@ -39,12 +40,14 @@ export function readBundle(bytes: Uint8Array | string, options: { readonly jwtOn
     keys
       .filter(isJsonObject)
       .filter((key) => (member(key, 'use') ?? (options.jwtOnly === true ? 'jwt-svid' : '')) === use);
+  const x509Authorities = ofUse('x509-svid').flatMap(readX509Authority);
+  if (areNamesTooLong(x509Authorities)) return failed(namesTooLong);
   const hint = member(json.value, 'spiffe_refresh_hint');
   return {
     ok: true,
     value: {
       jwtAuthorities: ofUse('jwt-svid').flatMap(readJwtAuthority),
-      x509Authorities: ofUse('x509-svid').flatMap(readX509Authority),
+      x509Authorities,
       ...(typeof hint === 'number' && hint > 0 && { refreshSeconds: hint }),
       ...(keys.length === 0 && { isWithdrawn: true as const }),
     },
@@ -74,13 +77,16 @@ function readX509Authority(jwk: JsonObject): readonly X509Certificate[] {
   const [der, ...others] = Array.isArray(chain) ? chain : [];
   if (typeof der !== 'string' || others.length > 0) return [];
   try {
-    return [new X509Certificate(Buffer.from(der, 'base64'))];
+    const authority = new X509Certificate(Buffer.from(der, 'base64'));
+    // Throws if its name cannot be measured.
+    nameBytes([authority]);
+    return [authority];
   } catch {
     return [];
   }
 }
 
-/** Certificates in DER, one after the other. @throws if it is anything else. */
+/** Certificates in DER, one after the other. @throws if it is anything else, or their names are too long for TLS. */
 export function readCertificates(der: Buffer): readonly X509Certificate[] {
   const certificates: X509Certificate[] = [];
   for (let at = 0; at < der.length; ) {
@@ -89,6 +95,7 @@ export function readCertificates(der: Buffer): readonly X509Certificate[] {
     certificates.push(new X509Certificate(der.subarray(at, end)));
     at = end;
   }
+  if (areNamesTooLong(certificates)) throw new Error(namesTooLong);
   return certificates;
 }
 
