@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { reportMissing } from '../support/required.js';
+import { run } from '../support/run.js';
 import { root } from '../support/workspace.js';
 import { blockOf, Parcels } from './parcels.js';
 
@@ -18,6 +20,14 @@ const offline = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod', GOW
 const hasGo =
   spawnSync('go', ['vet', '.'], { cwd: join(root, 'clients/go'), env: offline }).status === 0 ||
   reportMissing('go-client', 'skipped: the quickstart in Go. It needs Go 1.25 or newer on the PATH.') !== undefined;
+
+const rustClient = join(root, 'clients/rust');
+// One folder, so that no crate is compiled twice.
+const offlineRust = { ...process.env, CARGO_NET_OFFLINE: 'true', CARGO_TARGET_DIR: join(rustClient, 'target') };
+const hasRust =
+  spawnSync('cargo', ['fetch', '--locked', '--offline'], { cwd: rustClient }).status === 0 ||
+  reportMissing('rust-client', 'skipped: the quickstart in Rust. It needs cargo, and the crates of clients/rust.') !==
+    undefined;
 
 describe('docs/quickstart-agents.md', () => {
   let parcels: Parcels;
@@ -42,7 +52,20 @@ describe('docs/quickstart-agents.md', () => {
   it.skipIf(!hasGo)('reads and is denied in Go', { timeout: 180_000 }, async () => {
     await parcels.write('main.go', block('package main'));
     await parcels.play(block('go mod init'), offline);
-    const { stdout, stderr } = await parcels.play(block('go run'), offline);
+    const { stdout, stderr } = await parcels.play(block('go run .'), offline);
+    expect(stdout, stderr).toBe('200\n403 policy_denied\n');
+  });
+
+  it.skipIf(!hasRust)('reads and is denied in Rust', { timeout: 600_000 }, async () => {
+    await mkdir(join(parcels.folder, 'src'));
+    await cp(join(rustClient, 'Cargo.lock'), join(parcels.folder, 'Cargo.lock'));
+    await parcels.write('src/main.rs', block('use countersign::'));
+    const dependencies = block('features = ["reqwest"]').replace('../countersign', root);
+    const manifest = `[package]\nname = "parcels"\nversion = "0.1.0"\nedition = "2024"\n\n${dependencies}`;
+    await parcels.write('Cargo.toml', manifest);
+    const build = { cwd: parcels.folder, env: offlineRust, deadlineSeconds: 580 };
+    expect(await run('cargo', ['build', '--quiet'], build)).toMatchObject({ exitCode: 0 });
+    const { stdout, stderr } = await parcels.play(block('cargo run'), offlineRust);
     expect(stdout, stderr).toBe('200\n403 policy_denied\n');
   });
 
