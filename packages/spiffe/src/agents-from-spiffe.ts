@@ -1,5 +1,5 @@
 import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
-import { checkOptionNames, ConfigError, LruCache } from '@countersign/common';
+import { checkOptionNames, ConfigError, LruCache, readOnTrouble } from '@countersign/common';
 import { readForwardedCertificate } from './forwarded-certificate.js';
 import { matchesSpiffeId, readSpiffeId, type SpiffeId, trustDomainOfPattern } from './spiffe-id.js';
 import {
@@ -91,10 +91,11 @@ const mostForwarded = 1000;
  */
 export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<SpiffeAgents> {
   checkOptionNames(owner, options, ['trustDomains', 'agents', 'forwardedBy', 'onTrouble']);
-  const { trustDomains, forwardedBy = [], onTrouble } = options;
+  const { trustDomains, forwardedBy = [] } = options;
   if (!Array.isArray(forwardedBy)) throw new ConfigError(`${owner}: 'forwardedBy' must be a list, like ['10.0.0.7'].`);
   const rules = readRules(options.agents, Object.keys(trustDomains ?? {}));
-  const bundles = await openTrustBundles(trustDomains, onTrouble === undefined ? {} : { onTrouble });
+  const onTrouble = readOnTrouble(owner, options.onTrouble);
+  const bundles = await openTrustBundles(trustDomains, { onTrouble });
   let version = 0;
   bundles.onChange(() => (version += 1));
   const shared = { bundles, rules, version: () => version };
@@ -114,10 +115,9 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
   }
 
   function findOnConnection(connection: PeerConnection, now: number): CertificateLookup {
-    if (typeof connection.getPeerX509Certificate !== 'function') return { kind: 'none' };
     const known = onConnection.get(connection);
     if (known !== undefined) return known.lookUp(now);
-    const leaf = connection.getPeerX509Certificate();
+    const leaf = connection.getPeerX509Certificate?.();
     if (leaf === undefined) return { kind: 'none' };
     // It proved nothing: TLS finished the handshake nevertheless, so that the guard can say what is wrong.
     if (connection.authorized !== true) {
@@ -133,7 +133,7 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
       connection === undefined ? findForwarded(forwarded, now) : findOnConnection(connection, now),
     statusOf: (id) => agentOf(id, rules)?.status ?? 'unknown',
     tlsOptions: (identity) => tlsServerOptions(identity, bundles),
-    follow: (server, identity) => followServer(server, identity, bundles),
+    follow: (server, identity) => followServer(server, identity, { bundles, onTrouble }),
     close: () => bundles.close(),
     forwardedBy: Object.freeze([...forwardedBy]),
   } satisfies SpiffeAgents);

@@ -1,12 +1,29 @@
-import type { X509Certificate } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import type { JwtAuthority } from './bundle.js';
-import type { BundleSource, SourceParts } from './bundle-source.js';
+import type { BundleSource, KeyKind, SourceParts } from './bundle-source.js';
 import { readSocketPath } from './socket-path.js';
-import { followJwtBundles, followX509Bundles } from './workload-api.js';
+import { type DomainBundles, followJwtBundles, type FollowOptions, followX509Bundles } from './workload-api.js';
 
 /** So long a start waits for the first bundles. */
 const firstMilliseconds = 5000;
+const kindNames = { jwt: 'JWT', x509: 'X.509' };
+
+interface Failure {
+  /** By `performance.now()`. */
+  readonly since: number;
+  readonly problem: string;
+}
+
+/** The last keys of a domain, of one stream. */
+interface Kept<Authority> {
+  readonly authorities?: readonly Authority[];
+  readonly failure?: Failure;
+}
+
+interface Stream<Authority> {
+  /** Resolves with the first message. */
+  readonly first: Promise<void>;
+  readonly kept: (trustDomain: string) => Kept<Authority>;
+}
 
 /**
  * Follows the bundles of several trust domains at one Workload API. A domain that is no longer listed is not federated
@@ -19,55 +36,74 @@ export function openSocketSources(
 ): readonly (readonly [string, BundleSource])[] {
   const socket = readSocketPath('openTrustBundles', address);
   const stop = new AbortController();
-  let jwt: ReadonlyMap<string, readonly JwtAuthority[]> | undefined;
-  let x509: ReadonlyMap<string, readonly X509Certificate[]> | undefined;
-  let problem: string | undefined;
-  /** When a stream broke first; undefined while both are open. */
-  let brokenAt: number | undefined;
-  const options = {
-    socket,
-    signal: stop.signal,
-    onTrouble(error: Error) {
-      brokenAt ??= performance.now();
-      if (problem === undefined) onTrouble(`the Workload API at ${socket} gives no bundles: ${error.message}`);
-      problem = error.message;
-    },
-  };
+  /** The stream whose outage was reported: an agent that ends breaks both. */
+  let reported: unknown;
 
-  async function follow<Update>(updates: AsyncIterable<Update>, take: (update: Update) => void): Promise<void> {
-    for await (const update of updates) {
-      take(update);
-      [problem, brokenAt] = [undefined, undefined];
-      onChange();
-    }
-  }
-  const asked = new Promise<void>((resolve) => {
-    const settle = (): void => {
-      if (jwt !== undefined && x509 !== undefined) resolve();
+  function openStream<Authority>(
+    kind: KeyKind,
+    follow: (options: FollowOptions) => AsyncIterable<DomainBundles<Authority>>,
+  ): Stream<Authority> {
+    const kept = new Map<string, Kept<Authority>>(trustDomains.map((trustDomain) => [trustDomain, {}]));
+    const unreadableBefore = new Set<string>();
+    const onOutage = ({ message }: Error): void => {
+      for (const [trustDomain, before] of kept) kept.set(trustDomain, fail(before, message));
+      if (reported === undefined) onTrouble(`the Workload API at ${socket} gives no bundles: ${message}`);
+      reported ??= kept;
     };
-    void follow(followJwtBundles(options), (update) => {
-      jwt = new Map([...update].map(([name, bundle]) => [name, bundle.jwtAuthorities]));
-      settle();
+    const take = ({ bundles, unreadable }: DomainBundles<Authority>): void => {
+      for (const [trustDomain, before] of kept) {
+        const problem = unreadable.get(trustDomain);
+        if (problem === undefined) {
+          kept.set(trustDomain, { authorities: bundles.get(trustDomain) ?? [] });
+          unreadableBefore.delete(trustDomain);
+          continue;
+        }
+        kept.set(trustDomain, fail(before, problem));
+        if (unreadableBefore.has(trustDomain)) continue;
+        unreadableBefore.add(trustDomain);
+        onTrouble(
+          `the ${kindNames[kind]} bundle of ${trustDomain} cannot be read: ${problem}. Keys read before stay in force.`,
+        );
+      }
+      if (reported === kept) reported = undefined;
+    };
+    const first = new Promise<void>((resolve) => {
+      void (async () => {
+        for await (const update of follow({ socket, signal: stop.signal, onTrouble: onOutage })) {
+          take(update);
+          resolve();
+          onChange();
+        }
+      })();
     });
-    void follow(followX509Bundles(options), (update) => {
-      x509 = update;
-      settle();
-    });
-  });
+    return { first, kept: (trustDomain) => kept.get(trustDomain) ?? {} };
+  }
+  const [jwt, x509] = [openStream('jwt', followJwtBundles), openStream('x509', followX509Bundles)];
   const first = Promise.race([
-    asked,
+    Promise.all([jwt.first, x509.first]),
     setTimeout(firstMilliseconds, undefined, { signal: stop.signal }).catch(() => {}),
   ]);
 
-  return trustDomains.map((trustDomain) => [
-    trustDomain,
-    {
-      first,
-      jwtAuthorities: () => jwt && (jwt.get(trustDomain) ?? []),
-      x509Authorities: () => x509 && (x509.get(trustDomain) ?? []),
-      ageSeconds: () => (brokenAt === undefined ? 0 : (performance.now() - brokenAt) / 1000),
-      problem: () => problem,
-      close: () => stop.abort(),
-    },
-  ]);
+  return trustDomains.map((trustDomain) => {
+    const failure = (kind: KeyKind): Failure | undefined => (kind === 'jwt' ? jwt : x509).kept(trustDomain).failure;
+    return [
+      trustDomain,
+      {
+        first,
+        jwtAuthorities: () => jwt.kept(trustDomain).authorities,
+        x509Authorities: () => x509.kept(trustDomain).authorities,
+        ageSeconds(kind) {
+          const since = failure(kind)?.since;
+          return since === undefined ? 0 : (performance.now() - since) / 1000;
+        },
+        problem: (kind) => failure(kind)?.problem,
+        close: () => stop.abort(),
+      },
+    ];
+  });
+}
+
+/** An outage that goes on began at its first failure. */
+function fail<Authority>(before: Kept<Authority>, problem: string): Kept<Authority> {
+  return { ...before, failure: { since: before.failure?.since ?? performance.now(), problem } };
 }

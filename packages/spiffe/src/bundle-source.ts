@@ -2,6 +2,9 @@ import type { X509Certificate } from 'node:crypto';
 import { ConfigError, openLiveFile } from '@countersign/common';
 import { type Bundle, isStatement, type JwtAuthority, readBundle } from './bundle.js';
 
+/** The Workload API gives the two by streams that fail apart. */
+export type KeyKind = 'jwt' | 'x509';
+
 /** The bundle of one trust domain, kept current. */
 export interface BundleSource {
   /** Settles after the first attempt, whatever came of it. */
@@ -9,10 +12,10 @@ export interface BundleSource {
   /** Undefined: not known yet. */
   readonly jwtAuthorities: () => readonly JwtAuthority[] | undefined;
   readonly x509Authorities: () => readonly X509Certificate[] | undefined;
-  /** Seconds since the publisher last confirmed the bundle. */
-  readonly ageSeconds: () => number;
+  /** Seconds since the publisher last confirmed these keys. */
+  readonly ageSeconds: (kind: KeyKind) => number;
   /** Why the last attempt failed. */
-  readonly problem: () => string | undefined;
+  readonly problem: (kind: KeyKind) => string | undefined;
   readonly close: () => void;
 }
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
+import { messageOf } from '@countersign/common';
 import type { TrustBundles } from './trust-bundles.js';
 import type { SvidSource } from './svid-source.js';
 
@@ -36,8 +37,19 @@ export function tlsServerOptions(identity: ServerIdentity, bundles: TrustBundles
 }
 
 /** Connections that are open go on: the guard asks for each request whether their certificate still counts. */
-export function followServer(server: TlsServer, identity: ServerIdentity, bundles: TrustBundles): () => void {
-  const renew = (): void => server.setSecureContext(tlsServerOptions(identity, bundles));
+export function followServer(
+  server: TlsServer,
+  identity: ServerIdentity,
+  { bundles, onTrouble }: { readonly bundles: TrustBundles; readonly onTrouble: (message: string) => unknown },
+): () => void {
+  const renew = (): void => {
+    try {
+      server.setSecureContext(tlsServerOptions(identity, bundles));
+    } catch (error) {
+      // A throw would end the process: the Workload API calls this, and no request.
+      onTrouble(`the certificates of a TLS server cannot be renewed: ${messageOf(error)}. The last ones are used.`);
+    }
+  };
   const stops = [bundles.onChange(renew), ...('current' in identity ? [identity.onChange(renew)] : [])];
   return () => {
     for (const stop of stops) stop();

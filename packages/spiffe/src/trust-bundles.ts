@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { checkOptionNames, ConfigError, isJsonObject, readOnTrouble } from '@countersign/common';
 import { mostNameBytes, nameBytes } from './authority-names.js';
-import { type BundleSource, openFileSource } from './bundle-source.js';
+import { type BundleSource, type KeyKind, openFileSource } from './bundle-source.js';
 import type { JwtAuthority } from './bundle.js';
 import { openUrlSource } from './bundle-url.js';
 import { openSocketSources } from './bundle-socket.js';
@@ -81,23 +81,24 @@ export async function openTrustBundles(
 
   function lookUp<Found>(
     trustDomain: string,
+    kind: KeyKind,
     pick: (source: BundleSource) => readonly Found[] | undefined,
   ): Lookup<Found> {
     const source = sources.get(trustDomain);
     if (source === undefined) return { kind: 'unknown' };
     const authorities = pick(source);
-    const age = source.ageSeconds();
+    const age = source.ageSeconds(kind);
     if (authorities !== undefined && age <= longestOutageSeconds) return { kind: 'found', authorities };
-    const problem = source.problem() ?? 'there was no answer yet';
+    const problem = source.problem(kind) ?? 'there was no answer yet';
     return { kind: 'unavailable', cause: `the bundle of ${trustDomain} cannot be had: ${problem}` };
   }
   /** Domains about which `onTrouble` was called. */
   const leftOut = new Set<string>();
   const x509Authorities = (trustDomain: string): Lookup<X509Certificate> =>
-    lookUp(trustDomain, (source) => source.x509Authorities());
+    lookUp(trustDomain, 'x509', (source) => source.x509Authorities());
 
   return Object.freeze({
-    jwtAuthorities: (trustDomain) => lookUp(trustDomain, (source) => source.jwtAuthorities()),
+    jwtAuthorities: (trustDomain) => lookUp(trustDomain, 'jwt', (source) => source.jwtAuthorities()),
     x509Authorities,
     allX509Authorities() {
       const domains = [...sources.keys()].map((trustDomain) => {

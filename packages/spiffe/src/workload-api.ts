@@ -1,9 +1,10 @@
 import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { messageOf } from '@countersign/common';
-import { type Bundle, readBundle, readCertificates } from './bundle.js';
+import { type JwtAuthority, readBundle, readCertificates } from './bundle.js';
 import { callWorkloadApi, grpcStatus, WorkloadApiError } from './grpc-call.js';
 import { mapOf, textOf, valueOf, valuesOf, writeField } from './protobuf.js';
+import { isTrustDomain } from './spiffe-id.js';
 
 /** An X.509-SVID with its key. Never printed: the key is a KeyObject. */
 export interface X509Svid {
@@ -16,11 +17,17 @@ export interface X509Svid {
 /** The certificates that sign X.509-SVIDs, by trust domain. */
 export type X509Bundles = ReadonlyMap<string, readonly X509Certificate[]>;
 
-export interface X509Update {
+/** The keys of each trust domain of one message. */
+export interface DomainBundles<Authority> {
+  readonly bundles: ReadonlyMap<string, readonly Authority[]>;
+  /** Why the bundle of a domain cannot be read. Such a domain is not in `bundles`. */
+  readonly unreadable: ReadonlyMap<string, string>;
+}
+
+/** With the bundles of the own trust domain and of those that it is federated with. */
+export interface X509Update extends DomainBundles<X509Certificate> {
   /** At least one; the first is the default. */
   readonly svids: readonly X509Svid[];
-  /** Of the own trust domain and of those that it is federated with. */
-  readonly bundles: X509Bundles;
 }
 
 export interface JwtSvid {
@@ -43,12 +50,12 @@ export function followX509(options: FollowOptions): AsyncGenerator<X509Update, v
   return follow('FetchX509SVID', readX509Update, options);
 }
 
-export function followX509Bundles(options: FollowOptions): AsyncGenerator<X509Bundles, void> {
-  return follow('FetchX509Bundles', (message) => readX509Bundles(message, 2), options);
+export function followX509Bundles(options: FollowOptions): AsyncGenerator<DomainBundles<X509Certificate>, void> {
+  return follow('FetchX509Bundles', (message) => readDomains(mapOf(message, 2), readCertificates), options);
 }
 
-export function followJwtBundles(options: FollowOptions): AsyncGenerator<ReadonlyMap<string, Bundle>, void> {
-  return follow('FetchJWTBundles', readJwtBundles, options);
+export function followJwtBundles(options: FollowOptions): AsyncGenerator<DomainBundles<JwtAuthority>, void> {
+  return follow('FetchJWTBundles', (message) => readDomains(mapOf(message, 1), readJwtAuthorities), options);
 }
 
 /**
@@ -112,25 +119,38 @@ function readX509Update(message: Buffer): X509Update {
     privateKey: createPrivateKey({ key: valueOf(svid, 3), format: 'der', type: 'pkcs8' }),
   }));
   if (svids.length === 0 || svids.some(({ chain }) => chain.length === 0)) throw new Error('it has no X.509-SVID');
-  const own = answers.map((svid): [string, readonly X509Certificate[]] => [
-    trustDomainOf(textOf(svid, 1)),
-    readCertificates(valueOf(svid, 4)),
-  ]);
-  return { svids, bundles: new Map([...readX509Bundles(message, 3), ...own]) };
+  if (svids.some(({ chain, privateKey }) => chain[0]?.checkPrivateKey(privateKey) !== true)) {
+    throw new Error('the key of an X.509-SVID is not that of its certificate');
+  }
+  const own = answers.map((svid) => [textOf(svid, 1), valueOf(svid, 4)] as const);
+  return { svids, ...readDomains([...mapOf(message, 3), ...own], readCertificates) };
 }
 
-function readX509Bundles(message: Buffer, field: number): X509Bundles {
-  return new Map([...mapOf(message, field)].map(([name, der]) => [trustDomainOf(name), readCertificates(der)]));
+/** Reads each domain by itself, so that one that cannot be read does not keep the keys of the others out. */
+function readDomains<Authority>(
+  entries: Iterable<readonly [id: string, bytes: Buffer]>,
+  readAuthorities: (bytes: Buffer) => readonly Authority[],
+): DomainBundles<Authority> {
+  const bundles = new Map<string, readonly Authority[]>();
+  const unreadable = new Map<string, string>();
+  for (const [id, bytes] of entries) {
+    const trustDomain = trustDomainOf(id);
+    if (!isTrustDomain(trustDomain)) continue;
+    try {
+      bundles.set(trustDomain, readAuthorities(bytes));
+      unreadable.delete(trustDomain);
+    } catch (error) {
+      bundles.delete(trustDomain);
+      unreadable.set(trustDomain, messageOf(error));
+    }
+  }
+  return { bundles, unreadable };
 }
 
-function readJwtBundles(message: Buffer): ReadonlyMap<string, Bundle> {
-  return new Map(
-    [...mapOf(message, 1)].map(([name, json]) => {
-      const bundle = readBundle(json, { jwtOnly: true });
-      if (!bundle.ok) throw new Error(`the bundle of a trust domain: ${bundle.problem}`);
-      return [trustDomainOf(name), bundle.value];
-    }),
-  );
+function readJwtAuthorities(json: Buffer): readonly JwtAuthority[] {
+  const bundle = readBundle(json, { jwtOnly: true });
+  if (!bundle.ok) throw new Error(bundle.problem);
+  return bundle.value.jwtAuthorities;
 }
 
 /** Bundles are listed by the ID of the trust domain. */

@@ -43,6 +43,16 @@ export async function openSpiffeWorkload(options: SpiffeWorkloadOptions): Promis
   const listeners = new Set<() => void>();
   let held: { readonly svid: X509Svid; readonly bundles: X509Bundles } | undefined;
   let isReported = false;
+  const unreadableBefore = new Set<string>();
+
+  function reportUnreadable(unreadable: ReadonlyMap<string, string>): void {
+    for (const [trustDomain, problem] of unreadable) {
+      if (unreadableBefore.has(trustDomain)) continue;
+      onTrouble(`the X.509 bundle of ${trustDomain} cannot be read: ${problem}. Its servers are not accepted.`);
+    }
+    unreadableBefore.clear();
+    for (const trustDomain of unreadable.keys()) unreadableBefore.add(trustDomain);
+  }
 
   await new Promise<void>((resolve, reject) => {
     const fail = (error: WorkloadApiError): void => {
@@ -55,7 +65,7 @@ export async function openSpiffeWorkload(options: SpiffeWorkloadOptions): Promis
       }
     };
     const follow = async (): Promise<void> => {
-      for await (const { svids, bundles } of followX509({ socket, signal: stop.signal, onTrouble: fail })) {
+      for await (const { svids, bundles, unreadable } of followX509({ socket, signal: stop.signal, onTrouble: fail })) {
         const wanted = held?.svid.id ?? options.id;
         const svid = wanted === undefined ? svids[0] : svids.find(({ id }) => id === wanted);
         if (svid === undefined) {
@@ -64,6 +74,7 @@ export async function openSpiffeWorkload(options: SpiffeWorkloadOptions): Promis
         }
         held = { svid, bundles };
         isReported = false;
+        reportUnreadable(unreadable);
         for (const listener of listeners) listener();
         resolve();
       }

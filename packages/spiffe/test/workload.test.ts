@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { type Agent, createServer, get } from 'node:https';
@@ -7,8 +8,9 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deferred } from '../../../test/support/deferred.js';
 import { patiently } from '../../../test/support/patiently.js';
 import { type TrustDomain, trustDomain } from '../../../test/support/trust-domain.js';
-import { fakeWorkloadApi, x509Answer } from '../../../test/support/workload-api.js';
-import { openSpiffeWorkload } from '../src/index.js';
+import { fakeSpireAgent, fakeWorkloadApi, field, x509Answer } from '../../../test/support/workload-api.js';
+import { openSpiffeWorkload, openTrustBundles } from '../src/index.js';
+import { followServer } from '../src/server-tls.js';
 
 const domain = trustDomain();
 
@@ -23,9 +25,12 @@ async function spire(path = '/client') {
   onTestFinished(() => api.close());
   return {
     ...api,
-    rotate() {
-      svid = domain.x509Svid(path);
-      for (const send of streams) send(x509Answer(domain, path, svid));
+    /** `key` replaces the one of the certificate; `federated` is added to the message. */
+    rotate({ key, federated = Buffer.alloc(0) }: { readonly key?: KeyObject; readonly federated?: Buffer } = {}) {
+      const next = domain.x509Svid(path);
+      if (key === undefined) svid = next;
+      const message = x509Answer(domain, path, key === undefined ? next : { ...next, key });
+      for (const send of streams) send(Buffer.concat([message, federated]));
       return svid.certificate.serialNumber;
     },
   };
@@ -138,6 +143,54 @@ describe('the X.509-SVID of a workload', () => {
     }, patiently);
     expect(next).toBeDefined();
     expect(troubles).toHaveLength(1);
+  });
+
+  it('is replaced although the bundle of a federated domain cannot be read, which is reported once', async () => {
+    const api = await spire();
+    const troubles: string[] = [];
+    const workload = await open(api.socket, troubles);
+    const federated = field(3, Buffer.concat([field(1, 'spiffe://other.org'), field(2, 'no DER')]));
+    for (let round = 0; round < 2; round += 1) {
+      const serial = api.rotate({ federated });
+      await vi.waitFor(() => expect(workload.current().chain[0]?.serialNumber).toBe(serial), patiently);
+    }
+    expect([...workload.bundles().keys()]).toEqual(['example.org']);
+    expect(troubles).toEqual([expect.stringContaining('the X.509 bundle of other.org cannot be read')]);
+  });
+
+  it('is used on if the next one comes with the key of another certificate [A16]', async () => {
+    const api = await spire();
+    const troubles: string[] = [];
+    const workload = await open(api.socket, troubles);
+    const { serialNumber } = workload.current().chain[0] ?? {};
+    api.rotate({ key: domain.x509Svid('/client').key });
+    await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
+    expect(troubles[0]).toContain('the key of an X.509-SVID is not that of its certificate');
+    expect(workload.current().chain[0]?.serialNumber).toBe(serialNumber);
+  });
+
+  it('is kept by a TLS server that cannot use the next one, which is reported', async () => {
+    const api = await spire();
+    const workload = await open(api.socket);
+    const agent = await fakeSpireAgent(domain, '/a');
+    onTestFinished(() => agent.close());
+    const bundles = await openTrustBundles({ 'example.org': { socket: agent.socket } });
+    const troubles: string[] = [];
+    const refusing = {
+      setSecureContext() {
+        throw new Error('ee key too small');
+      },
+    };
+    const stop = followServer(refusing, workload, { bundles, onTrouble: (message) => troubles.push(message) });
+    onTestFinished(() => {
+      stop();
+      bundles.close();
+    });
+    const serial = api.rotate();
+    await vi.waitFor(() => expect(workload.current().chain[0]?.serialNumber).toBe(serial), patiently);
+    expect(troubles).toContain(
+      'the certificates of a TLS server cannot be renewed: ee key too small. The last ones are used.',
+    );
   });
 
   it('is missing if the workload is not registered, or not with the ID that is asked for', async () => {
