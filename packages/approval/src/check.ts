@@ -39,7 +39,7 @@ export function checkApproval(
   }
   if (issuedAt > now + clockSkewSeconds) return invalid('it is from the future');
   if (expiresAt + clockSkewSeconds <= now) return { kind: 'expired', detail: 'it has expired' };
-  const { quorums, useWithinSeconds, decideWithinSeconds, reason } = request.requirement;
+  const { useWithinSeconds, decideWithinSeconds, reason } = request.requirement;
   if (expiresAt - issuedAt > useWithinSeconds) return invalid('it counts longer than policy allows');
   if (issuedAt < askedAt || issuedAt - askedAt > decideWithinSeconds) return invalid('it was decided too late');
   for (const approver of approvers) {
@@ -52,13 +52,16 @@ export function checkApproval(
     }
   }
   if (claims.breakGlass) {
-    const mayApprove =
-      groups === undefined || quorums.every((quorum) => quorum.groups.some((group) => groups.includes(group)));
-    return mayApprove
+    return mayApprove(groups, request)
       ? breakGlassProblem(claims, breakGlass, namespace)
       : invalid('its authority may not approve this, also not by break-glass');
   }
   return quorumProblem(request, groups === undefined ? approvers : approvers.map((one) => within(groups, one)));
+}
+
+/** Whether people of these groups can give all that a request demands. Undefined: of all groups. */
+export function mayApprove(own: readonly string[] | undefined, { requirement }: ApprovalRequest): boolean {
+  return own === undefined || requirement.quorums.every(({ groups }) => groups.some((group) => own.includes(group)));
 }
 
 /**

@@ -4,6 +4,7 @@ export {
   type ApprovalProblem,
   approverProblem,
   checkApproval,
+  mayApprove,
   missingApprovers,
 } from './check.js';
 export {

@@ -6,6 +6,7 @@ import {
   type ApprovalRequest,
   type ApprovalUses,
   checkApproval,
+  mayApprove,
   readApprovalClaims,
 } from '@countersign/approval';
 import type { AuditApproval } from '@countersign/audit';
@@ -59,11 +60,8 @@ export function createApprove(parts: ApproveParts): Approve {
   const issuers = [...(approvals?.issuers.values() ?? [])];
 
   /** Who may approve as much as this demands. */
-  function issuersFor({ requirement }: ApprovalRequest): readonly string[] {
-    const able = issuers.filter(({ groups: own }) =>
-      requirement.quorums.every(({ groups }) => own === undefined || groups.some((group) => own.includes(group))),
-    );
-    return able.map(({ issuer }) => issuer);
+  function issuersFor(request: ApprovalRequest): readonly string[] {
+    return issuers.filter(({ groups }) => mayApprove(groups, request)).map(({ issuer }) => issuer);
   }
 
   /** Why the application's queue has no approval, or the one it has. */
