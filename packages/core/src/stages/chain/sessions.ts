@@ -8,7 +8,10 @@ import type { VerifiedToken } from '../token/token-verifier.js';
 /** All that a session depends on, as it was verified for this request. */
 export interface SessionSource {
   readonly token: VerifiedToken | undefined;
-  /** What the subject and the prior actors of the token are called here, and whom they may mean: a directory may come to know them. */
+  /**
+   * What the subject and the prior actors of the token are called here, and whom they may mean: a directory may come to
+   * know them.
+   */
   readonly names: readonly string[];
   /** Hashes of the links, in order. */
   readonly links: readonly string[];

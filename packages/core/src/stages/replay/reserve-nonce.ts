@@ -11,7 +11,8 @@ export interface ReplayParts {
 
 /**
  * Uses a proof up, once, after it has verified and before a byte of the body is held: a copy then costs neither disk nor
- * memory, in whichever process it arrives. `agent` is whose share of the store it takes. Whatever keeps the store from answering refuses the request.
+ * memory, in whichever process it arrives. `agent` is whose share of the store it takes. Whatever keeps the store from
+ * answering refuses the request.
  */
 export function reserveNonce(use: ProofUse, agent: string, parts: ReplayParts): Awaitable<Refusal | undefined> {
   const reserved = use.nonce === undefined ? undefined : reserve(use, use.nonce, agent, parts);
