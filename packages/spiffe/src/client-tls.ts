@@ -6,21 +6,23 @@ import { readSpiffeId } from './spiffe-id.js';
 import type { SvidSource } from './svid-source.js';
 import { readX509Svid } from './x509-svid.js';
 
-/**
- * Shows the X.509-SVID of the moment, and accepts one server. Connections are pooled by host: without the ID and the
- * certificate in the name of the pool, a request would ride on a connection to another server, or with an old SVID.
- */
-export function workloadAgent(workload: SvidSource, server: string): Agent {
-  const id = readSpiffeId(server);
-  if (id === undefined || id.path === '') {
-    throw new ConfigError("httpsAgent: 'server' must be the SPIFFE ID of the server, like 'spiffe://example.org/api'.");
-  }
-  const agent = new WorkloadAgent({ keepAlive: true, maxCachedSessions: 0 }, workload, id);
-  // Requests that are on their way end on the connection that they have.
+/** The agents of a workload for `node:https`, one for each server: each holds connections. */
+export function workloadAgents(workload: SvidSource): (server: string) => Agent {
+  const agents = new Map<string, WorkloadAgent>();
   workload.onChange(() => {
-    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+    for (const agent of agents.values()) agent.closeFreeSockets();
   });
-  return agent;
+  return (server) => {
+    const id = readSpiffeId(server);
+    if (id === undefined || id.path === '') {
+      throw new ConfigError(
+        "httpsAgent: 'server' must be the SPIFFE ID of the server, like 'spiffe://example.org/api'.",
+      );
+    }
+    const agent = agents.get(server) ?? new WorkloadAgent({ keepAlive: true, maxCachedSessions: 0 }, workload, id);
+    agents.set(server, agent);
+    return agent;
+  };
 }
 
 /** The SVID that a connection shows, in the options by which Node pools it. */
@@ -34,6 +36,10 @@ function fingerprintOf(workload: SvidSource): string {
   return workload.current().chain[0]?.fingerprint256 ?? '';
 }
 
+/**
+ * Shows the X.509-SVID of the moment, and accepts one server. Connections are pooled by host: without the ID and the
+ * certificate in the name of the pool, a request would ride on a connection to another server, or with an old SVID.
+ */
 class WorkloadAgent extends Agent {
   readonly #workload: SvidSource;
   readonly #server: { readonly id: string; readonly trustDomain: string };
@@ -46,6 +52,11 @@ class WorkloadAgent extends Agent {
     super(options);
     this.#workload = workload;
     this.#server = server;
+  }
+
+  /** Requests that are on their way end on the connection that they have. */
+  closeFreeSockets(): void {
+    for (const socket of Object.values(this.freeSockets).flat()) socket?.destroy();
   }
 
   override getName(options?: Pooled): string {

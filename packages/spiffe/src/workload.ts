@@ -1,6 +1,6 @@
 import { checkOptionNames, ConfigError, readOnTrouble } from '@countersign/common';
 import type { Agent } from 'node:https';
-import { workloadAgent } from './client-tls.js';
+import { workloadAgents } from './client-tls.js';
 import { grpcStatus, WorkloadApiError } from './grpc-call.js';
 import { readSocketPath } from './socket-path.js';
 import { readSpiffeId } from './spiffe-id.js';
@@ -19,7 +19,10 @@ export interface SpiffeWorkloadOptions {
 /** The X.509-SVID of this process, kept current. */
 export interface SpiffeWorkload extends SvidSource {
   readonly id: string;
-  /** An agent for `node:https` that shows the X.509-SVID, and accepts the server with this SPIFFE ID only. */
+  /**
+   * An agent for `node:https` that shows the X.509-SVID, and accepts the server with this SPIFFE ID only. The same one for
+   * each call with the same `server`.
+   */
   readonly httpsAgent: (options: { readonly server: string }) => Agent;
   readonly close: () => void;
 }
@@ -83,15 +86,19 @@ export async function openSpiffeWorkload(options: SpiffeWorkloadOptions): Promis
   });
   const { svid } = held as unknown as { readonly svid: X509Svid };
 
-  const workload: SpiffeWorkload = {
-    id: svid.id,
+  const source: SvidSource = {
     current: () => held?.svid ?? svid,
     bundles: () => held?.bundles ?? new Map(),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    httpsAgent: ({ server }) => workloadAgent(workload, server),
+  };
+  const agentFor = workloadAgents(source);
+  const workload: SpiffeWorkload = {
+    ...source,
+    id: svid.id,
+    httpsAgent: ({ server }) => agentFor(server),
     close: () => stop.abort(),
   };
   return Object.freeze(workload);

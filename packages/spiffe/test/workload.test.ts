@@ -98,6 +98,16 @@ describe('the X.509-SVID of a workload', () => {
     await expect(ask(foreign.url, api)).rejects.toThrow(/certificate/);
   });
 
+  it('has one agent for each server, so that one for each request leaks nothing [A14]', async () => {
+    const workload = await open((await spire()).socket);
+    const { url, connections } = await server(domain);
+    const agent = () => workload.httpsAgent({ server: 'spiffe://example.org/api' });
+    onTestFinished(() => agent().destroy());
+    for (let round = 0; round < 3; round += 1) await ask(url, agent());
+    expect([connections(), agent() === agent()]).toEqual([1, true]);
+    expect(workload.httpsAgent({ server: 'spiffe://example.org/other' })).not.toBe(agent());
+  });
+
   it('is replaced without a restart: new requests show the new one [Q6]', async () => {
     const api = await spire();
     const workload = await open(api.socket);
