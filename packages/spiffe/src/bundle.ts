@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { failed, isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
 import { areNamesTooLong, nameBytes, namesTooLong } from './authority-names.js';
+import { isUsableKey } from './usable-key.js';
 
 /** A key that signs the JWT-SVIDs of a trust domain. */
 export interface JwtAuthority {
@@ -28,7 +29,7 @@ const mostKeys = 256;
 
 /**
  * Reads a bundle (SPIFFE_Trust_Domain_and_Bundle §4): a JWK Set with `use`. Keys of another use, and keys that cannot be
- * read, are left out, as §4.2.2 says. `jwtOnly` is for the Workload API, whose JWK Sets have no `use`.
+ * read, are left out, as §4.2.2 says; so are keys that are weak, or too large to verify with. `jwtOnly` is for the Workload API, whose JWK Sets have no `use`.
  */
 export function readBundle(bytes: Uint8Array | string, options: { readonly jwtOnly?: boolean } = {}): Reading<Bundle> {
   const json = parseStrictJson(bytes);
@@ -40,13 +41,17 @@ export function readBundle(bytes: Uint8Array | string, options: { readonly jwtOn
     keys
       .filter(isJsonObject)
       .filter((key) => (member(key, 'use') ?? (options.jwtOnly === true ? 'jwt-svid' : '')) === use);
+  const jwtAuthorities = ofUse('jwt-svid').flatMap(readJwtAuthority);
+  // A token names its key: with several of one name, each token would be verified by all of them.
+  const kids = jwtAuthorities.map(({ kid }) => kid);
+  if (new Set(kids).size < kids.length) return failed("two of its keys have the same 'kid'");
   const x509Authorities = ofUse('x509-svid').flatMap(readX509Authority);
   if (areNamesTooLong(x509Authorities)) return failed(namesTooLong);
   const hint = member(json.value, 'spiffe_refresh_hint');
   return {
     ok: true,
     value: {
-      jwtAuthorities: ofUse('jwt-svid').flatMap(readJwtAuthority),
+      jwtAuthorities,
       x509Authorities,
       ...(typeof hint === 'number' && hint > 0 && { refreshSeconds: hint }),
       ...(keys.length === 0 && { isWithdrawn: true as const }),
@@ -60,16 +65,10 @@ function readJwtAuthority(jwk: JsonObject): readonly JwtAuthority[] {
   if (typeof kid !== 'string' || kid === '' || 'd' in jwk) return [];
   try {
     const publicKey = createPublicKey({ key: { ...jwk }, format: 'jwk' });
-    return isStrong(publicKey) ? [{ kid, publicKey }] : [];
+    return isUsableKey(publicKey) ? [{ kid, publicKey }] : [];
   } catch {
     return [];
   }
-}
-
-/** No secret can pass for a public key, and RSA keys have the 2048 bits that RFC 7518 §3.3 asks for. */
-function isStrong({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
-  if (asymmetricKeyType === 'ec') return true;
-  return asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
 }
 
 function readX509Authority(jwk: JsonObject): readonly X509Certificate[] {
@@ -80,7 +79,7 @@ function readX509Authority(jwk: JsonObject): readonly X509Certificate[] {
     const authority = new X509Certificate(Buffer.from(der, 'base64'));
     // Throws if its name cannot be measured.
     nameBytes([authority]);
-    return [authority];
+    return isUsableKey(authority.publicKey) ? [authority] : [];
   } catch {
     return [];
   }

@@ -66,10 +66,12 @@ export function readJwtSvid(token: string): Reading<UnverifiedJwtSvid> {
       ...id,
       kid,
       verify(authorities, terms) {
-        const signed = authorities.some(
-          (authority) => authority.kid === kid && signatureVerifies(input, signature, authority.publicKey, algorithm),
-        );
-        return signed ? checkClaims(id, claims, terms) : failed('no key of its trust domain signed it');
+        // First, because a signature costs a thousand times as much.
+        const checked = checkClaims(id, claims, terms);
+        if (!checked.ok) return checked;
+        const key = authorities.find((authority) => authority.kid === kid)?.publicKey;
+        const isSigned = key !== undefined && signatureVerifies(input, signature, key, algorithm);
+        return isSigned ? checked : failed('no key of its trust domain signed it');
       },
     },
   };

@@ -1,4 +1,4 @@
-import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { trustDomain } from '../../../test/support/trust-domain.js';
 import { readBundle } from '../src/bundle.js';
@@ -109,6 +109,22 @@ describe('a JWT-SVID', () => {
 
   it('is verified with RSA, and not with a short key', () => {
     expect([verifyRsa(2048, 'RS256'), verifyRsa(2048, 'PS256'), verifyRsa(1024, 'RS256')]).toEqual([true, true, false]);
+  });
+
+  it('is verified with one key only, and with none when its claims are refused already [A14]', () => {
+    const asked: string[] = [];
+    const [authority] = authoritiesOf(domain.bundle());
+    const counted = (name: string) => ({
+      kid: domain.kid,
+      get publicKey() {
+        asked.push(name);
+        return (name === 'own' ? authority : authoritiesOf(trustDomain().bundle())[0])?.publicKey as KeyObject;
+      },
+    });
+    expect(verify(domain.jwtSvid('/agent/a', audience), [counted('other'), counted('own')]).ok).toBe(false);
+    expect(asked).toEqual(['other']);
+    verify(domain.jwtSvid('/agent/a', audience, { claims: { exp: now - 60 } }), [counted('own')]);
+    expect(asked).toEqual(['other']);
   });
 
   it.runIf(hasVectors)('agrees with go-spiffe about its cases', () => {

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
@@ -134,6 +135,33 @@ describe('trust bundles', () => {
     ];
     const read = readBundle(JSON.stringify({ keys: [...keys, { ...x509, x5c: ['AA'] }, { ...x509, x5c: [] }] }));
     expect(read).toMatchObject({ ok: true, value: { jwtAuthorities: [], x509Authorities: [] } });
+  });
+
+  it('leave out RSA keys that are too large to verify with [A14]', () => {
+    const [jwt = {}] = domain.bundle().keys;
+    const rsa = (bits: number, exponent: Buffer) => {
+      const n = Buffer.alloc(bits / 8, 0xff).toString('base64url');
+      return { kty: 'RSA', n, e: exponent.toString('base64url'), kid: `${bits} ${exponent.length}`, use: 'jwt-svid' };
+    };
+    const usual = Buffer.from([1, 0, 1]);
+    const keys = [rsa(8192, usual), rsa(8200, usual), rsa(16_384, usual), rsa(2048, Buffer.alloc(200, 0xff)), jwt];
+    const read = readBundle(JSON.stringify({ keys }));
+    const kids = read.ok && read.value.jwtAuthorities.map(({ kid }) => kid);
+    expect(kids).toEqual(['8192 3', domain.kid]);
+  });
+
+  it('are refused as a whole when two keys have the same kid; keys read before stay in force [A14]', async () => {
+    const file = await bundleFile(domain.bundle());
+    const troubles: string[] = [];
+    const bundles = await open({ 'example.org': { file } }, troubles);
+    const next = trustDomain();
+    const [another = {}] = next.bundle().keys;
+    const [own = {}] = domain.bundle().keys;
+    await writeFile(file, JSON.stringify({ keys: [{ ...another, kid: domain.kid }, own] }));
+    await vi.waitFor(() => expect(troubles.join()).toContain("two of its keys have the same 'kid'"), patiently);
+    const found = bundles.jwtAuthorities('example.org');
+    const keys = found.kind === 'found' ? found.authorities.map(({ publicKey }) => publicKey) : [];
+    expect(keys.map((key) => key.equals(createPublicKey(domain.jwtKey)))).toEqual([true]);
   });
 
   it.runIf(hasVectors)('agree with go-spiffe about its bundles', () => {
