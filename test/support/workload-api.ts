@@ -22,6 +22,8 @@ export interface FakeWorkloadApi {
   readonly socket: string;
   /** Calls so far, by method. */
   readonly calls: readonly string[];
+  /** How often a client has asked whether it is alive. */
+  readonly pings: () => number;
   /** Ends it as SIGKILL would: connections break, the socket stays. */
   kill(): Promise<void>;
   restart(): Promise<void>;
@@ -32,6 +34,7 @@ export async function fakeWorkloadApi(answer: (call: Call) => void): Promise<Fak
   const folder = await mkdtemp(join(tmpdir(), 'workload-'));
   const socket = join(folder, 'agent.sock');
   const calls: string[] = [];
+  let pings = 0;
   const sessions = new Set<Http2Session>();
   let server = open();
   await listening();
@@ -40,6 +43,7 @@ export async function fakeWorkloadApi(answer: (call: Call) => void): Promise<Fak
     const opened = createServer();
     opened.on('session', (session) => {
       sessions.add(session);
+      session.on('ping', () => (pings += 1));
       session.on('close', () => sessions.delete(session));
     });
     opened.on('stream', (stream, headers) => serve(stream, headers));
@@ -90,6 +94,7 @@ export async function fakeWorkloadApi(answer: (call: Call) => void): Promise<Fak
   return {
     socket,
     calls,
+    pings: () => pings,
     kill,
     async restart() {
       server = open();

@@ -1,4 +1,10 @@
-import { connect, constants, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  connect,
+  constants,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { boundString, escapeUnprintable } from '@countersign/common';
 
@@ -24,6 +30,12 @@ export interface Call {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * How often a stream asks whether its server is alive, and how long it waits for the answer. The servers of gRPC for Go
+ * end a connection that asks more often than every 5 minutes.
+ */
+const liveness = { everyMilliseconds: 310_000, limitMilliseconds: 10_000 };
+
 const longestMessage = 4 * 1024 * 1024;
 const headBytes = 5;
 const longestReason = 200;
@@ -31,15 +43,20 @@ const longestReason = 200;
 /**
  * Calls a method of the Workload API with gRPC over HTTP/2 on a Unix socket, and yields the messages of the answer.
  *
- * @throws WorkloadApiError if the status is not 0. An answer that was cut off has status 14.
+ * @throws WorkloadApiError if the status is not 0. An answer that was cut off has status 14, and so has a server that does
+ * not answer a PING in time.
  */
-export async function* callWorkloadApi({ socket, method, request, signal }: Call): AsyncGenerator<Buffer, void> {
+export async function* callWorkloadApi(
+  { socket, method, request, signal }: Call,
+  asking: typeof liveness = liveness,
+): AsyncGenerator<Buffer, void> {
   const session = connect('http://localhost', { createConnection: () => connectSocket(socket) });
   let failure: Error | undefined;
   const fail = (error: Error): void => {
     failure ??= error;
   };
   session.on('error', fail);
+  const stopAsking = askWhetherAlive(session, asking);
   const stream = session.request({
     ':method': 'POST',
     ':path': `/SpiffeWorkloadAPI/${method}`,
@@ -61,6 +78,7 @@ export async function* callWorkloadApi({ socket, method, request, signal }: Call
     fail(error as Error);
   } finally {
     signal?.removeEventListener('abort', cancel);
+    stopAsking();
     session.destroy();
   }
   const { code, reason } = status();
@@ -68,6 +86,20 @@ export async function* callWorkloadApi({ socket, method, request, signal }: Call
   const why =
     reason === '' ? (failure?.message ?? 'the stream ended') : escapeUnprintable(boundString(reason, longestReason));
   throw new WorkloadApiError(code ?? grpcStatus.unavailable, why, { cause: failure });
+}
+
+/** Destroys a session whose peer does not answer: a process that is stopped keeps its connections. */
+function askWhetherAlive(session: ClientHttp2Session, asking: typeof liveness): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const ask = (): void => {
+    timer = setTimeout(() => session.destroy(new Error('it does not answer')), asking.limitMilliseconds).unref();
+    session.ping(() => {
+      clearTimeout(timer);
+      if (!session.destroyed) timer = setTimeout(ask, asking.everyMilliseconds).unref();
+    });
+  };
+  session.once('connect', ask);
+  return () => clearTimeout(timer);
 }
 
 /** The status is in the trailers, or in the headers if there is no message. */

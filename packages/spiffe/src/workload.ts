@@ -28,9 +28,11 @@ export interface SpiffeWorkload extends SvidSource {
 }
 
 const owner = 'openSpiffeWorkload';
+/** So long a start waits for the first X.509-SVID. */
+const firstMilliseconds = 10_000;
 
 /**
- * Follows the X.509-SVID of this process. Waits for the first one; later outages of the Workload API are waited out with
+ * Follows the X.509-SVID of this process. Waits up to 10 seconds for the first one; later outages of the Workload API are waited out with
  * the last one.
  *
  * @throws ConfigError (as a rejection) when an option is wrong; WorkloadApiError when there is no X.509-SVID at start.
@@ -67,6 +69,10 @@ export async function openSpiffeWorkload(options: SpiffeWorkloadOptions): Promis
         onTrouble(`the Workload API at ${socket} gives no X.509-SVID: ${error.message}. The last one is used.`);
       }
     };
+    const late = (): void =>
+      fail(new WorkloadApiError(grpcStatus.unavailable, `it did not answer within ${firstMilliseconds / 1000} s`));
+    const timer = setTimeout(late, firstMilliseconds);
+    stop.signal.addEventListener('abort', () => clearTimeout(timer));
     const follow = async (): Promise<void> => {
       for await (const { svids, bundles, unreadable } of followX509({ socket, signal: stop.signal, onTrouble: fail })) {
         const wanted = held?.svid.id ?? options.id;
@@ -75,6 +81,7 @@ export async function openSpiffeWorkload(options: SpiffeWorkloadOptions): Promis
           fail(new WorkloadApiError(grpcStatus.permissionDenied, `it has no X.509-SVID of ${String(wanted)}`));
           continue;
         }
+        clearTimeout(timer);
         held = { svid, bundles };
         isReported = false;
         reportUnreadable(unreadable);

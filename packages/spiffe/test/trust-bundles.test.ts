@@ -45,6 +45,11 @@ function count(name: string): unknown {
   return read.ok ? [read.value.jwtAuthorities.length, read.value.x509Authorities.length] : read.problem;
 }
 
+function rsa(bits: number, exponent: Buffer): object {
+  const n = Buffer.alloc(bits / 8, 0xff).toString('base64url');
+  return { kty: 'RSA', n, e: exponent.toString('base64url'), kid: `${bits} ${exponent.length}`, use: 'jwt-svid' };
+}
+
 describe('trust bundles', () => {
   it('come from a file, whose changes are followed; wrong content changes nothing', async () => {
     const file = await bundleFile(domain.bundle());
@@ -139,10 +144,6 @@ describe('trust bundles', () => {
 
   it('leave out RSA keys that are too large to verify with [A14]', () => {
     const [jwt = {}] = domain.bundle().keys;
-    const rsa = (bits: number, exponent: Buffer) => {
-      const n = Buffer.alloc(bits / 8, 0xff).toString('base64url');
-      return { kty: 'RSA', n, e: exponent.toString('base64url'), kid: `${bits} ${exponent.length}`, use: 'jwt-svid' };
-    };
     const usual = Buffer.from([1, 0, 1]);
     const keys = [rsa(8192, usual), rsa(8200, usual), rsa(16_384, usual), rsa(2048, Buffer.alloc(200, 0xff)), jwt];
     const read = readBundle(JSON.stringify({ keys }));

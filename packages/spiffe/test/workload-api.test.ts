@@ -1,8 +1,14 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
 import { trustDomain } from '../../../test/support/trust-domain.js';
 import { fakeSpireAgent, fakeWorkloadApi, field, x509Answer } from '../../../test/support/workload-api.js';
 import { WorkloadApiError } from '../src/index.js';
+import { type Call, callWorkloadApi } from '../src/grpc-call.js';
 import { fetchJwtSvid, followX509, type X509Update } from '../src/workload-api.js';
 
 const audience = 'https://id.acme.dev';
@@ -82,6 +88,67 @@ describe('fetchJwtSvid', () => {
     await api.close();
     expect(await problemOf(fetchJwtSvid(api.socket, { audience }))).toMatchObject({ status: 14 });
     api.close = async () => {};
+  });
+});
+
+/** A way to a Workload API that the test closes as SIGSTOP would: connections are accepted, and nothing is answered. */
+async function freezable(target: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'frozen-'));
+  const socket = join(folder, 'agent.sock');
+  const open = new Set<Socket>();
+  let isFrozen = false;
+  const server = createServer((client) => {
+    const upstream = connect(target);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      open.add(from);
+      from.on('error', () => to.destroy()).on('close', () => to.destroy());
+      if (isFrozen) from.pause();
+      else from.pipe(to);
+    }
+  }).listen(socket);
+  await once(server, 'listening');
+  onTestFinished(async () => {
+    server.close();
+    for (const each of open) each.destroy();
+    await rm(folder, { recursive: true });
+  });
+  return {
+    socket,
+    freeze() {
+      isFrozen = true;
+      for (const each of open) each.unpipe().pause();
+    },
+  };
+}
+
+function call(socket: string): Call {
+  return { socket, method: 'FetchX509SVID', request: Buffer.alloc(0) };
+}
+
+describe('a call of the Workload API', () => {
+  it('ends as unavailable when its server stops answering, at once or later [A14]', async () => {
+    const agent = await fakeSpireAgent(domain, '/a');
+    onTestFinished(() => agent.close());
+    const { socket, freeze } = await freezable(agent.socket);
+    const asking = { everyMilliseconds: 1, limitMilliseconds: 1000 };
+    const stream = callWorkloadApi(call(socket), asking);
+    expect((await stream.next()).value).toBeDefined();
+    freeze();
+    const problem = { status: 14, message: 'it does not answer' };
+    expect(await problemOf(stream.next())).toMatchObject(problem);
+    expect(await problemOf(callWorkloadApi(call(socket), asking).next())).toMatchObject(problem);
+  });
+
+  it('goes on while its server answers, however long no message comes', async () => {
+    let send: ((message: Buffer) => void) | undefined;
+    const api = await fake((asked) => void (send = (message) => asked.send(message)));
+    const next = callWorkloadApi(call(api.socket), { everyMilliseconds: 1, limitMilliseconds: 10_000 }).next();
+    await vi.waitFor(() => expect(api.pings()).toBeGreaterThan(3), patiently);
+    send?.(Buffer.from('late'));
+    expect((await next).value?.toString()).toBe('late');
   });
 });
 

@@ -203,6 +203,15 @@ describe('the X.509-SVID of a workload', () => {
     );
   });
 
+  it('is missing if the Workload API takes the call and sends nothing [A14]', async () => {
+    const api = await fakeWorkloadApi(() => {});
+    onTestFinished(() => api.close());
+    await expect(openSpiffeWorkload({ socket: api.socket })).rejects.toMatchObject({
+      status: 14,
+      message: 'it did not answer within 10 s',
+    });
+  });
+
   it('is missing if the workload is not registered, or not with the ID that is asked for', async () => {
     const api = await fakeWorkloadApi((call) => call.fail(7, 'no identity issued'));
     onTestFinished(() => api.close());
