@@ -17,8 +17,8 @@ const now = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
  * count.
  *
  * A table that is not logged is emptied by a crash, and is empty on a promoted replica. A logged one survives a crash if
- * each reservation is synced, but a replica that is promoted, or a backup, lacks the newest: its epoch also names the
- * timeline, which both begin anew.
+ * each reservation is synced, but a replica that is promoted, or a recovery to a point in time, lacks the newest: its
+ * epoch also names the timeline, which both begin anew.
  */
 function statementsOn(table: string, isLogged: boolean) {
   const timeline = isLogged ? ` || ':' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)` : '';

@@ -14,7 +14,7 @@ const epochName = 'epoch';
 /**
  * Remembers used approvals as files in a folder: across restarts, and for all processes of one machine that share the
  * folder. Each use is on disk before the action runs, so that no crash makes an approval count twice. Approvals from
- * before the folder was made count no more.
+ * before the folder was made count no more. Remove the folder instead of restoring it from a backup, which lacks uses.
  *
  * @throws ConfigError (as a rejection) if the folder cannot be made or read.
  * @example
