@@ -329,6 +329,13 @@ describe('Other requests', () => {
     expect(await (await mcp()).ask(method, params)).toBe(expected);
   });
 
+  it('leaves the URI of a completion to the resource of the record, which is redacted', async () => {
+    const { ask, audit } = await mcp();
+    await ask('completion/complete', { ref: { type: 'ref/resource', uri: 'db://{table}' } });
+    expect(audit.records[0]).toMatchObject({ resource: { id: 'db://{table}' } });
+    expect(audit.records.map(({ call }) => call?.name)).toStrictEqual([undefined, undefined]);
+  });
+
   it('lists show what the caller may list, and are not for shared caches [E5]', async () => {
     const { decisions, alice, audit } = await mcp();
     const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };

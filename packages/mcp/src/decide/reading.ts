@@ -184,7 +184,8 @@ function readCompletion(ref: unknown): McpReading {
   const uri = memberOf(ref, 'uri');
   if (type === 'ref/prompt') return readPrompt(memberOf(ref, 'name'));
   if (type !== 'ref/resource' || !isName(uri)) return malformed('ref must name a prompt or a resource template');
-  return { kind: 'ask', name: uri, questions: [resourceQuestion({ type: 'McpResourceTemplate', id: uri })] };
+  // The resource names it: a second name in the record would not be redacted with it.
+  return { kind: 'ask', questions: [resourceQuestion({ type: 'McpResourceTemplate', id: uri })] };
 }
 
 function readTask(params: unknown): McpReading {
