@@ -31,13 +31,12 @@ async function publish(file: string, bundle: object): Promise<void> {
 }
 
 /** A host with TLS that knows two trust domains, and a clock that the test sets ahead. */
-async function startTls(host: Host, { http2 = false } = {}) {
-  const [domain, other] = [trustDomain(), trustDomain('other.org')];
+async function startTls(host: Host, { http2 = false, other = trustDomain('other.org'), domain = trustDomain() } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'mtls-'));
   const files = { domain: join(folder, 'domain.json'), other: join(folder, 'other.json') };
   await Promise.all([publish(files.domain, domain.bundle()), publish(files.other, other.bundle())]);
   const mtls = await agentsFromSpiffe({
-    trustDomains: { 'example.org': { file: files.domain }, 'other.org': { file: files.other } },
+    trustDomains: { 'other.org': { file: files.other }, 'example.org': { file: files.domain } },
     agents: [{ id: 'spiffe://example.org/agent/*', capabilities: ['repo:read'] }],
   });
   const shown = domain.x509Svid('/api');
@@ -100,6 +99,15 @@ describe.each(hosts.map((host) => [host.name, host] as const))('mTLS on %s', (_n
     const expired = domain.x509Svid('/agent/reviewer', { notAfter: new Date(Date.now() - 1000) });
     expect(await refused(shows(expired))).toEqual([401, 'certificate_refused']);
     expect(await refused({})).toEqual([401, 'signature_required']);
+  });
+
+  it('accepts our workloads beside an authority of another domain that bears our name [Q4]', async () => {
+    const domain = trustDomain();
+    const namesake = certificateAuthority('other.org', undefined, { commonName: domain.ca.subject });
+    const { running, ca } = await startTls(host, { domain, other: trustDomain('other.org', namesake) });
+    const status = async (by: IssuedCertificate) => (await ask(running.url, { ca, ...shows(by) })).status;
+    expect(await status(domain.x509Svid('/agent/reviewer'))).toBe(200);
+    expect(await status(namesake.issue({ uris: [id] }))).toBe(401);
   });
 
   it('asks for each request whether certificate and authority still count [Q5]', async () => {

@@ -1,4 +1,12 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto';
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  type KeyPairKeyObjectResult,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from 'node:crypto';
 
 /** The keys with which a trust domain signs. */
 export interface TrustDomain {
@@ -27,6 +35,7 @@ export interface IssuedCertificate {
 }
 
 export interface CertificateAuthority {
+  readonly subject: string;
   readonly certificate: X509Certificate;
   readonly key: KeyObject;
   issue(change: CertificateChange): IssuedCertificate;
@@ -39,12 +48,21 @@ export interface CertificateChange {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly commonName?: string;
+  /** How many authorities may follow below this one. */
+  readonly pathLength?: number;
+  /** The bits of keyUsage in DER, without the tag. Default: as X.509-SVID asks. */
+  readonly keyUsage?: readonly number[];
+  /** More extensions, as `extension` makes them. */
+  readonly more?: readonly Buffer[];
+  /** Default: SHA-256. */
+  readonly hash?: 'sha1';
+  /** Default: new ones. */
+  readonly keys?: KeyPairKeyObjectResult;
 }
 
-export function trustDomain(name = 'example.org'): TrustDomain {
+export function trustDomain(name = 'example.org', ca = certificateAuthority(name)): TrustDomain {
   const { privateKey: jwtKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const kid = randomBytes(8).toString('hex');
-  const ca = certificateAuthority(name);
   const id = (path: string): string => `spiffe://${name}${path}`;
   return {
     name,
@@ -77,31 +95,36 @@ export function trustDomain(name = 'example.org'): TrustDomain {
 }
 
 /** A root certificate of a trust domain, or below another authority. */
-export function certificateAuthority(name: string, parent?: CertificateAuthority): CertificateAuthority {
-  const subject = `CA of ${name} ${randomBytes(4).toString('hex')}`;
-  const uris = [`spiffe://${name}`];
-  const own =
-    parent?.issue({ uris, isCa: true, commonName: subject }) ?? selfIssued({ uris, isCa: true, commonName: subject });
-  const { key, certificate } = own;
-  return { key, certificate, issue: (change) => issueCertificate(change, { key, name: subject }) };
-}
-
-function selfIssued(change: CertificateChange): IssuedCertificate {
-  return issueCertificate(change, undefined);
+export function certificateAuthority(
+  name: string,
+  parent?: CertificateAuthority,
+  change: CertificateChange = {},
+): CertificateAuthority {
+  const subject = change.commonName ?? `CA of ${name} ${randomBytes(4).toString('hex')}`;
+  const asked = { uris: [`spiffe://${name}`], isCa: true, ...change, commonName: subject };
+  const { key, certificate } = parent?.issue(asked) ?? issueCertificate(asked, undefined);
+  return { subject, key, certificate, issue: (leaf) => issueCertificate(leaf, { key, name: subject }) };
 }
 
 /** RFC 5280 §4.1, with ECDSA on P-256. Undefined: the certificate issues itself. */
 export function issueCertificate(
-  { uris = [], dns = [], isCa = false, notBefore, notAfter, commonName = 'workload' }: CertificateChange,
+  { uris = [], dns = [], isCa = false, notBefore, notAfter, commonName = 'workload', ...change }: CertificateChange,
   issuer: { readonly key: KeyObject; readonly name: string } | undefined,
 ): IssuedCertificate {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const algorithm = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02));
+  const { privateKey, publicKey } = change.keys ?? generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { pathLength, hash, more = [], keyUsage = isCa ? [1, 0x06] : [7, 0x80] } = change;
+  const algorithm = sequence(
+    hash === 'sha1'
+      ? oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01)
+      : oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02),
+  );
   const names = [...uris.map((uri) => der(0x86, Buffer.from(uri))), ...dns.map((name) => der(0x82, Buffer.from(name)))];
+  const length = pathLength === undefined ? [] : [der(0x02, Buffer.from([pathLength]))];
   const extensions = sequence(
-    sequence(oid(0x55, 0x1d, 0x13), critical, octets(sequence(...(isCa ? [critical] : [])))),
-    sequence(oid(0x55, 0x1d, 0x0f), critical, octets(der(0x03, Buffer.from(isCa ? [1, 0x06] : [7, 0x80])))),
+    extension([0x55, 0x1d, 0x13], sequence(...(isCa ? [critical] : []), ...length)),
+    extension([0x55, 0x1d, 0x0f], der(0x03, Buffer.from(keyUsage))),
     ...(names.length === 0 ? [] : [sequence(oid(0x55, 0x1d, 0x11), octets(sequence(...names)))]),
+    ...more,
   );
   const validity = sequence(
     time(notBefore ?? new Date(Date.now() - 3_600_000)),
@@ -118,7 +141,7 @@ export function issueCertificate(
     publicKey.export({ format: 'der', type: 'spki' }),
     der(0xa3, extensions),
   );
-  const signature = sign('sha256', toBeSigned, issuer?.key ?? privateKey);
+  const signature = sign(hash ?? 'sha256', toBeSigned, issuer?.key ?? privateKey);
   const certificate = new X509Certificate(
     sequence(toBeSigned, algorithm, der(0x03, Buffer.concat([Buffer.from([0]), signature]))),
   );
@@ -132,6 +155,11 @@ export function issueCertificate(
 
 const critical = Buffer.from([0x01, 0x01, 0xff]);
 
+/** A critical extension. `id`: the bytes of its OID. */
+export function extension(id: readonly number[], value: Buffer): Buffer {
+  return sequence(oid(...id), critical, octets(value));
+}
+
 function nameOf(commonName: string): Buffer {
   return sequence(der(0x31, sequence(oid(0x55, 0x04, 0x03), der(0x0c, Buffer.from(commonName)))));
 }
@@ -144,15 +172,15 @@ function octets(content: Buffer): Buffer {
   return der(0x04, content);
 }
 
-function sequence(...parts: readonly Buffer[]): Buffer {
+export function sequence(...parts: readonly Buffer[]): Buffer {
   return der(0x30, ...parts);
 }
 
-function oid(...bytes: readonly number[]): Buffer {
+export function oid(...bytes: readonly number[]): Buffer {
   return der(0x06, Buffer.from(bytes));
 }
 
-function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+export function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   const { length } = content;
   const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];

@@ -1,5 +1,6 @@
 import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
 import { checkOptionNames, ConfigError, LruCache, readOnTrouble } from '@countersign/common';
+import { certificateOf, type PeerConnection } from './connection-certificate.js';
 import { readForwardedCertificate } from './forwarded-certificate.js';
 import { matchesSpiffeId, readSpiffeId, type SpiffeId, trustDomainOfPattern } from './spiffe-id.js';
 import {
@@ -99,7 +100,7 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
   let version = 0;
   bundles.onChange(() => (version += 1));
   const shared = { bundles, rules, version: () => version };
-  const onConnection = new WeakMap<object, KnownCertificate | undefined>();
+  const onConnection = new WeakMap<object, KnownCertificate>();
   const forwardedBefore = new LruCache<KnownCertificate>(mostForwarded);
 
   function findForwarded(lines: readonly string[], now: number): CertificateLookup {
@@ -117,13 +118,9 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
   function findOnConnection(connection: PeerConnection, now: number): CertificateLookup {
     const known = onConnection.get(connection);
     if (known !== undefined) return known.lookUp(now);
-    const leaf = connection.getPeerX509Certificate?.();
-    if (leaf === undefined) return { kind: 'none' };
-    // It proved nothing: TLS finished the handshake nevertheless, so that the guard can say what is wrong.
-    if (connection.authorized !== true) {
-      return { kind: 'refused', detail: `TLS does not accept it: ${String(connection.authorizationError)}` };
-    }
-    const certificate = new KnownCertificate({ leaf, others: issuersOf(leaf) }, shared);
+    const chain = certificateOf(connection);
+    if (chain === undefined) return { kind: 'none' };
+    const certificate = new KnownCertificate(chain, shared);
     onConnection.set(connection, certificate);
     return certificate.lookUp(now);
   }
@@ -132,27 +129,11 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
     findByCertificate: ({ connection, forwarded }, now) =>
       connection === undefined ? findForwarded(forwarded, now) : findOnConnection(connection, now),
     statusOf: (id) => agentOf(id, rules)?.status ?? 'unknown',
-    tlsOptions: (identity) => tlsServerOptions(identity, bundles),
-    follow: (server, identity) => followServer(server, identity, { bundles, onTrouble }),
+    tlsOptions: (identity) => tlsServerOptions(identity),
+    follow: (server, identity) => followServer(server, identity, onTrouble),
     close: () => bundles.close(),
     forwardedBy: Object.freeze([...forwardedBy]),
   } satisfies SpiffeAgents);
-}
-
-/** What a TLS socket of Node has. */
-interface PeerConnection {
-  readonly authorized?: boolean;
-  readonly authorizationError?: unknown;
-  getPeerX509Certificate?(): X509Certificate | undefined;
-}
-
-function issuersOf(leaf: X509Certificate): readonly X509Certificate[] {
-  const issuers: X509Certificate[] = [];
-  for (let next = leaf.issuerCertificate; next !== undefined && issuers.length < 8; next = next.issuerCertificate) {
-    if (issuers.at(-1)?.fingerprint256 === next.fingerprint256) break;
-    issuers.push(next);
-  }
-  return issuers;
 }
 
 interface Shared {

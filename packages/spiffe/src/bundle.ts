@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { failed, isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
-import { areNamesTooLong, nameBytes, namesTooLong } from './authority-names.js';
+import { readDer } from './der.js';
 import { isUsableKey } from './usable-key.js';
 
 /** A key that signs the JWT-SVIDs of a trust domain. */
@@ -45,14 +45,12 @@ export function readBundle(bytes: Uint8Array | string, options: { readonly jwtOn
   // A token names its key: with several of one name, each token would be verified by all of them.
   const kids = jwtAuthorities.map(({ kid }) => kid);
   if (new Set(kids).size < kids.length) return failed("two of its keys have the same 'kid'");
-  const x509Authorities = ofUse('x509-svid').flatMap(readX509Authority);
-  if (areNamesTooLong(x509Authorities)) return failed(namesTooLong);
   const hint = member(json.value, 'spiffe_refresh_hint');
   return {
     ok: true,
     value: {
       jwtAuthorities,
-      x509Authorities,
+      x509Authorities: ofUse('x509-svid').flatMap(readX509Authority),
       ...(typeof hint === 'number' && hint > 0 && { refreshSeconds: hint }),
       ...(keys.length === 0 && { isWithdrawn: true as const }),
     },
@@ -76,34 +74,15 @@ function readX509Authority(jwk: JsonObject): readonly X509Certificate[] {
   const [der, ...others] = Array.isArray(chain) ? chain : [];
   if (typeof der !== 'string' || others.length > 0) return [];
   try {
-    const authority = new X509Certificate(Buffer.from(der, 'base64'));
-    // Throws if its name cannot be measured.
-    nameBytes([authority]);
-    return isUsableKey(authority.publicKey) ? [authority] : [];
+    return [new X509Certificate(Buffer.from(der, 'base64'))];
   } catch {
     return [];
   }
 }
 
-/** Certificates in DER, one after the other. @throws if it is anything else, or their names are too long for TLS. */
+/** Certificates in DER, one after the other. @throws if it is anything else, or more than a bundle may have. */
 export function readCertificates(der: Buffer): readonly X509Certificate[] {
-  const certificates: X509Certificate[] = [];
-  for (let at = 0; at < der.length; ) {
-    const end = at + derLength(der, at);
-    if (end > der.length) throw new Error('a certificate is cut off');
-    certificates.push(new X509Certificate(der.subarray(at, end)));
-    at = end;
-  }
-  if (areNamesTooLong(certificates)) throw new Error(namesTooLong);
-  return certificates;
-}
-
-/** Length of the SEQUENCE at this place, with its head (X.690 §8.1.3). */
-function derLength(der: Buffer, at: number): number {
-  const first = der[at + 1] ?? 0;
-  const count = first & 0x7f;
-  if (der[at] !== 0x30 || first < 0x80 || count < 1 || count > 4 || at + 2 + count > der.length) {
-    throw new Error('it is no certificate');
-  }
-  return 2 + count + der.readUIntBE(at + 2, count);
+  const elements = readDer(der);
+  if (elements.length > mostKeys) throw new Error(`it has more than ${mostKeys} certificates`);
+  return elements.map(({ raw }) => new X509Certificate(raw));
 }

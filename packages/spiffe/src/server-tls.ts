@@ -1,7 +1,6 @@
 import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import { messageOf } from '@countersign/common';
-import type { TrustBundles } from './trust-bundles.js';
 import type { SvidSource } from './svid-source.js';
 
 /** Whose certificate a server shows: its own X.509-SVID, or one that clients without SPIFFE accept. */
@@ -21,13 +20,15 @@ export interface TlsServer {
  * A client without a certificate, or with a wrong one, is let in: the guard refuses it with a reason, and another may
  * sign its requests instead.
  */
-export function tlsServerOptions(identity: ServerIdentity, bundles: TrustBundles): TlsServerOptions {
+export function tlsServerOptions(identity: ServerIdentity): TlsServerOptions {
   const shown = 'current' in identity ? identity.current() : identity;
   return {
     ...('chain' in shown
       ? { cert: shown.chain.map(String).join(''), key: shown.privateKey.export({ format: 'pem', type: 'pkcs8' }) }
       : { cert: shown.cert, key: shown.key }),
-    ca: bundles.allX509Authorities().map(String),
+    // The guard alone verifies the path of a certificate, by the bundle of its trust domain. TLS knows no domains: an
+    // authority could break the paths of another one that has the same name. Without `ca` Node's own would count.
+    ca: [],
     minVersion: 'TLSv1.2',
     // A resumed connection shows no issuers, and would outlive an authority that was taken out of the bundle.
     secureOptions: constants.SSL_OP_NO_TICKET,
@@ -40,18 +41,16 @@ export function tlsServerOptions(identity: ServerIdentity, bundles: TrustBundles
 export function followServer(
   server: TlsServer,
   identity: ServerIdentity,
-  { bundles, onTrouble }: { readonly bundles: TrustBundles; readonly onTrouble: (message: string) => unknown },
+  onTrouble: (message: string) => unknown,
 ): () => void {
+  if (!('current' in identity)) return () => {};
   const renew = (): void => {
     try {
-      server.setSecureContext(tlsServerOptions(identity, bundles));
+      server.setSecureContext(tlsServerOptions(identity));
     } catch (error) {
       // A throw would end the process: the Workload API calls this, and no request.
       onTrouble(`the certificates of a TLS server cannot be renewed: ${messageOf(error)}. The last ones are used.`);
     }
   };
-  const stops = [bundles.onChange(renew), ...('current' in identity ? [identity.onChange(renew)] : [])];
-  return () => {
-    for (const stop of stops) stop();
-  };
+  return identity.onChange(renew);
 }

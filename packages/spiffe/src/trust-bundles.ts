@@ -1,6 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
 import { checkOptionNames, ConfigError, isJsonObject, readOnTrouble } from '@countersign/common';
-import { mostNameBytes, nameBytes } from './authority-names.js';
 import { type BundleSource, type KeyKind, openFileSource } from './bundle-source.js';
 import type { JwtAuthority } from './bundle.js';
 import { openUrlSource } from './bundle-url.js';
@@ -35,11 +34,6 @@ export type Lookup<Found> =
 export interface TrustBundles {
   readonly jwtAuthorities: (trustDomain: string) => Lookup<JwtAuthority>;
   readonly x509Authorities: (trustDomain: string) => Lookup<X509Certificate>;
-  /**
-   * The certificates of all domains, for TLS, which knows no domains. Whom they name is to be checked again. Domains whose
-   * names would not fit into a TLS handshake beside the others are left out, and `onTrouble` gets their names.
-   */
-  readonly allX509Authorities: () => readonly X509Certificate[];
   /** Calls a listener after each change; returns what ends that. */
   readonly onChange: (listener: () => void) => () => void;
   readonly close: () => void;
@@ -92,32 +86,10 @@ export async function openTrustBundles(
     const problem = source.problem(kind) ?? 'there was no answer yet';
     return { kind: 'unavailable', cause: `the bundle of ${trustDomain} cannot be had: ${problem}` };
   }
-  /** Domains about which `onTrouble` was called. */
-  const leftOut = new Set<string>();
-  const x509Authorities = (trustDomain: string): Lookup<X509Certificate> =>
-    lookUp(trustDomain, 'x509', (source) => source.x509Authorities());
 
   return Object.freeze({
     jwtAuthorities: (trustDomain) => lookUp(trustDomain, 'jwt', (source) => source.jwtAuthorities()),
-    x509Authorities,
-    allX509Authorities() {
-      const domains = [...sources.keys()].map((trustDomain) => {
-        const found = x509Authorities(trustDomain);
-        const authorities = found.kind === 'found' ? found.authorities : [];
-        return { trustDomain, authorities, bytes: nameBytes(authorities) };
-      });
-      const fitting = fitForTls(domains);
-      for (const { trustDomain } of domains) {
-        if (fitting.some((each) => each.trustDomain === trustDomain)) leftOut.delete(trustDomain);
-        else if (!leftOut.has(trustDomain)) {
-          leftOut.add(trustDomain);
-          onTrouble(
-            `TLS does not accept the certificates of ${trustDomain}: the names of all X.509 authorities together have more than ${mostNameBytes.together} bytes.`,
-          );
-        }
-      }
-      return fitting.flatMap(({ authorities }) => authorities);
-    },
+    x509Authorities: (trustDomain) => lookUp(trustDomain, 'x509', (source) => source.x509Authorities()),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -127,17 +99,6 @@ export async function openTrustBundles(
       listeners.clear();
     },
   } satisfies TrustBundles);
-}
-
-/** The smallest first: a domain that adds authorities displaces no other one. */
-function fitForTls<Domain extends { readonly bytes: number }>(domains: readonly Domain[]): readonly Domain[] {
-  let together = 0;
-  return domains
-    .toSorted((a, b) => a.bytes - b.bytes)
-    .filter(({ bytes }) => {
-      together += bytes;
-      return together <= mostNameBytes.together;
-    });
 }
 
 /** @throws ConfigError */

@@ -1,5 +1,6 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { failed, type Reading } from '@countersign/common';
+import { checkPath, publicKeyOf } from './certificate-path.js';
 import { readSpiffeId, type SpiffeId } from './spiffe-id.js';
 
 /** A certificate with the others that came with it, none of them verified. */
@@ -9,6 +10,8 @@ export interface CertificateChain {
 }
 
 const longestPath = 8;
+/** Authorities of one name and without key identifiers are tried one by one. */
+const mostSignatures = 32;
 
 /** The SPIFFE ID that a certificate claims (X.509-SVID §2, §4). */
 export function readX509Svid(leaf: X509Certificate): Reading<SpiffeId> {
@@ -20,34 +23,45 @@ export function readX509Svid(leaf: X509Certificate): Reading<SpiffeId> {
 }
 
 /**
- * Until when a certificate counts, in unix seconds, by the authorities of its own trust domain. TLS verified it, if at
- * all, against the authorities of all domains at once, and at the start of the connection.
+ * Until when a certificate counts, in unix seconds, by the authorities of its own trust domain. Nobody else verifies its
+ * path: TLS knows no trust domains, and only proves that the client has the key.
+ *
+ * Paths are built from the authorities down. So no key verifies anything unless an authority vouches for it, and a client
+ * cannot make the process verify with keys of its own.
  */
 export function verifyX509Svid(
   { leaf, others }: CertificateChain,
   authorities: readonly X509Certificate[],
   now: number,
 ): Reading<number> {
-  let certificate = leaf;
-  let until = Infinity;
-  for (let length = 0; length < longestPath; length += 1) {
-    const [from, to] = [certificate.validFrom, certificate.validTo].map((text) => Date.parse(text) / 1000);
-    // Written so that a NaN refuses.
-    if (!(from !== undefined && to !== undefined && from <= now && now < to)) return failed('it is not valid now');
-    until = Math.min(until, to);
-    const current = certificate;
-    if (authorities.some((authority) => hasIssued(authority, current))) return { ok: true, value: until };
-    const issuer = others.find((other) => hasIssued(other, current));
-    if (issuer === undefined) break;
-    certificate = issuer;
+  let problem = 'no authority of its trust domain issued it';
+  let signatures = 0;
+  const isIssued = (certificate: X509Certificate, issuer: X509Certificate): boolean => {
+    // Only an authority issues: otherwise each workload could issue certificates for the others.
+    if (!issuer.ca || !certificate.checkIssued(issuer) || signatures === mostSignatures) return false;
+    const key = publicKeyOf(issuer);
+    signatures += 1;
+    return key !== undefined && certificate.verify(key);
+  };
+  let paths: readonly IssuerPath[] = authorities.map((authority) => [authority]);
+  for (let length = 1; length < longestPath; length += 1) {
+    for (const path of paths) {
+      if (!isIssued(leaf, path[0])) continue;
+      const checked = checkPath([leaf, ...path], now);
+      if (checked.ok) return checked;
+      ({ problem } = checked);
+    }
+    paths = paths.flatMap((path) =>
+      others
+        .filter((other) => !path.includes(other) && isIssued(other, path[0]))
+        .map((other): IssuerPath => [other, ...path]),
+    );
   }
-  return failed('no authority of its trust domain issued it');
+  return failed(problem);
 }
 
-/** Only an authority issues: otherwise each workload could issue certificates for the others. */
-function hasIssued(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
-}
+/** Those that could have issued a certificate, one above the other, up to an authority. */
+type IssuerPath = readonly [X509Certificate, ...X509Certificate[]];
 
 /** The URIs of subjectAltName. Node quotes names that hold a comma or a quote. */
 export function uriNames({ subjectAltName }: Pick<X509Certificate, 'subjectAltName'>): readonly string[] {

@@ -7,10 +7,9 @@ import type { TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deferred } from '../../../test/support/deferred.js';
 import { patiently } from '../../../test/support/patiently.js';
-import { type TrustDomain, trustDomain } from '../../../test/support/trust-domain.js';
-import { fakeSpireAgent, fakeWorkloadApi, field, x509Answer } from '../../../test/support/workload-api.js';
-import { openSpiffeWorkload, openTrustBundles } from '../src/index.js';
-import { followServer } from '../src/server-tls.js';
+import { certificateAuthority, type TrustDomain, trustDomain } from '../../../test/support/trust-domain.js';
+import { fakeWorkloadApi, field, x509Answer } from '../../../test/support/workload-api.js';
+import { openSpiffeWorkload } from '../src/index.js';
 
 const domain = trustDomain();
 
@@ -98,6 +97,20 @@ describe('the X.509-SVID of a workload', () => {
     await expect(ask(foreign.url, api)).rejects.toThrow(/certificate/);
   });
 
+  it('accepts our server beside an authority of another domain that bears our name [Q4]', async () => {
+    const api = await spire();
+    const workload = await open(api.socket);
+    const namesake = certificateAuthority('other.org', undefined, { commonName: domain.ca.subject });
+    const federated = field(3, Buffer.concat([field(1, 'spiffe://other.org'), field(2, namesake.certificate.raw)]));
+    const serial = api.rotate({ federated });
+    await vi.waitFor(() => expect(workload.bundles().size).toBe(2), patiently);
+    const agent = workload.httpsAgent({ server: 'spiffe://example.org/api' });
+    onTestFinished(() => agent.destroy());
+    expect(await ask((await server(domain)).url, agent)).toBe(serial);
+    const foreign = await server(trustDomain('example.org', namesake));
+    await expect(ask(foreign.url, agent)).rejects.toThrow(/certificate/);
+  });
+
   it('has one agent for each server, so that one for each request leaks nothing [A14]', async () => {
     const workload = await open((await spire()).socket);
     const { url, connections } = await server(domain);
@@ -177,30 +190,6 @@ describe('the X.509-SVID of a workload', () => {
     await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
     expect(troubles[0]).toContain('the key of an X.509-SVID is not that of its certificate');
     expect(workload.current().chain[0]?.serialNumber).toBe(serialNumber);
-  });
-
-  it('is kept by a TLS server that cannot use the next one, which is reported', async () => {
-    const api = await spire();
-    const workload = await open(api.socket);
-    const agent = await fakeSpireAgent(domain, '/a');
-    onTestFinished(() => agent.close());
-    const bundles = await openTrustBundles({ 'example.org': { socket: agent.socket } });
-    const troubles: string[] = [];
-    const refusing = {
-      setSecureContext() {
-        throw new Error('ee key too small');
-      },
-    };
-    const stop = followServer(refusing, workload, { bundles, onTrouble: (message) => troubles.push(message) });
-    onTestFinished(() => {
-      stop();
-      bundles.close();
-    });
-    const serial = api.rotate();
-    await vi.waitFor(() => expect(workload.current().chain[0]?.serialNumber).toBe(serial), patiently);
-    expect(troubles).toContain(
-      'the certificates of a TLS server cannot be renewed: ee key too small. The last ones are used.',
-    );
   });
 
   it('is missing if the Workload API takes the call and sends nothing [A14]', async () => {

@@ -1,0 +1,86 @@
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { failed, messageOf, type Reading } from '@countersign/common';
+import { type CertificateRules, type GeneralName, nameForms, readRules } from './certificate-rules.js';
+import { isUsableKey } from './usable-key.js';
+
+const usage = { digitalSignature: 0x80, keyAgreement: 0x08, keyCertSign: 0x04, crlSign: 0x02 };
+const clientAuth = '2b06010505070302';
+
+/**
+ * Whether each certificate of a path allows the path (RFC 5280 §6.1), and until when, in unix seconds. The leaf is first,
+ * the authority last. Signatures are verified elsewhere.
+ */
+export function checkPath(path: readonly X509Certificate[], now: number): Reading<number> {
+  let until = Infinity;
+  for (const [index, { validFrom, validTo }] of path.entries()) {
+    const [from, to] = [validFrom, validTo].map((text) => Date.parse(text) / 1000);
+    // Written so that a NaN refuses.
+    if (!(from !== undefined && to !== undefined && from <= now && now < to)) {
+      return failed(index === 0 ? 'it is not valid now' : 'an authority above it is not valid now');
+    }
+    until = Math.min(until, to);
+  }
+  try {
+    const rules = path.map(readRules);
+    const problem = problemOfLeaf(path[0], rules[0]) ?? problemOfPath(rules);
+    return problem === undefined ? { ok: true, value: until } : failed(problem);
+  } catch (error) {
+    return failed(`a certificate of its path cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/** The key, if it can be read and used. */
+export function publicKeyOf(certificate: X509Certificate): KeyObject | undefined {
+  try {
+    const { publicKey } = certificate;
+    return isUsableKey(publicKey) ? publicKey : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** X.509-SVID §4.3. */
+function problemOfLeaf(leaf: X509Certificate | undefined, rules: CertificateRules | undefined): string | undefined {
+  if (leaf === undefined || publicKeyOf(leaf) === undefined) return 'its key is weak, or of an unknown kind';
+  const { keyUsage = usage.digitalSignature, isAuthority = true } = rules ?? {};
+  const mayIssue = (keyUsage & (usage.keyCertSign | usage.crlSign)) !== 0;
+  if (isAuthority || mayIssue) return 'it is the certificate of an authority';
+  return (keyUsage & (usage.digitalSignature | usage.keyAgreement)) === 0 ? 'its key may not sign' : undefined;
+}
+
+function problemOfPath(path: readonly CertificateRules[]): string | undefined {
+  for (const [index, rules] of path.entries()) {
+    const below = path.slice(0, index);
+    // The signature of the authority itself says nothing.
+    if (index < path.length - 1 && !rules.isSignedStrongly) return 'it is signed with a weak hash';
+    if (rules.extendedKeyUsage?.includes(clientAuth) === false) return 'it is not for clients of TLS';
+    // Authorities that issue for themselves count as well, which is stricter than RFC 5280.
+    if (below.length - 1 > rules.pathLength) return 'too many authorities are between it and that of its trust domain';
+    const names = below.flatMap((each) => each.names);
+    if (!names.every((name) => isAllowed(name, rules))) return 'an authority may not issue a name of it';
+  }
+  return undefined;
+}
+
+/** RFC 5280 §4.2.1.10. A constraint on a form of names that is not known here allows and spares none of that form. */
+function isAllowed(name: GeneralName, { permitted, excluded }: CertificateRules): boolean {
+  const ofForm = (bases: readonly GeneralName[]): readonly GeneralName[] => bases.filter(({ tag }) => tag === name.tag);
+  if (ofForm(excluded).some((base) => isWithin(name, base) !== false)) return false;
+  const [first, ...others] = ofForm(permitted);
+  return first === undefined || [first, ...others].some((base) => isWithin(name, base) === true);
+}
+
+/** Undefined: it cannot be told. */
+function isWithin(name: GeneralName, { content }: GeneralName): boolean | undefined {
+  const base = content.toString('latin1').toLowerCase();
+  const text = name.content.toString('latin1').toLowerCase();
+  if (name.tag === nameForms.dns) return base === '' || text === base || text.endsWith(withDot(base));
+  if (name.tag !== nameForms.uri || base === '') return undefined;
+  const host = /^[a-z][a-z0-9+.-]*:\/\/([^/?#:@]+)(?:[/?#]|$)/.exec(text)?.[1];
+  if (host === undefined) return undefined;
+  return base.startsWith('.') ? host.endsWith(base) : host === base;
+}
+
+function withDot(base: string): string {
+  return base.startsWith('.') ? base : `.${base}`;
+}

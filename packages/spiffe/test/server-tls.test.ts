@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer, type TLSSocket } from 'node:tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { trustDomain } from '../../../test/support/trust-domain.js';
+import { followServer, tlsServerOptions } from '../src/server-tls.js';
+import type { SvidSource } from '../src/svid-source.js';
+
+const domain = trustDomain();
+const { keyPem: key, certificatePem: cert } = domain.x509Svid('/api');
+
+async function serve() {
+  const server = createServer(tlsServerOptions({ key, cert })).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+/** A source whose X.509-SVID is renewed at once. */
+function renewed(): SvidSource {
+  const { key: privateKey, certificate } = domain.x509Svid('/api');
+  return {
+    current: () => ({ id: domain.id('/api'), chain: [certificate], privateKey }),
+    bundles: () => new Map(),
+    onChange(listener) {
+      listener();
+      return () => {};
+    },
+  };
+}
+
+describe('a TLS server with the options of a guard', () => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'asks for a certificate in %s, and verifies its key only [Q4]',
+    async (version) => {
+      const { server, port } = await serve();
+      const shown = domain.x509Svid('/client');
+      const given = { key: shown.keyPem, cert: shown.certificatePem };
+      const socket = connect({ ...given, port, minVersion: version, maxVersion: version, rejectUnauthorized: false });
+      const [accepted] = (await once(server, 'secureConnection')) as [TLSSocket];
+      expect([accepted.authorized, accepted.getPeerX509Certificate()?.serialNumber]).toEqual([
+        false,
+        shown.certificate.serialNumber,
+      ]);
+      socket.destroy();
+    },
+  );
+
+  it('accepts no certificate by the authorities of Node itself [Q4]', () => {
+    expect(tlsServerOptions({ key, cert }).ca).toEqual([]);
+  });
+
+  it('keeps its certificate when it cannot use the next one, which is reported', () => {
+    const troubles: string[] = [];
+    const refusing = {
+      setSecureContext() {
+        throw new Error('ee key too small');
+      },
+    };
+    followServer(refusing, renewed(), (message) => troubles.push(message))();
+    expect(troubles).toEqual([
+      'the certificates of a TLS server cannot be renewed: ee key too small. The last ones are used.',
+    ]);
+  });
+});
