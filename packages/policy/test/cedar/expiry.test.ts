@@ -46,13 +46,18 @@ describe('a permit with @expires', () => {
     [`@expires permit${ANY};`, '@expires must be a moment in UTC'],
     [`@expires("2027-13-01T00:00:00Z") permit${ANY};`, '@expires must be a moment in UTC'],
     [`@expires("2027-01-31T00:00:00Z") forbid${ANY};`, 'a forbid does not expire'],
-    ...['expire', 'expiry', 'expires_at', 'Expires'].map((name) => [
+    ...['expire', 'expiry', 'expires_at', 'Expires', 'exipres', 'expries', 'xpires', 'expres'].map((name) => [
       `@${name}("2027-01-31T00:00:00Z") permit${ANY};`,
       `@${name} is not known. Did you mean 'expires'?`,
     ]),
     [`@requires_approval("managers") permit${ANY};`, '@requires_approval is not known'],
   ])('stops the start if it is wrong: %s', async (policies, problem) => {
     await expect(cedarFromText({ policies })).rejects.toThrow(problem);
+  });
+
+  it('lets other annotations stand beside it', async () => {
+    const policies = `@id("a") @owner("b") @experiment("c") @requires("d") permit${ANY};`;
+    await expect(cedarFromText({ policies })).resolves.toHaveProperty('decide');
   });
 
   it('is reported once it is over, and makes no other permit redundant', async () => {

@@ -1,4 +1,5 @@
 import { failed, type Reading } from '@countersign/common';
+import { spellingHint } from '@countersign/delegation';
 import type { PolicyHead } from './policy-head.js';
 
 /** When a permit ends by its annotation `@expires`, in unix seconds; undefined: never. */
@@ -7,7 +8,7 @@ export function readExpiry({
   annotations,
 }: Pick<PolicyHead, 'effect' | 'annotations'>): Reading<number | undefined> {
   // A misspelt one would end nothing.
-  const misspelt = Object.keys(annotations).find((name) => /expir/i.test(name) && name !== 'expires');
+  const misspelt = Object.keys(annotations).find(isMisspelt);
   if (misspelt !== undefined) return failed(`@${misspelt} is not known. Did you mean 'expires'?`);
   if (!Object.hasOwn(annotations, 'expires')) return { ok: true, value: undefined };
   // A prohibition that ends by itself would let through what nobody decided to let through.
@@ -17,4 +18,9 @@ export function readExpiry({
   return Number.isNaN(milliseconds)
     ? failed('@expires must be a moment in UTC, like @expires("2027-01-31T00:00:00Z").')
     : { ok: true, value: milliseconds / 1000 };
+}
+
+function isMisspelt(name: string): boolean {
+  if (name === 'expires') return false;
+  return /expir/i.test(name) || spellingHint(name, ['expires'], 'annotations').startsWith('Did');
 }
