@@ -29,8 +29,27 @@ export function nestRoutesIn({ path: file, text }: Source): FoundRoute[] {
     const isPermitted = permitAfter.test(text.slice(end, end + 2000)) || permitBefore.test(text.slice(0, index));
     const declaration = text.slice(index, text.indexOf('\n', end) + 1 || undefined);
     const place = isPermitted ? undefined : ({ offset: end, kind: 'line' } as const);
-    return [{ ...route, path, listed: path, file, declaration, at: index, isPermitted, place }];
+    return [
+      {
+        ...route,
+        path,
+        listed: path,
+        file,
+        declaration,
+        handler: handlerAt(text, index),
+        at: index,
+        isPermitted,
+        place,
+      },
+    ];
   });
+}
+
+/** A method from its decorator to its last line, which is indented alike; at most to the next route. */
+function handlerAt(text: string, start: number): string {
+  const indent = /[ \t]*$/.exec(text.slice(text.lastIndexOf('\n', start) + 1, start))?.[0] ?? '';
+  const ends = [text.indexOf(`\n${indent}}`, start), text.slice(start + 1).search(methods) + start + 1];
+  return text.slice(start, Math.min(...ends.filter((end) => end > start), text.length));
 }
 
 /** Of `@Controller('orders')`, `@Controller({ path: 'orders' })` and `@Controller()`; undefined if it is no text. */

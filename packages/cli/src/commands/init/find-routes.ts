@@ -12,6 +12,8 @@ export interface FoundRoute extends Route {
   readonly listed: string;
   /** The call that declares it, and the offset at which that begins. */
   readonly declaration: string;
+  /** The source of its handlers, as far as it stands there. */
+  readonly handler: string;
   readonly at: number;
   /** Whether it has a permit already. */
   readonly isPermitted: boolean;
@@ -48,7 +50,7 @@ function routesIn({ path: file, text }: Source, framework: Framework): FoundRout
     const isPermitted = /^(?:\{\s*\.\.\.)?permit\(/.test(text.slice(next, next + 40));
     const place = isPermitted ? undefined : placeIn(text, path.end, next, framework);
     const declaration = text.slice(at, endOfCall(text, path.end));
-    found.push({ ...route, path: path.text, listed, file, declaration, at, isPermitted, place });
+    found.push({ ...route, path: path.text, listed, file, declaration, handler: declaration, at, isPermitted, place });
   }
   return found;
 }

@@ -26,10 +26,19 @@ const operation = wordList(
   'filesystem path notification smtp ldap plugin script console shell exec sql test dev version monitor',
   'redirect callback proxy captcha erasure',
 );
-/** A `GET` that does something, as too many applications have. */
+/** What a handler reads or returns. Words of a login, such as `auth` and `jwt`, stand in front of most handlers. */
+const secrets = wordList(
+  'password passwd passcode passphrase secret credential otp totp apikey privatekey accesskey apitoken accesstoken',
+  'refreshtoken idtoken authtoken sessiontoken resettoken bearertoken createtoken generatetoken issuetoken signtoken',
+);
+/** A `GET` that does something, as too many applications have. In the plural most are things: `/runs`, `/transfers`. */
 const deeds = wordList(
-  'add apply approve cancel clear close create delete disable enable fire move open publish readd reject remove reset',
-  'run scan send start stop sync toggle unsubscribe update upload',
+  'accept acknowledge activate add apply approve archive assign ban block cancel capture charge checkout clear close',
+  'complete confirm create deactivate decline delete deposit disable dismiss duplicate edit enable execute fire follow',
+  'import insert join leave like lock mark merge move open pay process publish readd reassign redeem refund reject',
+  'release remove rename reopen replay requeue resend reset resume retry revert revoke run save scan send set share ship',
+  'start stop submit subscribe suspend sync toggle transfer trigger unarchive unassign unban unblock undo unfollow',
+  'unlike unlock unpublish unsubscribe update upload upvote vote withdraw write',
 );
 
 function wordList(...lines: readonly string[]): ReadonlySet<string> {
@@ -38,19 +47,35 @@ function wordList(...lines: readonly string[]): ReadonlySet<string> {
 
 /** Why a route is left out of a suggestion; undefined if a first agent may have it. */
 export function reasonAgainst(route: FoundRoute): Exclude<Reason, 'more'> | undefined {
-  const words = route.listed.split('/').flatMap(wordsOf);
-  if (words.some((word) => credentials.has(word))) return 'credentials';
-  if (words.some((word) => operation.has(word)) || /admin/i.test(route.declaration)) return 'operation';
+  const words = route.listed.split('/').flatMap((part) => (/^[:*]/.test(part) ? [] : [...wordsOf(part), joined(part)]));
+  const things = words.map(withoutPlural);
+  if (things.some((thing) => credentials.has(thing)) || speaksOfSecrets(route.handler)) return 'credentials';
+  if (things.some((thing) => operation.has(thing)) || /admin/i.test(route.handler)) return 'operation';
   // A router does not know the path that it is mounted on. Its folder often says it.
   if (/admin|(?:^|\/)(?:internal|backoffice)\//i.test(route.file)) return 'operation';
   return isReading(route) && !words.some((word) => deeds.has(word)) ? undefined : 'writes';
 }
 
-/** `/api-keys`, `/apiKeys` and `/api_keys` have the words `api`, `key` and `apikey`. */
-function wordsOf(segment: string): readonly string[] {
-  if (/^[:*]/.test(segment)) return [];
-  const words = segment.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).map((word) => word.toLowerCase());
-  return [...words, words.join('')].map((word) => (word.length > 2 ? word.replace(/s$/, '') : word));
+/** Also of two words, like `accessToken` and `api_key`. */
+function speaksOfSecrets(handler: string): boolean {
+  const words = wordsOf(handler);
+  return words.some((word, place) =>
+    [word, `${word}${words[place + 1] ?? ''}`].some((each) => secrets.has(withoutPlural(each))),
+  );
+}
+
+function wordsOf(text: string): readonly string[] {
+  const words = text.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/);
+  return words.filter((word) => word !== '').map((word) => word.toLowerCase());
+}
+
+/** `/api-keys`, `/apiKeys` and `/api_keys` have the words `api`, `keys` and `apikeys`. */
+function joined(segment: string): string {
+  return wordsOf(segment).join('');
+}
+
+function withoutPlural(word: string): string {
+  return word.length > 2 ? word.replace(/s$/, '') : word;
 }
 
 export interface Suggestion {

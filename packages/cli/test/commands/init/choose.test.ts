@@ -52,6 +52,10 @@ describe('the routes that init opens to agents', () => {
     ['/filesystem'],
     ['/init'],
     ['/orders/:id/remove-from-list'],
+    ['/orders/:id/refund'],
+    ['/orders/:id/pay'],
+    ['/orders/:id/resend-invoice'],
+    ['/orders/:id/mark-shipped'],
     ['/files/*'],
   ])('never have %s among them unless a person chooses it', async (route) => {
     await put({
@@ -73,6 +77,29 @@ app.get(
 `);
     await put({ 'package.json': manifest('express'), 'app.js': app });
     expect(permitsIn((await init()).out)).toEqual(['get /orders']);
+  });
+
+  it.each([
+    'res.json({ apiKey: row.key })',
+    'res.json({ url, password: row.password })',
+    'const { passwordHash } = row; res.json({ passwordHash })',
+    'res.json({ accessToken: row.token })',
+    'res.json({ access_token: row.token })',
+    'res.json(pick(row, "client_secret"))',
+    'res.json({ url: createToken(row) })',
+  ])('do not have one whose handler speaks of credentials: %s', async (handler) => {
+    const app = express(`app.get('/orders', requireAuth, passport.authenticate('jwt', { session: false }), list);
+app.get('/integrations/:id', (req, res) => { ${handler}; });
+`);
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect(permitsIn((await init()).out)).toEqual(['get /orders']);
+    expect(await read('agent-routes.txt')).toContain('# GET /integrations/:id ');
+  });
+
+  it('may list things that are named like deeds', async () => {
+    const app = express("app.get('/transfers', list);\napp.get('/transfers/:id', show);\n");
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect(permitsIn((await init()).out)).toEqual(['get /transfers', 'get /transfers/:id']);
   });
 
   it.each(['src/admin/invoices.js', 'src/routes/admin-invoices.js', 'src/internal/invoices.js'])(

@@ -41,6 +41,30 @@ class C {
     ]);
   });
 
+  it('have the source of their own method only', () => {
+    const text = `
+@Controller('orders')
+class A {
+  @Get()
+  @Roles('clerk')
+  list(@Query() { page }: { page: number }) {
+    return this.orders.filter(() => {
+      return page;
+    });
+  }
+
+  #secret() {}
+  @Get('a') a() {}
+  @Get('b') b() {
+  }
+}`;
+    expect(routesOf(text).map(({ handler }) => handler)).toEqual([
+      expect.stringMatching(/^@Get\(\)[^]*return page;\n {4}\}\);$/),
+      "@Get('a') a() {}\n  ",
+      "@Get('b') b() {",
+    ]);
+  });
+
   it('are those with a literal path, in a controller, outside of comments', () => {
     expect(namesOf("@Get('early')\nclass X {}\n@Controller(prefix)\nclass A {\n  @Get('a') a() {}\n}")).toEqual([]);
     const some = "@Controller('a')\nclass A {\n  // @Get('x')\n  @Get(path) b() {}\n  @Get(['c', 'd']) c() {}\n}";
