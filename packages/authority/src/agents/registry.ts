@@ -8,7 +8,7 @@ import { directoryChange } from './directory.js';
 import { endRegistration, insertAnotherKey, insertKey, lockAgent, mostCurrentKeys } from './key-changes.js';
 import { isAgentId, isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
 import { checkStatus, createStatusChanges, type StatusChanges } from './status-changes.js';
-import { factsOfWorkload, type WorkloadFacts } from './workload-rules.js';
+import { factsOfWorkload, ruleHasTag, type WorkloadFacts } from './workload-rules.js';
 import { listStops } from './workload-stops.js';
 
 /** Facts to change. */
@@ -93,7 +93,12 @@ export function createAgentRegistry(
     async list({ tag, status } = {}) {
       if (status !== undefined && status !== 'pending') checkStatus(status);
       const tagged = tag === undefined ? '%' : `% ${isTag(tag) ? tag : '\n'} %`;
-      return await read('a.tags LIKE $2 AND a.status LIKE $3', [tagged, status ?? '%']);
+      const byRule = ruleHasTag(rules, tag ?? '', 4);
+      return await read(`(a.tags LIKE $2 OR (a.workload = 1 AND ${byRule.text})) AND a.status LIKE $3`, [
+        tagged,
+        status ?? '%',
+        ...byRule.values,
+      ]);
     },
 
     listPublished: () => read(`(a.workload = 0 OR a.status <> 'active')`, []),

@@ -59,7 +59,7 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
         UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`;
       const facts = factsOfWorkload(rules, id);
       const columns = facts && columnsOf(facts);
-      // Also if it comes at the same moment.
+      // Also if it comes at the same moment. With the tags of its rule now: a stop of one that it gets suspends it.
       const insert =
         columns &&
         sql`
@@ -67,7 +67,8 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
           (id, owner, capabilities, roles, tags, status, name, redirect_uris, expires_at, created_at, workload, seen_at)
         VALUES (${id}, ${columns.owner}, ${columns.capabilities}, ${columns.roles}, ${columns.tags}, ${status},
           ${columns.name}, ${columns.redirect_uris}, ${columns.expires_at}, ${now()}, 1, ${now()})
-        ON CONFLICT (id) DO UPDATE SET status = excluded.status
+        ON CONFLICT (id) DO UPDATE SET status = excluded.status,
+          tags = CASE WHEN countersign_agents.workload = 1 THEN excluded.tags ELSE countersign_agents.tags END
         WHERE countersign_agents.status <> 'revoked' RETURNING id`;
       const done = await store.batch([required(insert ?? change), ...happened]);
       const agent = await known(id);

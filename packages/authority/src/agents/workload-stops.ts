@@ -32,7 +32,15 @@ export function changeStop(name: string, isStopped: boolean, now: number): reado
 
 /** Requires that nothing stops a new workload with these tags, until the end of the transaction. First in it. */
 export function notStopped(id: string, tags: readonly string[]): readonly Statement[] {
-  const names = [...patternsOf(id), ...tags.map(stopOfTag)];
+  return noneOf([...patternsOf(id), ...tags.map(stopOfTag)]);
+}
+
+/** The same for tags that a known workload gets. */
+export function tagsNotStopped(tags: readonly string[]): readonly Statement[] {
+  return tags.length === 0 ? [] : noneOf(tags.map(stopOfTag));
+}
+
+function noneOf(names: readonly string[]): readonly Statement[] {
   const places = names.map((_name, index) => `$${index + 1}`).join(', ');
   return [
     required(sql`SELECT name FROM countersign_workload_stops WHERE name = 'lock' FOR SHARE`),

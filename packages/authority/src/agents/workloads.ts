@@ -5,7 +5,7 @@ import { columnsOf } from './agent-rows.js';
 import type { ReadFacts } from './read-agent.js';
 import type { AgentRegistry } from './registry.js';
 import { factsOfWorkload, type WorkloadFacts } from './workload-rules.js';
-import { notStopped } from './workload-stops.js';
+import { notStopped, tagsNotStopped } from './workload-stops.js';
 
 /** Workloads that prove themselves with SPIFFE, as agents. */
 export interface Workloads {
@@ -45,14 +45,19 @@ export function createWorkloads({ store, agents, rules, now }: WorkloadStore): W
     return claimed(id, await agents.get(id));
   }
 
-  /** False: it was deleted meanwhile, because it had not come for long. */
-  async function update(id: string, facts: ReadFacts): Promise<boolean> {
+  /** False: it was deleted meanwhile, because it had not come for long. Suspends it if one of its new tags is stopped. */
+  async function update(agent: RegisteredAgent, facts: ReadFacts): Promise<boolean> {
+    const { id } = agent;
+    const newTags = agent.status === 'active' ? facts.tags.filter((tag) => !agent.tags.includes(tag)) : [];
     const { owner, capabilities, roles, tags, name, redirect_uris, expires_at } = columnsOf(facts);
-    const updated = await store.run(sql`
+    const change = sql`
       UPDATE countersign_agents SET owner = ${owner}, capabilities = ${capabilities}, roles = ${roles}, tags = ${tags},
         name = ${name}, redirect_uris = ${redirect_uris}, expires_at = ${expires_at}, seen_at = ${now()}
-      WHERE id = ${id} AND workload = 1 RETURNING id`);
-    return updated.length > 0;
+      WHERE id = ${id} AND workload = 1 RETURNING id`;
+    const done = await store.batch([...tagsNotStopped(newTags), change]);
+    if (done !== undefined) return (done.at(-1) ?? []).length > 0;
+    await agents.setStatus(id, 'suspended');
+    return true;
   }
 
   return {
@@ -63,7 +68,7 @@ export function createWorkloads({ store, agents, rules, now }: WorkloadStore): W
       if (agent === undefined) return await create(id, facts);
       // Most tokens change nothing, and then nothing is written.
       if (hasFacts(agent, facts) && now() - (agent.seenAt ?? 0) < seenSeconds) return agent;
-      return (await update(id, facts)) ? claimed(id, await agents.get(id)) : await create(id, facts);
+      return (await update(agent, facts)) ? claimed(id, await agents.get(id)) : await create(id, facts);
     },
 
     async isRegisteredKey(thumbprint) {

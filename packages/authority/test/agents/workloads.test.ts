@@ -115,6 +115,31 @@ describe.each(engines)('workloads on $name', ({ skip, open }) => {
     expect(await statusOf(ci('a'))).toBe('active');
   });
 
+  it.skipIf(skip)(
+    'are suspended when their rule gets a tag that is stopped already, until they are let through [C7]',
+    async () => {
+      const store = await open();
+      const before = world(store);
+      await Promise.all(['a', 'b', 'release'].map((name) => before.statusOf(ci(name))));
+      const tagged = rules.map((rule) =>
+        rule.id.endsWith('/*') ? { ...rule, facts: { ...facts, tags: ['ci', 'incident'] } } : rule,
+      );
+      await store.run(sql`INSERT INTO countersign_workload_stops (name, created_at) VALUES ('tag incident', 1)`);
+      const { agents, statusOf } = world(store, tagged);
+      expect((await agents.list({ tag: 'incident' })).map(({ id }) => id)).toEqual([ci('a'), ci('b')]);
+      // Let through before it comes again.
+      await agents.setStatus(ci('b'), 'active');
+      expect(await Promise.all(['a', 'b', 'release'].map((name) => statusOf(ci(name))))).toEqual([
+        'suspended',
+        'active',
+        'active',
+      ]);
+      expect((await agents.listPublished()).map(({ id }) => id)).toEqual([ci('a')]);
+      await agents.setStatus(ci('a'), 'active');
+      expect(await statusOf(ci('a'))).toBe('active');
+    },
+  );
+
   it.skipIf(skip)('are kept out until their pattern is active again, if it was revoked', async () => {
     const { agents, statusOf } = world(await open());
     await statusOf(ci('a'));
