@@ -11,7 +11,8 @@ var (
 	authorityForm = regexp.MustCompile(`\A(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{0,5}))?\z`)
 	loopbackForm  = regexp.MustCompile(`\A(?:localhost|\[::1\]|127(?:\.[0-9]{1,3}){3})(?::[0-9]+)?\z`)
 	printableForm = regexp.MustCompile(`\A[\x21-\x7e]*\z`)
-	encodedDot    = regexp.MustCompile(`(?i)%2e`)
+	// Some servers decode separators before they resolve dot segments, some drop a path parameter first.
+	dotSegment = regexp.MustCompile(`(?i)(?:/|%2f|%5c)(?:\.|%2e){1,2}(?:/|%2f|%5c|;|%3b|\z)`)
 )
 
 // address is where a request goes, as it is signed and sent.
@@ -50,10 +51,8 @@ func readURL(url string) (address, error) {
 	if strings.Contains(read.path, `\`) {
 		return address{}, unsupported("The path has a backslash, which some servers take for a slash.")
 	}
-	for segment := range strings.SplitSeq(read.path, "/") {
-		if plain := encodedDot.ReplaceAllString(segment, "."); plain == "." || plain == ".." {
-			return address{}, unsupported("The path has a dot segment ('.' or '..'). Resolve it first.")
-		}
+	if dotSegment.MatchString(read.path) {
+		return address{}, unsupported("The path has a dot segment ('.' or '..'). Resolve it first.")
 	}
 	var ok bool
 	if read.authority, ok = readAuthority(read.scheme, found[2]); !ok {

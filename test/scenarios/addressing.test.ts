@@ -161,7 +161,7 @@ onEverySetup('The target, byte for byte', (api) => {
     ...(onFastify(api) ? ['/%69nvoices'] : []),
     ...(api.host === 'express4' && api.mount !== '' ? ['//invoices'] : []),
   ];
-  it.each(['//invoices', '/%69nvoices', '/invoices%2F..%2Fwhoami', '/invoices;a=b'])(
+  it.each(['//invoices', '/%69nvoices', '/invoices%2Fwhoami', '/invoices;a=b'])(
     '%s verifies undecoded, and the decision is for the route that it reaches [A13, D8]',
     async (target) => {
       if (!takenForInvoices.includes(target)) return void (await api.answers(api.signed({ target }), 404));

@@ -219,14 +219,22 @@ onEverySetup('A content coding', (api) => {
 onEverySetup('Dot segments', (api) => {
   refuseEach(
     api,
-    ['/x/../invoices', '/./invoices', '/x/%2e%2e/invoices', '/x/.%2E/invoices', '/invoices/%2E', '/invoices/..'].map(
-      (target) => [`the signed target ${target} [H2]`, () => api.signed({ target }), 400, 'request_malformed'],
-    ),
+    [
+      '/x/../invoices',
+      '/./invoices',
+      '/x/%2e%2e/invoices',
+      '/x/.%2E/invoices',
+      '/invoices/%2E',
+      '/invoices/..',
+      '/x/..%2finvoices',
+      '/x%2F..%5cinvoices',
+      '/x/..;y/invoices',
+    ].map((target) => [`the signed target ${target} [H2]`, () => api.signed({ target }), 400, 'request_malformed']),
   );
 
   it('dots in a query or within a name are not dot segments [H2]', async () => {
     await api.accepts(api.signed({ target: '/invoices?file=/../x' }), 200);
-    await api.answers(api.signed({ target: '/..invoices' }), 404);
+    for (const target of ['/..invoices', '/x..%2Finvoices']) await api.answers(api.signed({ target }), 404);
   });
 });
 

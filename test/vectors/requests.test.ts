@@ -137,6 +137,14 @@ describe('a request that must not be signed', () => {
     const answer = await guard.authenticate({ method, target, rawHeaders: fields.flat(), body: bufferedBody(body) });
     expect(answer).toMatchObject({ ok: false, refusal: { code: 'request_malformed' } });
   });
+
+  it.each(unsafeTargets)('the target %s, unless the agent has resolved it', async (target) => {
+    const signer = await signerOf({ key: 'runner', cover: [], token: undefined, links: undefined });
+    const signed = await signer.signRequest({ method: 'GET', url: `https://api.acme.dev${target}` }).catch((error) => {
+      expect(error).toMatchObject({ code: 'url_unsupported' });
+    });
+    if (signed !== undefined) expect(new URL(signed.url).pathname).not.toBe(target);
+  });
 });
 
 describe('a token', () => {

@@ -36,7 +36,7 @@ impl Address {
         if path.contains('\\') {
             return Err(unsupported("The path has a backslash, which some servers take for a slash."));
         }
-        if path.split('/').any(is_dot_segment) {
+        if has_dot_segment(path) {
             return Err(unsupported("The path has a dot segment ('.' or '..'). Resolve it first."));
         }
         let authority = read_authority(scheme, authority).ok_or_else(|| {
@@ -60,9 +60,10 @@ impl Address {
     }
 }
 
-fn is_dot_segment(segment: &str) -> bool {
-    let plain = segment.replace("%2e", ".").replace("%2E", ".");
-    plain == "." || plain == ".."
+/// Some servers decode separators before they resolve dot segments, some drop a path parameter first.
+fn has_dot_segment(path: &str) -> bool {
+    let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("%3b", ";");
+    plain.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
 /// An authority in lower case and without the default port.

@@ -16,7 +16,7 @@ import { CodedError } from '@countersign/common';
  * - `approval_expired`: nobody approved in time.
  * - `identity_unavailable`: the SPIFFE Workload API gives no identity: it is down, or the workload is not registered.
  * - `authority_unavailable`: the authority cannot be reached, or is out of order. Try again later.
- * - `url_unsupported`: the URL is not http(s), is relative or carries credentials.
+ * - `url_unsupported`: the URL is not http(s), is relative, carries credentials or has an encoded dot segment.
  */
 export type AgentErrorCode =
   | 'body_too_large'

@@ -1,4 +1,4 @@
-import { boundString, escapeUnprintable, secureUrl } from '@countersign/common';
+import { boundString, escapeUnprintable, hasDotSegment, secureUrl } from '@countersign/common';
 import { AgentError } from './agent-error.js';
 import { readApprovalRequired } from './approval-required.js';
 import { bodyBytes, refuseTooLarge } from './body.js';
@@ -148,6 +148,10 @@ function httpUrl(input: string | URL): URL {
       'url_unsupported',
       'The URL must be absolute, http or https, and without user name and password.',
     );
+  }
+  // The URL standard resolves plain dot segments; an API refuses those that are left.
+  if (hasDotSegment(read.url.pathname)) {
+    throw new AgentError('url_unsupported', "The path has an encoded dot segment, like '..%2F'. Resolve it first.");
   }
   read.url.hash = '';
   return read.url;

@@ -396,7 +396,7 @@ describe('signRequest', () => {
     expect(text.headers['signature-input']).toContain('"content-type"');
   });
 
-  it.each(['/relative', 'https://user:secret@api.acme.dev/', 'wss://api.acme.dev/'])(
+  it.each(['/relative', 'https://user:secret@api.acme.dev/', 'wss://api.acme.dev/', 'https://api.acme.dev/a/..%2Fb'])(
     'refuses the URL %s',
     async (url) => {
       expect(await codeOf(agent.signRequest({ method: 'GET', url }))).toBe('url_unsupported');

@@ -169,7 +169,7 @@ const wrongDigest: SignerMutation = (draft, random) => {
   return { ...draft, digest, identity: null };
 };
 
-/** Dot segments that the sender itself signed: policy and a router by `URL` would see two paths. */
+/** Dot segments that the sender itself signed: policy and another reader would see two paths. */
 const dotSegments: SignerMutation = (draft, random) => {
   const target = random.pick([
     '/raw/public/../admin',
@@ -178,6 +178,8 @@ const dotSegments: SignerMutation = (draft, random) => {
     '/json/a/%2E./b',
     '/raw/a/..',
     '/raw/..\\x',
+    '/raw/public/..%2fadmin',
+    '/raw/..;x/admin',
   ]);
   // A proof that binds no path is as good for a path without them.
   const bindsPath = draft.covered.some((component) => component === '"@path"' || component === '"@target-uri"');

@@ -92,7 +92,22 @@ export const refusedCases: readonly RefusedCase[] = Object.entries(given).map(([
 }));
 
 /** A guard refuses these targets: a client resolves them before it signs, or refuses them. */
-export const unsafeTargets = ['/a/../b', '/a/./b', '/a/%2e%2e/b', '/a/.%2E/b', '/a/%2e/b', '/..', '/a\\b', '/a/..\\b'];
+export const unsafeTargets = [
+  '/a/../b',
+  '/a/./b',
+  '/a/%2e%2e/b',
+  '/a/.%2E/b',
+  '/a/%2e/b',
+  '/..',
+  '/a\\b',
+  '/a/..\\b',
+  '/a/..%2fb',
+  '/a%2F%2e/b',
+  '/a/.%2e%5Cb',
+  '/a%5c..',
+  '/a/..;x/b',
+  '/a/%2e%2e%3Bx',
+];
 
 export const tokens = {
   accepted: [tokenOf(), 'a', 'opaque-token_1.~+/==', 'A='],

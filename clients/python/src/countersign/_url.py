@@ -13,6 +13,8 @@ _URL = re.compile(
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::(?P<port>[0-9]{0,5}))?")
 _LOOPBACK = re.compile(r"localhost|\[::1\]|127(?:\.[0-9]{1,3}){3}")
 _PRINTABLE = re.compile(r"[\x21-\x7e]*")
+# Some servers decode separators before they resolve dot segments, some drop a path parameter first.
+_DOT_SEGMENT = re.compile(r"(?:/|%2f|%5c)(?:\.|%2e){1,2}(?:/|%2f|%5c|;|%3b|\Z)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -63,7 +65,7 @@ def read_url(url: str) -> Address:
         raise _unsupported("Percent-encode the path and the query first: a URL has printable ASCII only.")
     if "\\" in path:
         raise _unsupported("The path has a backslash, which some servers take for a slash.")
-    if any(re.sub("%2e", ".", segment, flags=re.IGNORECASE) in {".", ".."} for segment in path.split("/")):
+    if _DOT_SEGMENT.search(path) is not None:
         raise _unsupported("The path has a dot segment ('.' or '..'). Resolve it first.")
     return Address(found["scheme"].lower(), read_authority(found["scheme"].lower(), found["authority"]), path, query)
 

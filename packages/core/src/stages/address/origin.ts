@@ -1,4 +1,4 @@
-import { ConfigError, secureUrl } from '@countersign/common';
+import { ConfigError, hasDotSegment, secureUrl } from '@countersign/common';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { FieldSection } from '@countersign/signature';
 import { pathOf } from '../../model/request.js';
@@ -69,7 +69,7 @@ export function readAddress(
   const named = pathOf(target);
   // No URI has a backslash (RFC 3986 §2), and some routers take it for a slash: we would decide on another path.
   if (named.includes('\\')) return malformed('the request target has a backslash');
-  // RFC 3986 §5.2.4: whoever routes by URL resolves them, also in percent-encoding, and runs another path than was signed.
+  // A router by URL, a static folder or a gateway resolves them, and serves another path than was signed.
   if (hasDotSegment(named)) return malformed('the request target has a dot segment');
   // RFC 9112 §3.2: a fragment is never part of a request target; printable ASCII only.
   if (!/^[\x21\x22\x24-\x7e]*$/.test(target))
@@ -90,10 +90,6 @@ export function readAddress(
 
 function statedHostsAre(origin: Origin, lines: readonly string[]): boolean {
   return lines.every((line) => line.split(',').every((host) => sameAuthority(origin, host.trim(), undefined)));
-}
-
-function hasDotSegment(path: string): boolean {
-  return /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(path);
 }
 
 /** In HTTP/2 `:authority` takes the place of Host, and a Host beside it must say the same (RFC 9113 §8.3.1). */
