@@ -132,6 +132,8 @@ function actorsBefore({ claims }: SubjectToken, sameAgent: boolean): readonly Ac
 }
 
 function checkActors(priorActors: readonly Actor[], agent: string, subject: string, most: number): void {
+  // A token of the agent for itself has no actors: those before it would be lost.
+  if (agent === subject && priorActors.length > 0) throw refused('the agent is the subject of the chain');
   if (priorActors.some((actor) => actor.subject === agent)) throw refused('the agent is in the chain already');
   if (priorActors.length + (agent === subject ? 0 : 1) > most) throw refused(`a chain has at most ${most} actors`);
 }

@@ -140,6 +140,16 @@ describe('token exchange', () => {
     });
   });
 
+  it('refuses to take back what another agent made of a token of the agent itself [C3]', async () => {
+    const { running, keys } = await world({ exchange: [...rules, { agents: ['agent-a'], from: ['agent-b'] }] });
+    const own = await ownToken(running, 'agent-a', keys.a);
+    const b = await exchange(running, 'agent-b', keys.b, own.access_token);
+    expect(await exchange(running, 'agent-a', keys.a, b.access_token)).toMatchObject({
+      error: 'invalid_grant',
+      error_description: 'the agent is the subject of the chain',
+    });
+  });
+
   it.each([
     [{ scope: 'admin' }, 'invalid_scope'],
     [{ scope: 'repo' }, 'invalid_scope'],
