@@ -58,6 +58,28 @@ it('an agent hands on what it got for a user, and another exchanges it', async (
   expect(claimsOf(started.tokens[0])).toMatchObject({ act: { sub: 'agent-b', act: { sub: 'agent-a' } } });
 });
 
+it('an agent asks once for a user who ended it, is told so, and goes on after the next sign-in [C7]', async () => {
+  const started = await world();
+  let signedIn = await started.idp.token('alice', 'repo:read', -30);
+  let asked = 0;
+  let ahead = 0;
+  const agent = await join(started, 'agent-a', () => Date.now() + ahead);
+  const forUser = await agent.actFor(() => {
+    asked += 1;
+    return signedIn;
+  });
+  await started.authority.delegations.revoke({ subject: 'acme:alice' });
+  ahead = 400_000;
+  await expect(forUser.fetch(started.audience)).rejects.toMatchObject({
+    code: 'token_refused',
+    message: expect.stringContaining('the user or an administrator ended this agent') as unknown,
+  });
+  expect(asked).toBe(2);
+  signedIn = await started.idp.token('alice', 'repo:read', 2);
+  await forUser.fetch(started.audience);
+  expect(started.tokens).toHaveLength(1);
+});
+
 it('an agent is told what the authority refuses', async () => {
   const started = await world();
   const [a, b] = [await join(started, 'agent-a'), await join(started, 'agent-b')];

@@ -25,7 +25,8 @@ export async function listen(
 /** An identity provider, as the authority sees it: a name, its keys, and tokens of users. */
 export function identityProvider(): {
   readonly options: NonNullable<AuthorityOptions['externalIssuers']>[number];
-  token(user: string, scope: string): Promise<string>;
+  /** `ahead`: so many seconds after now the user signs in. */
+  token(user: string, scope: string, ahead?: number): Promise<string>;
 } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const issuer = 'https://login.acme.dev';
@@ -36,8 +37,8 @@ export function identityProvider(): {
       subjectNamespace: 'acme:',
       jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'login-1' }] },
     },
-    async token(user, scope) {
-      const now = Math.floor(Date.now() / 1000);
+    async token(user, scope, ahead = 0) {
+      const now = Math.floor(Date.now() / 1000) + ahead;
       return await new SignJWT({ iss: issuer, sub: user, aud: 'https://id.acme.dev', scope, iat: now, exp: now + 300 })
         .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: 'login-1' })
         .sign(privateKey);

@@ -12,6 +12,7 @@ import {
   type Store,
   textOf,
 } from '../storage/store.js';
+import { ending } from './ends.js';
 import type { Ledger } from './ledger.js';
 
 /** What a user lets an agent do. */
@@ -148,7 +149,10 @@ export interface HeldTokens {
 export interface UserDelegations {
   /** Without consents themselves. A token whose ancestor is dead is not held. */
   heldFor(subject: string): Promise<readonly HeldTokens[]>;
-  /** Revokes a delegation of this user, all of one agent, or all. Returns how many were marked. */
+  /**
+   * Revokes a delegation of this user, all of one agent, or all. Returns how many were marked. Of agents the end is
+   * remembered, also if none was.
+   */
   revoke(subject: string, what: { readonly delegation: string } | { readonly agent: string } | 'all'): Promise<number>;
 }
 
@@ -197,8 +201,11 @@ export function createUserDelegations(store: Store, now: () => number, trail: Tr
         subject: { id: subject, type: 'user' },
         ...(what === 'all' && { detail: 'all agents' }),
       } as const;
-      const [done] = (await store.batch([required(change), ...trail.record(event)])) ?? [];
-      return done?.length ?? 0;
+      const ends =
+        what === 'all' ? ending({ subject }, at) : 'agent' in what ? ending({ subject, agent: what.agent }, at) : [];
+      const marked = ends.length === 0 ? required(change) : change;
+      const done = (await store.batch([...ends, marked, ...trail.record(event)])) ?? [];
+      return done[ends.length]?.length ?? 0;
     },
   };
 }

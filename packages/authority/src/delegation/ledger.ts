@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject, parseStrictJson } from '@countersign/com
 import { administrator } from '../agents/agent-event.js';
 import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
+import { ending } from './ends.js';
 
 /** A token that was issued: one hop of a delegation. */
 export interface LedgerEntry {
@@ -19,6 +20,8 @@ export interface LedgerEntry {
   readonly claims: JsonObject;
   /** Unix seconds. */
   readonly expiresAt: number;
+  /** Unix seconds: since when the subject lets agents act. Default: the same as of the parent, and now without one. */
+  readonly grantedAt?: number;
 }
 
 /** What happens in one transaction with the record of a hop. */
@@ -27,7 +30,10 @@ export interface OtherStatements {
   readonly after?: readonly Statement[];
 }
 
-/** What can be revoked: one delegation with all below it, or all of a subject or of an actor. */
+/**
+ * What can be revoked: one delegation with all below it, or all of a subject or of an actor. Of a subject or an actor the
+ * end is remembered: earlier sign-ins of users give the agents no new tokens.
+ */
 export type Revoked = { readonly delegation: string } | { readonly subject: string } | { readonly actor: string };
 
 /**
@@ -61,7 +67,7 @@ const longestToken = 4200;
 export function createLedger(store: Store, now: () => number, trail: Trail = noTrail): Ledger {
   return {
     async record(
-      { id, parentId, issuer, subject, actor, thumbprint, claims, expiresAt },
+      { id, parentId, issuer, subject, actor, thumbprint, claims, expiresAt, grantedAt },
       { before = [], after = [] } = {},
     ) {
       const at = now();
@@ -79,9 +85,10 @@ export function createLedger(store: Store, now: () => number, trail: Trail = noT
         SELECT id FROM up WHERE parent_id IS NULL`;
       const insert = sql`
         INSERT INTO countersign_delegations
-          (id, parent_id, issuer, subject, actor, thumbprint, claims, expires_at, created_at)
+          (id, parent_id, issuer, subject, actor, thumbprint, claims, expires_at, created_at, granted_at)
         VALUES (${id}, ${parentId ?? null}, ${issuer}, ${subject}, ${actor}, ${thumbprint}, ${JSON.stringify(claims)},
-          ${expiresAt}, ${at})
+          ${expiresAt}, ${at}, COALESCE(${grantedAt ?? null},
+            (SELECT granted_at FROM countersign_delegations WHERE id = ${parentId ?? null}), ${at}))
         RETURNING idx`;
       const done = await store.batch([
         ...before,
@@ -127,8 +134,11 @@ export function createLedger(store: Store, now: () => number, trail: Trail = noT
                 UPDATE countersign_delegations SET revoked_at = ${at}
                 WHERE actor = ${what.actor} AND revoked_at IS NULL AND expires_at > ${at} RETURNING id`;
       const event = { about: name, event: { name: 'delegation.revoked', by }, detail: `${kind} ${name}` };
-      const [rows = []] = (await store.batch([required(change), ...trail.record(event)])) ?? [];
-      return rows.length;
+      const ends =
+        'delegation' in what ? [] : ending('subject' in what ? { subject: what.subject } : { agent: what.actor }, at);
+      const marked = ends.length === 0 ? required(change) : change;
+      const done = (await store.batch([...ends, marked, ...trail.record(event)])) ?? [];
+      return done[ends.length]?.length ?? 0;
     },
 
     async dead() {

@@ -4,6 +4,7 @@ import { type DelegationClaims, isIdentifier, parseScope, readClaims, type Scope
 import { decodeProtectedHeader, errors as joseErrors, type JWTPayload, jwtVerify } from 'jose';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import type { ExternalIssuerOptions } from '../options/authority-options.js';
+import { longestGrantSeconds } from '../storage/sweeper.js';
 import { IssuerUnavailable, keysOfIssuer, type ResolveKey } from './issuer-keys.js';
 import type { Ledger } from './ledger.js';
 
@@ -17,6 +18,8 @@ export interface SubjectToken {
   readonly subject: string;
   readonly scope: Scope;
   readonly expiresAt: number;
+  /** The `iat` of a token of another issuer. */
+  readonly issuedAt?: number;
   /** The agent to which it was issued; absent for a token of a user. */
   readonly holder?: string;
   /** Of a token of this authority. */
@@ -163,6 +166,11 @@ async function verifyExternal(
     if (error instanceof IssuerUnavailable) throw error;
     return failed('the subject token does not verify');
   }
+  const { iat, exp = 0 } = payload;
+  if (iat === undefined) return failed('the subject token has no iat');
+  if (iat > now + clockSkewSeconds) return failed('the iat of the subject token is in the future');
+  // An end is not remembered longer.
+  if (exp - iat > longestGrantSeconds) return failed('the subject token lives longer than 30 days');
   if (isOtherToken(payload)) return failed('the subject token is no access token');
   if (isOfApplication(payload)) return failed('the subject token is that of an application, and names no user');
   const subject = `${subjectNamespace}${String(payload.sub)}`;
@@ -180,7 +188,8 @@ async function verifyExternal(
       subjectIssuer: issuer,
       subject,
       scope: scopeOf(payload, scopeClaim),
-      expiresAt: Number(payload.exp),
+      expiresAt: exp,
+      issuedAt: Math.max(0, Math.floor(iat)),
       ...(typeof may === 'string' && { mayAct: may }),
     },
   };

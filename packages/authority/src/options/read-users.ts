@@ -1,5 +1,6 @@
 import { checkOptionNames, ConfigError, integerOption, isJsonObject, secureUrl } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
+import { longestGrantSeconds } from '../storage/sweeper.js';
 import type { SignInOptions, UserOptions } from './authority-options.js';
 
 const owner = 'createAuthority';
@@ -14,7 +15,13 @@ export function readUsers(users: UserOptions): UserSettings {
   checkOptionNames(`${owner}, 'users'`, users, ['authenticate', 'signIn', 'longestConsentSeconds']);
   const { authenticate, signIn, longestConsentSeconds = 28_800 } = users;
   const common = {
-    longestConsentSeconds: integerOption(owner, 'longestConsentSeconds', longestConsentSeconds, 60, 2_592_000),
+    longestConsentSeconds: integerOption(
+      owner,
+      'longestConsentSeconds',
+      longestConsentSeconds,
+      60,
+      longestGrantSeconds,
+    ),
   };
   if (signIn !== undefined && authenticate === undefined) return { ...common, signIn: readSignIn(signIn) };
   if (typeof authenticate !== 'function' || signIn !== undefined) {

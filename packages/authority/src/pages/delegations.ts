@@ -16,6 +16,10 @@ export interface DelegationPages {
 
 const ticketSeconds = 3600;
 
+const consentEnded = 'Ended. No more tokens are made from it, and APIs refuse the others within about a minute.';
+const agentsEnded =
+  'Ended. APIs refuse its tokens within about a minute. It gets new ones only once you allow it, or sign in where you use it, again.';
+
 export function createDelegationPages(
   services: PageServices & { readonly userDelegations: UserDelegations },
 ): DelegationPages {
@@ -41,9 +45,7 @@ export function createDelegationPages(
         action: here,
         ticket: tickets.seal({ subject, exp: now() + ticketSeconds }),
         now: now(),
-        ...(query.has('ended') && {
-          notice: 'Ended. It gets no more tokens, and APIs refuse those that it has, within about a minute.',
-        }),
+        ...(query.has('ended') && { notice: query.get('ended') === 'agents' ? agentsEnded : consentEnded }),
       });
     },
 
@@ -63,7 +65,7 @@ export function createDelegationPages(
               : undefined;
       if (what === undefined) throw foreign();
       await userDelegations.revoke(signedIn.user.subject, what);
-      return redirect(`${here}?ended`);
+      return redirect(`${here}?ended${delegation === null ? '=agents' : ''}`);
     },
   };
 }

@@ -195,6 +195,22 @@ CREATE TABLE countersign_workload_stops (
 );
 INSERT INTO countersign_workload_stops (name, created_at) VALUES ('lock', 0);
 `,
+  `
+ALTER TABLE countersign_delegations ADD COLUMN granted_at BIGINT NOT NULL DEFAULT 0;
+UPDATE countersign_delegations SET granted_at = created_at;
+CREATE TABLE countersign_ends (
+  subject TEXT COLLATE "C" NOT NULL,
+  agent TEXT COLLATE "C" NOT NULL,
+  ended_at BIGINT NOT NULL,
+  PRIMARY KEY (subject, agent)
+);
+CREATE INDEX countersign_ends_age ON countersign_ends (ended_at);
+CREATE TABLE countersign_end_locks (
+  id BIGINT NOT NULL PRIMARY KEY
+);
+INSERT INTO countersign_end_locks (id)
+  WITH RECURSIVE locks (id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM locks WHERE id < 63) SELECT id FROM locks;
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

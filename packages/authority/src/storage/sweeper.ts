@@ -7,6 +7,9 @@ const atOnce = 500;
 /** How long people see what was asked for and decided. Logs keep it longer. */
 const approvalSeconds = 90 * 86_400;
 
+/** No sign-in elsewhere and no consent counts longer, so an end is remembered as long, and a margin for clocks. */
+export const longestGrantSeconds = 2_592_000;
+
 /** So long after its last token a workload is forgotten. */
 const idleWorkloadSeconds = 86_400;
 
@@ -42,6 +45,10 @@ function statements(now: number): readonly Statement[] {
     // A guard may accept a token some minutes longer than its clock says; its status is published as long.
     sql`DELETE FROM countersign_delegations WHERE idx IN
       (SELECT idx FROM countersign_delegations WHERE expires_at <= ${now - 600} LIMIT ${atOnce}) RETURNING idx`,
+    // Asked twice, because it may have been ended again meanwhile.
+    sql`DELETE FROM countersign_ends WHERE ended_at <= ${now - longestGrantSeconds - 600} AND (subject, agent) IN
+      (SELECT subject, agent FROM countersign_ends WHERE ended_at <= ${now - longestGrantSeconds - 600} LIMIT ${atOnce})
+      RETURNING subject`,
     idleWorkloads(now - idleWorkloadSeconds),
   ];
 }

@@ -29,7 +29,9 @@ export interface TokenContent {
   readonly maxHops?: number;
   /** The delegation that it is made from. */
   readonly parentId?: string;
-  /** What the token uses up, in the transaction that records it. */
+  /** When the user signed in elsewhere, in unix seconds. Default: that of the parent, and now without one. */
+  readonly grantedAt?: number;
+  /** What the token uses up, and what it requires, in the transaction that records it. */
   readonly uses?: readonly Statement[];
   /** Whether the subject is an agent, for which no user stands. Default false. */
   readonly subjectIsAgent?: boolean;
@@ -87,6 +89,7 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       thumbprint: content.thumbprint,
       claims: { ...claims, token_type: tokenType },
       expiresAt,
+      ...(content.grantedAt !== undefined && { grantedAt: content.grantedAt }),
     };
     const index = await ledger.record(entry, { before: content.uses ?? [] });
     if (index === undefined) return undefined;

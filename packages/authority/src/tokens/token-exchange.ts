@@ -11,10 +11,12 @@ import type { IssuedToken } from './issue.js';
 import { grantScope, readResource } from './narrow.js';
 import { oauthError } from './oauth-error.js';
 import { findRule } from '../delegation/exchange-rules.js';
+import { isEnded, notEnded } from '../delegation/ends.js';
 import type { SubjectToken } from '../delegation/subject-token.js';
 
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
 const jwtType = 'urn:ietf:params:oauth:token-type:jwt';
+const ended = 'the user or an administrator ended this agent, and the user has not signed in or consented again';
 
 export const exchangeParameters: readonly string[] = [
   'subject_token',
@@ -70,9 +72,14 @@ export async function exchangeToken(
     if (broken !== undefined) throw refused(broken.detail);
   }
 
-  const issued = await services.issue({
-    agent: agent.id,
+  const grant = {
     subject: token.subject,
+    agent: agent.id,
+    ...(token.issuedAt !== undefined && { grantedAt: token.issuedAt }),
+    ...(token.claims?.id !== undefined && { parentId: token.claims.id }),
+  };
+  const issued = await services.issue({
+    ...grant,
     priorActors,
     audience: resource.audience,
     scope,
@@ -81,11 +88,12 @@ export async function exchangeToken(
     ...(await request.binding()),
     ...(details !== undefined && { authorizationDetails: details }),
     ...(maxHops !== undefined && { maxHops }),
-    ...(token.claims?.id !== undefined && { parentId: token.claims.id }),
+    uses: notEnded(grant),
     subjectIssuer: token.subjectIssuer,
     subjectIsAgent: isOfAgent(token),
   });
   if (issued === undefined) {
+    if (await isEnded(settings.store, grant)) throw refused(ended);
     throw refused('the subject token was revoked or is of the last hop, or the agent may not act now');
   }
   return { ...issued, issued_token_type: accessToken };

@@ -4,6 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { startAuthority } from '../support/authority.js';
 import { claimsOf, exchange, newKey, ownToken } from '../support/client.js';
 
+/** About now: the tests take seconds. */
+const soon = Math.floor(Date.now() / 1000);
+
 interface Login {
   readonly issuer: string;
   readonly key: KeyObject;
@@ -107,6 +110,26 @@ describe('a subject token', () => {
     const made = await exchange(open.running, 'agent-a', open.a, await tokenOf(open.acme, {}, untyped));
     expect(made.scope).toBe('repo:read');
     expect((await exchange(open.running, 'agent-a', open.a, await tokenOf(open.acme))).error).toBe('invalid_grant');
+  });
+
+  it.each([
+    ['without iat', { iat: undefined }, 'has no iat'],
+    ['whose iat is a text', { iat: '1' }, 'does not verify'],
+    ['of the future', { iat: soon + 60 }, 'is in the future'],
+    ['that lives longer than an end is remembered', { exp: soon + 2_592_100 }, 'lives longer than 30 days'],
+  ])('%s is refused, so that no user ends it in vain [B6, C7]', async (_, claims, reason) => {
+    const { running, acme, a } = await world();
+    expect(await exchange(running, 'agent-a', a, await tokenOf(acme, claims))).toMatchObject({
+      error: 'invalid_grant',
+      error_description: expect.stringContaining(reason) as unknown,
+    });
+  });
+
+  it('may live 30 days, and come from a clock that is a little ahead', async () => {
+    const { running, acme, a } = await world();
+    for (const claims of [{ iat: soon, exp: soon + 2_592_000 }, { iat: Math.floor(Date.now() / 1000) + 4 }]) {
+      expect((await exchange(running, 'agent-a', a, await tokenOf(acme, claims))).error).toBeUndefined();
+    }
   });
 
   it.each([

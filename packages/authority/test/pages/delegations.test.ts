@@ -75,7 +75,7 @@ describe('the page of a user', () => {
     const parameters = { grant_type: 'refresh_token', refresh_token: first.refresh_token ?? '' };
     expect((await post(running, '/token', 'agent-a', key, parameters)).status).toBe(400);
     const after = await (await open(`${page}?ended`, alice)).text();
-    expect(after).toContain('role="status"');
+    expect(after).toContain('No more tokens are made from it');
     expect(after).toContain('No agent acts for you now.');
   });
 
@@ -97,6 +97,18 @@ describe('the page of a user', () => {
     expect((await submit(page, alice, { ticket, all: 'yes' })).status).toBe(303);
     for (const { access_token: dead } of [one, two]) expect(await isActive(running, 'agent-a', key, dead)).toBe(false);
     expect(await isActive(running, 'agent-a', key, other.access_token)).toBe(true);
+  });
+
+  it('ends what was allowed before, and not what is allowed at once afterwards [C7]', async () => {
+    const { running, key, page } = await withHelper();
+    await token(running, key);
+    const ticket = ticketOf(await (await open(page, alice)).text());
+    expect((await submit(page, alice, { ticket, agent: 'agent-a' })).status).toBe(303);
+    expect((await submit(page, alice, { ticket, all: 'yes' })).status).toBe(303);
+    const again = await token(running, key);
+    expect(await isActive(running, 'agent-a', key, again.access_token)).toBe(true);
+    const parameters = { grant_type: 'refresh_token', refresh_token: again.refresh_token ?? '' };
+    expect((await post(running, '/token', 'agent-a', key, parameters)).status).toBe(200);
   });
 
   it('shows a consent however many tokens its agent gets [O6]', async () => {

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
 import { takeOnce } from '../../src/storage/one-time.js';
 import { openPostgres } from '../../src/storage/postgres.js';
+import { migrations } from '../../src/storage/schema.js';
 import { sql, type Store, StoreUnavailable } from '../../src/storage/store.js';
 import { emptyDatabase, engines } from '../support/stores.js';
 
@@ -25,6 +26,18 @@ describe.skipIf(engines[1]?.skip)('openPostgres', () => {
     await openPostgres(pool);
     await pool.query('UPDATE countersign_schema SET version = 99');
     await expect(openPostgres(pool)).rejects.toThrow(/newer version/);
+  });
+
+  it('says of delegations of an older version that they were granted when they were made', async () => {
+    const pool = await emptyDatabase();
+    for (const step of migrations.slice(0, 10)) await pool.query(step);
+    await pool.query('CREATE TABLE countersign_schema (version BIGINT NOT NULL)');
+    await pool.query('INSERT INTO countersign_schema (version) VALUES (10)');
+    await pool.query(`INSERT INTO countersign_delegations
+      (id, issuer, subject, actor, thumbprint, claims, expires_at, created_at)
+      VALUES ('old', 'i', 's', 'a', '', '{}', 2000, 1000)`);
+    const store = await openPostgres(pool);
+    expect(await store.run(sql`SELECT granted_at FROM countersign_delegations`)).toEqual([{ granted_at: 1000 }]);
   });
 
   it('leaves the pool of the application open when it closes', async () => {

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ConfigError } from '@countersign/common';
+import Database from 'libsql';
 import { afterEach, expect, it } from 'vitest';
+import { migrations, sqliteDdl } from '../../src/storage/schema.js';
 import { openDatabase, openSqlite } from '../../src/storage/sqlite.js';
 import { sql } from '../../src/storage/store.js';
 
@@ -64,6 +66,19 @@ it('openSqlite leaves all in the one file when it is closed', async () => {
   const restored = await openSqlite(copy);
   expect(await restored.run(sql`SELECT id FROM countersign_one_time`)).toEqual([{ id: 'a' }]);
   await restored.close();
+});
+
+it('openSqlite says of delegations of an older version that they were granted when they were made', async () => {
+  const file = newFile();
+  const db = new Database(file);
+  for (const step of migrations.slice(0, 10)) db.exec(sqliteDdl(step));
+  db.exec(`PRAGMA user_version = 10; INSERT INTO countersign_delegations
+    (id, issuer, subject, actor, thumbprint, claims, expires_at, created_at)
+    VALUES ('old', 'i', 's', 'a', '', '{}', 2000, 1000)`);
+  db.close();
+  const store = await openSqlite(file);
+  expect(await store.run(sql`SELECT granted_at FROM countersign_delegations`)).toEqual([{ granted_at: 1000 }]);
+  await store.close();
 });
 
 it('openSqlite refuses a file of a newer version, and releases the lock', async () => {

@@ -160,9 +160,10 @@ describe.each(engines)('the audit log of an authority on $name', ({ skip, open }
     await admin('POST', '/invitations', { id: 'agent-b' });
     await vi.waitFor(() => expect(told(audit.records, 'agent-b')).toHaveLength(1), patiently);
     const by = 'by administrator an administrator';
-    expect(told(audit.records, 'agent-a')).toEqual(
-      ['registered', 'key_added', 'changed', 'suspended'].map((name) => `agent.${name} ${by}`),
-    );
+    expect(told(audit.records, 'agent-a')).toEqual([
+      ...['registered', 'key_added', 'changed', 'suspended'].map((name) => `agent.${name} ${by}`),
+      `delegation.revoked ${by}`,
+    ]);
     expect(told(audit.records, 'agent-b')).toEqual([`agent.invited ${by}`]);
     expect(audit.records.find(({ event }) => event?.name === 'agent.changed')?.detail).toBe('name, owner');
   });
