@@ -77,6 +77,7 @@ export async function startWorld(programs: string): Promise<World | undefined> {
     userToken: async () =>
       await new SignJWT({ scope: 'invoice:read ticket:create' })
         .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt' })
+        .setIssuedAt()
         .setIssuer(provider)
         .setSubject('alice')
         .setAudience(issuer)
