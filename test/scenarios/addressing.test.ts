@@ -244,10 +244,20 @@ onEveryHost(
         400,
         'request_malformed',
       ],
+      ...(['Host', 'X-Forwarded-Host'] as const).flatMap((name) =>
+        ['API.acme.dev', 'api.acme.dev:443'].map(
+          (host): Attack => [
+            `${host} in ${name}, which a router by host takes for another origin [H2]`,
+            () => (name === 'Host' ? at(host, {}) : at('api.acme.dev', { fields: [[name, host]] })),
+            400,
+            'request_malformed',
+          ],
+        ),
+      ),
     ]);
 
     it('serve a request whose X-Forwarded-Host says the same [A13]', async () => {
-      await api.accepts(at('api.acme.dev', { fields: [['X-Forwarded-Host', 'API.acme.dev:443']] }), 200);
+      await api.accepts(at('api.acme.dev', { fields: [['X-Forwarded-Host', 'api.acme.dev']] }), 200);
     });
 
     it('are an audience each for links [A13, B4]', async () => {
@@ -270,4 +280,25 @@ onEveryHost(
     });
   },
   { start: { guard: { origin: [origin, admin] } } },
+);
+
+onEveryHost(
+  'Several origins of one guard over HTTP/2',
+  (api) => {
+    const to = (host: string) => api.signed({ host, scheme: 'https' });
+    const beside = (host: string) => withFields(to('api.acme.dev'), ['host', host]);
+
+    refuseEach(
+      api,
+      ['API.acme.dev', 'api.acme.dev:443'].map(
+        (host): Attack => [`:authority ${host} [H2]`, () => to(host), 400, 'request_malformed'],
+      ),
+    );
+    refuseEach(api, [['API.acme.dev beside :authority [H2]', () => beside('API.acme.dev'), 400, 'request_malformed']]);
+
+    it('are served where both are spelt like the origin [H2]', async () => {
+      await api.accepts(beside('api.acme.dev'), 200);
+    });
+  },
+  { start: { guard: { origin: [origin, admin] }, http2: true } },
 );

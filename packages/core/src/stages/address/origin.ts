@@ -40,8 +40,8 @@ export interface Address {
 /**
  * Decides which of our origins a request is addressed to, from the Host field and the raw target alone.
  * X-Forwarded-* and Forwarded count for nothing: anyone can write them. Only `forwardedHost`, from a proxy that the
- * application trusts, stands for the Host field. With several origins, another X-Forwarded-Host than the address is
- * refused: a framework that trusts a proxy would serve that other origin.
+ * application trusts, stands for the Host field. With several origins, every host that a framework may read must be
+ * spelt like the origin: routers by host compare bytes, and would take `API.acme.dev` for another one.
  */
 export function readAddress(
   target: string,
@@ -82,14 +82,20 @@ export function readAddress(
   if (origin === undefined) {
     return refusal('origin_mismatch', `addressed to ${stated === undefined ? '' : `${stated}://`}${host}`);
   }
-  if (forwardedHost === undefined && origins.length > 1 && !statedHostsAre(origin, fields.raw('x-forwarded-host'))) {
-    return malformed('the X-Forwarded-Host of a peer that is no trusted proxy is another host');
+  if (origins.length > 1) {
+    const spelt = [host, absolute?.[2] ?? host, ...(forwardedHost === undefined ? fields.raw('host') : [])];
+    if (spelt.some((each) => each !== origin.authority)) {
+      return malformed('the host is spelt otherwise than its origin: lower case, no default port');
+    }
+    if (forwardedHost === undefined && !areAll(origin.authority, fields.raw('x-forwarded-host'))) {
+      return malformed('the X-Forwarded-Host of a peer that is no trusted proxy is another host');
+    }
   }
   return { origin, authority: host };
 }
 
-function statedHostsAre(origin: Origin, lines: readonly string[]): boolean {
-  return lines.every((line) => line.split(',').every((host) => sameAuthority(origin, host.trim(), undefined)));
+function areAll(authority: string, lines: readonly string[]): boolean {
+  return lines.every((line) => line.split(',').every((host) => host.trim() === authority));
 }
 
 /** In HTTP/2 `:authority` takes the place of Host, and a Host beside it must say the same (RFC 9113 §8.3.1). */

@@ -2,14 +2,15 @@ import * as fc from 'fast-check';
 import { FieldSection } from '@countersign/signature';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
-import { readAddress, parseOrigin } from '../../../src/stages/address/origin.js';
+import { type Origin, parseOrigin, readAddress } from '../../../src/stages/address/origin.js';
 
 const api = parseOrigin('https://api.acme.dev', false);
 const local = parseOrigin('http://127.0.0.1:8080', false);
-const code = (target: string, ...rawHeaders: string[]) => {
-  const result = readAddress(target, new FieldSection(rawHeaders), [api, local]);
+const codeOf = (origins: readonly Origin[], target: string, ...rawHeaders: string[]) => {
+  const result = readAddress(target, new FieldSection(rawHeaders), origins);
   return 'code' in result ? result.code : result.origin.href;
 };
+const code = (target: string, ...rawHeaders: string[]) => codeOf([api, local], target, ...rawHeaders);
 
 describe('parseOrigin', () => {
   it('normalizes case and drops the default port', () => {
@@ -40,8 +41,30 @@ describe('parseOrigin', () => {
 
 describe('readAddress', () => {
   it('compares hosts without regard to case and the default port [A13]', () => {
-    expect(code('/a?b', 'host', 'API.Acme.dev:443')).toBe('https://api.acme.dev');
+    for (const host of ['api.acme.dev', 'API.Acme.dev:443']) {
+      expect(codeOf([api], '/a?b', 'host', host)).toBe('https://api.acme.dev');
+    }
     expect(code('/', 'Host', '127.0.0.1:8080')).toBe('http://127.0.0.1:8080');
+  });
+
+  it.each([
+    ['Host', '/', ['host', 'API.acme.dev']],
+    ['the default port in Host', '/', ['host', 'api.acme.dev:443']],
+    [':authority', '/', [':authority', 'api.acme.dev', 'host', 'Api.acme.dev']],
+    ['Host beside :authority', '/', [':authority', 'Api.acme.dev', 'host', 'api.acme.dev']],
+    ['an absolute target', 'https://API.acme.dev/', ['host', 'api.acme.dev']],
+    ['X-Forwarded-Host', '/', ['host', 'api.acme.dev', 'x-forwarded-host', 'API.acme.dev']],
+  ])('refuses %s that is spelt otherwise than one of several origins [H2]', (_name, target, headers) => {
+    expect(codeOf([api], target, ...headers)).toBe('https://api.acme.dev');
+    expect(codeOf([api, local], target, ...headers)).toBe('request_malformed');
+  });
+
+  it('refuses a forwarded host that is spelt otherwise than one of several origins [H2]', () => {
+    const forwarded = (host: string, origins: readonly Origin[]) =>
+      readAddress('/', new FieldSection(['host', 'Inside', 'x-forwarded-host', host]), origins, host);
+    expect(forwarded('api.acme.dev', [api, local])).toMatchObject({ origin: api });
+    expect(forwarded('API.acme.dev', [api])).toMatchObject({ origin: api });
+    expect(forwarded('API.acme.dev', [api, local])).toMatchObject({ code: 'request_malformed' });
   });
 
   it.each([
@@ -97,7 +120,7 @@ describe('readAddress', () => {
 
   it('reads :authority of HTTP/2 like Host, and refuses the two if they differ [A13]', () => {
     expect(code('/', ':authority', 'api.acme.dev')).toBe('https://api.acme.dev');
-    expect(code('/', ':authority', 'api.acme.dev', 'host', 'API.acme.dev')).toBe('https://api.acme.dev');
+    expect(codeOf([api], '/', ':authority', 'api.acme.dev', 'host', 'API.acme.dev')).toBe('https://api.acme.dev');
     expect(code('/', ':authority', 'api.acme.evil')).toBe('origin_mismatch');
     for (const second of ['host', ':authority']) {
       expect(code('/', ':authority', 'api.acme.dev', second, 'api.acme.evil')).toBe('request_malformed');
