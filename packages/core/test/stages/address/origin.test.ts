@@ -10,6 +10,8 @@ const codeOf = (origins: readonly Origin[], target: string, ...rawHeaders: strin
   const result = readAddress(target, new FieldSection(rawHeaders), origins);
   return 'code' in result ? result.code : result.origin.href;
 };
+const forwarded = (host: string, origins: readonly Origin[]) =>
+  readAddress('/', new FieldSection(['host', 'Inside', 'x-forwarded-host', host]), origins, host);
 const code = (target: string, ...rawHeaders: string[]) => codeOf([api, local], target, ...rawHeaders);
 
 describe('parseOrigin', () => {
@@ -60,8 +62,6 @@ describe('readAddress', () => {
   });
 
   it('refuses a forwarded host that is spelt otherwise than one of several origins [H2]', () => {
-    const forwarded = (host: string, origins: readonly Origin[]) =>
-      readAddress('/', new FieldSection(['host', 'Inside', 'x-forwarded-host', host]), origins, host);
     expect(forwarded('api.acme.dev', [api, local])).toMatchObject({ origin: api });
     expect(forwarded('API.acme.dev', [api])).toMatchObject({ origin: api });
     expect(forwarded('API.acme.dev', [api, local])).toMatchObject({ code: 'request_malformed' });
