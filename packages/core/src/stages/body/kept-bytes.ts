@@ -1,7 +1,9 @@
+import { bodyError, failReader } from './fail-reader.js';
 import { Pages } from './pages.js';
-import type { BodyLimits, Share } from '../../model/request-body.js';
+import { bodyFailure, type BodyLimits, type Share } from '../../model/request-body.js';
+import { whenRead } from './readers.js';
 import { largeBatch, smallBatch, Spool } from './spool.js';
-import { SpoolReader } from './spool-reader.js';
+import { SpoolReader, unreadDetail } from './spool-reader.js';
 import type { Tap } from './tap.js';
 
 /** The bytes of a held body: in memory up to a limit and as long as there is room, in a file beyond it. */
@@ -15,6 +17,7 @@ export class KeptBytes {
   #spool: Spool | undefined;
   #reader: SpoolReader | undefined;
   #length = 0;
+  #isDropped = false;
   /** Bytes of the sender's share of the memory. */
   #taken = 0;
 
@@ -53,15 +56,10 @@ export class KeptBytes {
     await this.#spool?.written();
   }
 
-  /** Delivers all bytes and the end to the reader of the request. */
+  /** Delivers all bytes and the end to the reader of the request, once there is one. */
   deliver(): void {
-    this.#giveBack();
-    if (this.#spool === undefined) {
-      for (const page of this.#pages.take()) this.#tap.deliver(page);
-      this.#tap.deliver(null);
-      return;
-    }
-    this.#reader = new SpoolReader(this.#tap, this.#spool, this.#length);
+    if (this.#spool !== undefined) this.#reader = new SpoolReader(this.#tap, this.#spool, this.#length);
+    else whenRead(this.#tap.request, () => this.#deliverPages());
   }
 
   /** Delivers the bytes in memory without an end. */
@@ -72,10 +70,20 @@ export class KeptBytes {
 
   /** Releases the bytes, except for a reader that is still reading them. */
   drop(): void {
+    this.#isDropped = true;
     this.#giveBack();
     this.#pages.clear();
     if (this.#reader === undefined) this.#spool?.close();
     else this.#reader.finishSoon(this.#limits.timeoutSeconds);
+  }
+
+  #deliverPages(): void {
+    if (this.#isDropped) {
+      failReader(this.#tap.request, bodyError(bodyFailure('body_incomplete', unreadDetail)));
+      return;
+    }
+    this.deliverPart();
+    this.#tap.deliver(null);
   }
 
   #fitsInMemory(more: number): boolean {

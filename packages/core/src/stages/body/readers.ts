@@ -30,9 +30,9 @@ export function isBeingRead(request: IncomingMessage): boolean {
   );
 }
 
-/** Calls back when the request is read: at once, or after the first reader has attached all its listeners. */
+/** Calls back when the request has a reader: at once, or after the first one has attached all its listeners. */
 export function whenRead(request: IncomingMessage, then: () => void): void {
-  if (isBeingRead(request) || request.readableDidRead) {
+  if (isBeingRead(request)) {
     then();
     return;
   }

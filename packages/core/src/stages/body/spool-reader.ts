@@ -1,11 +1,14 @@
 import { bodyError, failReader } from './fail-reader.js';
-import { isBeingRead } from './readers.js';
+import { isBeingRead, whenRead } from './readers.js';
 import { bodyFailure } from '../../model/request-body.js';
 import type { Spool } from './spool.js';
 import type { Tap } from './tap.js';
 
 /** Each read crosses the thread pool: blocks of 64 KiB took three times as long. */
 const blockBytes = 512 * 1024;
+
+/** Why a reader that comes after the answer gets no body. */
+export const unreadDetail = 'nobody read the body before the answer';
 
 /** Delivers a spooled body to the reader of the request, one block each time the reader has room. */
 export class SpoolReader {
@@ -27,15 +30,15 @@ export class SpoolReader {
     request.once('close', () => this.#finish());
     request._read = () => void this.#deliverNext();
     if (request.destroyed) this.#finish();
-    // A reader that is waiting already will not call `_read` again.
-    else void this.#deliverNext();
+    // A reader that is waiting already will not call `_read` again. Before there is one, no block is in memory.
+    else whenRead(request, () => void this.#deliverNext());
   }
 
   /** Call it after the response: a handler that reads already may read on, and one that has not begun never will. */
   finishSoon(patienceSeconds: number): void {
     if (this.#finished) return;
     const { request } = this.#tap;
-    if (!isBeingRead(request) && !request.readableDidRead) this.#fail('nobody read the body before the answer');
+    if (!isBeingRead(request) && !request.readableDidRead) this.#fail(unreadDetail);
     else this.#patience = setTimeout(() => this.#fail('nobody reads on'), patienceSeconds * 1000).unref();
   }
 

@@ -130,12 +130,15 @@ export class Streaming implements BodyTaker {
 
   /** A reader that has not come yet would not hear the error: it gets it when it comes. */
   #failReader(failure: BodyFailure): void {
-    whenRead(this.#tap.request, () => {
-      const heard = failReader(this.#tap.request, bodyError(failure), this.#destinations);
+    const { request } = this.#tap;
+    const fail = (): void => {
+      const heard = failReader(request, bodyError(failure), this.#destinations);
       this.#settle(failure);
       if (!heard) this.#onUnheard(failure);
       this.#drain();
-    });
+    };
+    if (request.readableDidRead) fail();
+    else whenRead(request, fail);
   }
 
   #drain(): void {

@@ -332,6 +332,61 @@ describe('bodies that wait together', () => {
   });
 });
 
+describe('a released body that nobody reads', () => {
+  // In memory, and in a file.
+  it.each([100_000, 300_000])('of %d bytes counts for its sender until a handler reads it [G4]', async (bytes) => {
+    const heldMemory = new SharedRoom(500_000);
+    const heldDisk = new SharedRoom(1_000_000);
+    const released = new Deferred();
+    const mayRead = new Deferred();
+    const folder = spoolFolder();
+    const inNode: number[] = [];
+    await using server = await guarded({
+      limits: limits({ memoryBytes: 200_000, heldMemory, heldDisk, spoolDirectory: folder }),
+      handle: async (request) => {
+        await setImmediate();
+        inNode.push(request.readableLength);
+        released.resolve();
+        await mayRead.promise;
+        return readAll(request);
+      },
+    });
+    using client = await RawClient.open(server);
+    const body = Buffer.alloc(bytes, 'u');
+    await client.send(post(body));
+    await released.promise;
+    expect(inNode).toStrictEqual([0]);
+    expect(heldMemory.taken + heldDisk.taken).toBe(bytes);
+    mayRead.resolve();
+    expect((await client.response()).body).toBe(body.toString());
+    await expectNothingLeft(folder);
+    await vi.waitFor(() => expect(heldMemory.taken + heldDisk.taken).toBe(0), patiently);
+  });
+
+  it.each([100_000, 300_000])('of %d bytes is no empty one for who comes after the answer', async (bytes) => {
+    const late = new Deferred<unknown>();
+    await using server = await guarded({
+      limits: limits({ memoryBytes: 200_000, spoolDirectory: spoolFolder() }),
+      handle: async (request) => {
+        request.once('countersign-discarded', () => void readAll(request).then(late.resolve, late.resolve));
+        return Buffer.from('answered');
+      },
+      between: (body, request) => {
+        const discard = body.discard.bind(body);
+        body.discard = () => {
+          const verdict = discard();
+          request.emit('countersign-discarded');
+          return verdict;
+        };
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(Buffer.alloc(bytes, 'l')));
+    expect((await client.response()).body).toBe('answered');
+    expect(await late.promise).toBeInstanceOf(Error);
+  });
+});
+
 describe('a body that cannot be spooled', () => {
   it('is refused as an outage of ours, and a small one is not', async () => {
     const folder = join(spoolFolder(), 'gone');
