@@ -23,6 +23,10 @@ afterAll(() => {
 /** Express decodes the path of a file before it resolves dot segments. */
 const waysOut = ['..%2fother', '%2e%2e%2Fother', '..%5cother', 'x/..%2f..%2fother', '..;x/other'];
 
+function wayOut(way: string): string {
+  return `/mine/${way}/a.txt`;
+}
+
 describe.each([
   ['Express 5', express5],
   ['Express 4', express4 as unknown as typeof express5],
@@ -35,6 +39,21 @@ describe.each([
     expect((await call(app, { target: '/other/a.txt' })).status).toBe(403);
     expect((await call(app, { target: `/mine/${way}/a.txt` })).body).toMatchObject({ code: 'request_malformed' });
   });
+
+  it.each(['//other/a.txt', '/%6Fther/a.txt', '/other%2fa.txt', '//mine/../other/a.txt', ...waysOut.map(wayOut)])(
+    'whose permit is in its own `use` is not read as %s [H2]',
+    async (target) => {
+      const policies = 'permit(principal, action, resource == Folder::"mine");';
+      const { guard } = await guarded({ policy: await cedarFromText({ policies }) });
+      const app = express().use(agentAuth(guard));
+      for (const name of ['mine', 'other']) {
+        app.use(`/${name}`, permit('file.read', { type: 'Folder', id: name }), express.static(join(root, name)));
+      }
+      expect((await call(app, { target: '/mine/a.txt' })).text).toBe('mine');
+      expect((await call(app, { target: '/other/a.txt' })).status).toBe(403);
+      expect([400, 403, 404]).toContain((await call(app, { target })).status);
+    },
+  );
 
   it.each(waysOut)('is not left by %s where a permit names the folder [H2]', async (way) => {
     const policies = 'permit(principal, action, resource == Folder::"mine");';
