@@ -56,6 +56,8 @@ export async function delegate(
     throw impossible('the token is not a JWT, so that no link can follow it: ask its issuer to exchange it');
   }
   refuseWiderScope(options.scope, held['scope']);
+  const { maxHops = 0 } = options;
+  if (!Number.isSafeInteger(maxHops) || maxHops < 0) throw impossible("'maxHops' must be a whole number, at least 0");
   const now = Math.floor(settings.clock() / 1000);
   const draft: LinkDraft = {
     delegator: settings.id,

@@ -108,28 +108,18 @@ export async function readOptions(options: AgentOptions): Promise<Settings> {
 }
 
 function readSettings(options: AgentOptions): Omit<Settings, 'id' | 'key' | 'workload'> {
+  const { lifetimeSeconds = guardDefaults.maxAgeSeconds, maxBodyBytes = guardDefaults.maxBodyBytes } = options;
+  const { cover = [], clock = Date.now, dangerouslyAllowHttp = false } = options;
   return {
-    lifetimeSeconds: integerOption(
-      owner,
-      'lifetimeSeconds',
-      options.lifetimeSeconds ?? guardDefaults.maxAgeSeconds,
-      1,
-      300,
-    ),
-    cover: readCover(options.cover ?? []),
-    maxBodyBytes: integerOption(
-      owner,
-      'maxBodyBytes',
-      options.maxBodyBytes ?? guardDefaults.maxBodyBytes,
-      0,
-      Number.MAX_SAFE_INTEGER,
-    ),
-    clock: functionOption(owner, 'clock', options.clock ?? Date.now),
+    lifetimeSeconds: integerOption(owner, 'lifetimeSeconds', lifetimeSeconds, 1, 300),
+    cover: readCover(cover),
+    maxBodyBytes: integerOption(owner, 'maxBodyBytes', maxBodyBytes, 0),
+    clock: functionOption(owner, 'clock', clock),
     // Looked up at each call, so that a global fetch replaced later (instrumentation, tests) is the one used.
     fetch: functionOption(owner, 'fetch', options.fetch ?? ((input, init) => globalThis.fetch(input, init))),
     authority: readAuthority(options),
     onApprovalRequired: readApprovalHandler(options),
-    dangerouslyAllowHttp: flagOption(owner, 'dangerouslyAllowHttp', options.dangerouslyAllowHttp ?? false),
+    dangerouslyAllowHttp: flagOption(owner, 'dangerouslyAllowHttp', dangerouslyAllowHttp),
   };
 }
 

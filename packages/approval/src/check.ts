@@ -1,3 +1,4 @@
+import { checkOptionNames, guardMaxima, numberOption } from '@countersign/common';
 import type { ApprovalClaims, Approver } from './claims.js';
 import { breakGlassSeconds } from './claims.js';
 import { approvalBinding, type ApprovalRequest } from './request.js';
@@ -23,15 +24,31 @@ export interface ApprovalCheckOptions {
   readonly groups?: readonly string[] | undefined;
 }
 
+const optionNames = [
+  'now',
+  'clockSkewSeconds',
+  'breakGlass',
+  'namespace',
+  'groups',
+] as const satisfies readonly (keyof ApprovalCheckOptions)[];
+const latestSeconds = 1e11;
+
 /**
  * Checks an approval, whose signature has verified, against the request that is to run now: that very request, in time,
  * by people who may, and enough of them. Undefined: it counts, once.
+ *
+ * @throws ConfigError if an option is wrong: misspelt `groups` would admit all groups.
  */
 export function checkApproval(
   claims: ApprovalClaims,
   request: ApprovalRequest,
-  { now, clockSkewSeconds, breakGlass = [], namespace = '', groups }: ApprovalCheckOptions,
+  options: ApprovalCheckOptions,
 ): ApprovalProblem | undefined {
+  checkOptionNames('checkApproval', options, optionNames);
+  const { clockSkewSeconds: most } = guardMaxima;
+  const { breakGlass = [], namespace = '', groups } = options;
+  const now = numberOption('checkApproval', 'now', options.now, 0, latestSeconds);
+  const clockSkewSeconds = numberOption('checkApproval', 'clockSkewSeconds', options.clockSkewSeconds, 0, most);
   const { audience, binding, askedAt, issuedAt, expiresAt, approvers } = claims;
   if (!audience.includes(request.audience)) return invalid('it is for another API');
   if (binding !== approvalBinding(request)) {

@@ -21,7 +21,7 @@ export interface VerifyLogOptions {
  * Verifies a log: the chain of its records, and that they match the checkpoints. It reads a million records in seconds, a
  * second time if a checkpoint does not match, and holds none of them in memory. The log may be written meanwhile.
  *
- * @throws VerificationError if the folder holds no log and no checkpoint mentions one, the key is not a verifier key, or
+ * @throws VerificationError if an option is wrong, the folder holds no log and no checkpoint mentions one, the key is not a verifier key, or
  * a text of `checkpoints` has no checkpoint of this log.
  *
  * @example
@@ -29,12 +29,24 @@ export interface VerifyLogOptions {
  * for (const { message, file, line } of findings) console.log(message, file, line);
  */
 export async function verifyLog(directory: string, options: VerifyLogOptions): Promise<LogReport> {
+  checkOptions(options);
   const key = readVerifierKey(options.key.trim());
   if (typeof key === 'string') throw new VerificationError(`The key is no verifier key, name+id+base64 (${key}).`);
-  const log = { directory, key, kept: keptElsewhere(options.checkpoints ?? []), archived: options.archived === true };
+  const log = { directory, key, kept: keptElsewhere(options.checkpoints ?? []), archived: options.archived ?? false };
   const { report, signed } = await verifyOnce(log);
   // Fewer records match a checkpoint than were trusted: parse the others too.
   return report.sealed === signed ? report : (await verifyOnce(log, report.sealed)).report;
+}
+
+/** Misspelt checkpoints would be compared with nothing. */
+function checkOptions(options: VerifyLogOptions): void {
+  const unknown = Object.keys(options).find((name) => !['key', 'checkpoints', 'archived'].includes(name));
+  if (unknown !== undefined) {
+    throw new VerificationError(`verifyLog: unknown option '${unknown}'. Known options: key, checkpoints, archived.`);
+  }
+  if (options.archived !== undefined && typeof options.archived !== 'boolean') {
+    throw new VerificationError("verifyLog: 'archived' must be true or false.");
+  }
 }
 
 /** A text without a checkpoint must not pass for one that agrees. */

@@ -24,7 +24,8 @@ export interface AuthzenOptions extends PdpOptions {
  */
 export function authzen(options: AuthzenOptions): PolicyEngine {
   checkOptionNames('authzen', options, [...pdpOptionNames, 'batchSize']);
-  const batchSize = integerOption('authzen', 'batchSize', options.batchSize ?? 50, 1, 10_000);
+  const { batchSize = 50 } = options;
+  integerOption('authzen', 'batchSize', batchSize, 1, 10_000);
   return new Engine(new PolicyDecisionPoint('authzen', options), batchSize);
 }
 

@@ -9,7 +9,7 @@ export { withoutPrivateKeys } from './errors/without-private-keys.js';
 export { readListener, warn } from './options/listener.js';
 export { readOnTrouble } from './options/on-trouble.js';
 export { checkOptionNames } from './options/option-names.js';
-export { flagOption, functionOption, integerOption, numberOption } from './options/option-values.js';
+export { flagOption, functionOption, integerOption, numberOption, oneOfOption } from './options/option-values.js';
 export { readClock } from './options/read-clock.js';
 // json
 export { brokenLine } from './json/broken-line.js';

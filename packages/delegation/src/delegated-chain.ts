@@ -1,6 +1,7 @@
 import { type ActingAgent, buildChain, type Chain, type DelegatedChain, type Hop } from './chain.js';
 import type { DelegationClaims } from './claims.js';
 import type { LinkClaims } from './link.js';
+import { refuseUnknownOptions } from './mint-options.js';
 import { checkNarrowing, grantOf, inheritLimits, type ParentGrant } from './narrowing.js';
 import { type ChainRefusalCode, type DelegationRefusal, refuse } from './refusal.js';
 import type { ScopeMatch } from './scope.js';
@@ -31,12 +32,22 @@ export interface DelegatedChainOptions {
   readonly scopeMatch?: ScopeMatch;
 }
 
+const KNOWN_OPTIONS: Readonly<Record<keyof DelegatedChainOptions, true>> = {
+  root: true,
+  links: true,
+  actor: true,
+  maxDepth: true,
+  scopeMatch: true,
+};
+
 type ChainRefusal = DelegationRefusal<ChainRefusalCode>;
 
 /**
  * Builds the chain from a verified token of a trusted issuer and verified links to the agent that signed the request, if
  * every law of delegation holds. Without token and links, the chain is the agent alone. Check the times and audiences of
  * the token and of each link with `checkTimes` and `checkAudience`.
+ *
+ * @throws DelegationError when an option is misspelt.
  *
  * @example
  * const acting = delegatedChain({
@@ -48,6 +59,7 @@ type ChainRefusal = DelegationRefusal<ChainRefusalCode>;
  * if (acting.ok) acting.chain.map((hop) => hop.id); // ['user_123', 'agent-1']
  */
 export function delegatedChain(options: DelegatedChainOptions): DelegatedChain | ChainRefusal {
+  refuseUnknownOptions(options, KNOWN_OPTIONS);
   const { root, links, actor, maxDepth, scopeMatch } = options;
   const first = links[0]?.delegator ?? actor;
   const misused = root.token === undefined ? undefined : checkToken(root.token, first);

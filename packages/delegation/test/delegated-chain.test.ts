@@ -268,6 +268,10 @@ describe('no agent twice', () => {
   });
 });
 
+it('refuses a misspelt option, which would match scopes hierarchically [G5]', () => {
+  expect(() => chain({ scopematch: 'exact' } as object)).toThrow("Did you mean 'scopeMatch'?");
+});
+
 describe('depth', () => {
   const links = linksFrom([agent1, agent2, agent3]);
 

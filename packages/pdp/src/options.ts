@@ -1,4 +1,4 @@
-import { ConfigError, functionOption, integerOption, numberOption, secureUrl } from '@countersign/common';
+import { ConfigError, flagOption, functionOption, integerOption, numberOption, secureUrl } from '@countersign/common';
 
 /** How a policy decision point is reached. */
 export interface PdpOptions {
@@ -55,20 +55,23 @@ export interface PdpSettings {
 
 /** Throws a `ConfigError` that starts with `owner`. */
 export function readPdpOptions(owner: string, options: PdpOptions): PdpSettings {
+  const { timeoutSeconds = 2, maxAnswerBytes = 262_144, failuresBeforeOpen = 5, openSeconds = 5 } = options;
+  const { clock = () => performance.now() } = options;
   return {
     base: readUrl(owner, options),
     headers: { 'content-type': 'application/json', accept: 'application/json', ...readToken(owner, options) },
-    timeoutMilliseconds: 1000 * numberOption(owner, 'timeoutSeconds', options.timeoutSeconds ?? 2, 0.05, 60),
-    maxAnswerBytes: integerOption(owner, 'maxAnswerBytes', options.maxAnswerBytes ?? 262_144, 1024, 16_777_216),
-    failures: integerOption(owner, 'failuresBeforeOpen', options.failuresBeforeOpen ?? 5, 1, 1000),
-    openMilliseconds: 1000 * numberOption(owner, 'openSeconds', options.openSeconds ?? 5, 0.05, 3600),
+    timeoutMilliseconds: 1000 * numberOption(owner, 'timeoutSeconds', timeoutSeconds, 0.05, 60),
+    maxAnswerBytes: integerOption(owner, 'maxAnswerBytes', maxAnswerBytes, 1024, 16_777_216),
+    failures: integerOption(owner, 'failuresBeforeOpen', failuresBeforeOpen, 1, 1000),
+    openMilliseconds: 1000 * numberOption(owner, 'openSeconds', openSeconds, 0.05, 3600),
     scopeVocabulary: readScopeVocabulary(owner, options),
-    clock: functionOption(owner, 'clock', options.clock ?? (() => performance.now())),
+    clock: functionOption(owner, 'clock', clock),
   };
 }
 
 function readUrl(owner: string, { url, dangerouslyAllowHttp = false }: PdpOptions): URL {
-  const read = secureUrl(url, dangerouslyAllowHttp ? 'anywhere' : 'loopback');
+  const isHttpAllowed = flagOption(owner, 'dangerouslyAllowHttp', dangerouslyAllowHttp);
+  const read = secureUrl(url, isHttpAllowed ? 'anywhere' : 'loopback');
   if (!read.ok) throw new ConfigError(`${owner}: ${urlProblems[read.problem]}`);
   const base = read.url;
   if (base.search !== '' || base.hash !== '') {

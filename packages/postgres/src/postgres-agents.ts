@@ -27,8 +27,7 @@ INSERT INTO ${table}_keys (thumbprint, id) SELECT key, $1 FROM unnest($3::text[]
  * await agents.put({ id: 'agent-1', publicKey, capabilities: ['repo:read'] });
  */
 export async function postgresAgents(pool: PgPool, options: AgentsFromDatabaseOptions = {}): Promise<SharedAgents> {
-  await ensureTable('postgresAgents', pool, table, tables);
-  return sharedAgents(
+  const agents = sharedAgents(
     {
       async find({ thumbprint, id }) {
         const [row] =
@@ -49,4 +48,6 @@ export async function postgresAgents(pool: PgPool, options: AgentsFromDatabaseOp
     },
     options,
   );
+  await ensureTable('postgresAgents', pool, table, tables);
+  return agents;
 }

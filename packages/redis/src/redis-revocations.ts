@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ConfigError, errorMessage } from '@countersign/common';
+import { checkOptionNames, ConfigError, errorMessage } from '@countersign/common';
 import {
   checkRevocationOptions,
   openSharedRevocations,
@@ -133,6 +133,7 @@ export async function beginRedisRevocations(
   options: Pick<RedisRevocationsOptions, 'prefix'> = {},
 ): Promise<boolean> {
   const owner = 'beginRedisRevocations';
+  checkOptionNames(owner, options, ['prefix']);
   const run = scriptsOf(owner, client);
   try {
     const reply = await run(writeScript, keysOf(readPrefix(owner, options.prefix)), [newMark(), 'begin']);

@@ -1,6 +1,7 @@
 import { type CryptoScheduling, verifySignature } from './algorithms.js';
 import type { CoveredComponents } from './component.js';
 import { MessageReader } from './component-value.js';
+import { SignatureError } from './errors.js';
 import type { FieldSection } from './fields.js';
 import { keyProblem } from './keys.js';
 import { LIMITS } from './limits.js';
@@ -89,7 +90,7 @@ export async function verifyMessage<Key extends VerificationKey, Problem extends
 
 /**
  * The first half of `verifyMessage`, for verifiers that need more than one step to find the key: selects the signature
- * and checks all that needs no key. It reads the message once and builds no signature base. Never throws.
+ * and checks all that needs no key. It reads the message once and builds no signature base. No message makes it throw.
  *
  * @param fields the index of `message.rawFields`; default: a new one
  */
@@ -98,6 +99,7 @@ export function readSignature(
   policy: Omit<VerificationPolicy, 'resolveKey'>,
   fields?: FieldSection,
 ): SignatureReading {
+  checkNumbers(policy);
   const reader = new MessageReader(message, policy.structuredFields, fields);
   const selected = selectSignature(reader, policy.select);
   if (!selected.ok) return selected;
@@ -175,6 +177,13 @@ function labelOfTag(inputs: ReadonlyMap<string, SignatureInput>, tag: string): s
 function endOfValidity({ created, expires }: SignatureParameters, policy: Limits): number {
   const oldest = created === undefined ? Infinity : created + policy.maxAgeSeconds;
   return Math.min(expires ?? Infinity, oldest) + policy.clockSkewSeconds;
+}
+
+/** Added to a time, the text `60` would be appended to it, and no signature would ever be too old. */
+function checkNumbers({ now, maxAgeSeconds, clockSkewSeconds }: Limits): void {
+  for (const [name, value] of Object.entries({ now, maxAgeSeconds, clockSkewSeconds })) {
+    if (typeof value !== 'number') throw new SignatureError('argument', `policy: '${name}' must be a number`);
+  }
 }
 
 /** Each comparison is written so that a NaN in the policy refuses. */

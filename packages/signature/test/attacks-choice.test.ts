@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { nativeSigningKey, type VerificationPolicy, verifyMessage } from '../src/index.js';
+import { nativeSigningKey, SignatureError, type VerificationPolicy, verifyMessage } from '../src/index.js';
 import { NOW, PARAMETERS, policy, request, rewrite, signed, TAG, withFields, without } from './support/messages.js';
 import { codeOf, codeAt, outage, neverAsked, nothingRequired } from './support/verdicts.js';
 
@@ -103,6 +103,15 @@ describe('time [A9]', () => {
     const message = await signed(request());
     for (const name of ['now', 'maxAgeSeconds', 'clockSkewSeconds']) {
       expect(await codeOf(message, { [name]: Number.NaN })).not.toBe('ok');
+    }
+  });
+
+  it('a policy with text for a number throws: appended to a time, it would end no signature [A9]', async () => {
+    const message = await signed(request());
+    for (const name of ['now', 'maxAgeSeconds', 'clockSkewSeconds']) {
+      await expect(codeOf(message, { [name]: '60' as unknown as number })).rejects.toThrow(
+        new SignatureError('argument', `policy: '${name}' must be a number`),
+      );
     }
   });
 

@@ -43,13 +43,8 @@ export async function openSharedRevocations(
   feed: RevocationFeed,
   options: SharedRevocationsOptions & { readonly hintIfEmpty: string },
 ): Promise<SharedRevocations> {
-  const { maxStaleSeconds = 5, onTrouble, hintIfEmpty } = options;
-  const mirror = new RevocationMirror(feed, {
-    owner,
-    maxStaleSeconds: numberOption(owner, 'maxStaleSeconds', maxStaleSeconds, 1, 300),
-    onTrouble: readOnTrouble(owner, onTrouble),
-  });
-  await mirror.open(hintIfEmpty);
+  const mirror = new RevocationMirror(feed, { owner, ...readValues(owner, options) });
+  await mirror.open(options.hintIfEmpty);
   return {
     findRevoked: (named, nowSeconds) => mirror.find(named, nowSeconds),
     async revoke(revocation) {
@@ -72,7 +67,19 @@ export async function openSharedRevocations(
   };
 }
 
-/** @throws ConfigError when an option is unknown. */
-export function checkRevocationOptions(owner: string, options: object, further: readonly string[] = []): void {
+/** Checked before the store is asked for anything. @throws ConfigError when an option is unknown or wrong. */
+export function checkRevocationOptions(
+  owner: string,
+  options: SharedRevocationsOptions,
+  further: readonly string[] = [],
+): void {
   checkOptionNames(owner, options, ['maxStaleSeconds', 'onTrouble', ...further]);
+  readValues(owner, options);
+}
+
+function readValues(owner: string, { maxStaleSeconds = 5, onTrouble }: SharedRevocationsOptions) {
+  return {
+    maxStaleSeconds: numberOption(owner, 'maxStaleSeconds', maxStaleSeconds, 1, 300),
+    onTrouble: readOnTrouble(owner, onTrouble),
+  };
 }

@@ -1,5 +1,5 @@
-import { ConfigError } from '@countersign/common';
-import { type AuthorizationDetail, parseScope, type Scope, spellingHint } from '@countersign/delegation';
+import { checkOptionNames, ConfigError } from '@countersign/common';
+import { type AuthorizationDetail, parseScope, type Scope } from '@countersign/delegation';
 import type { Settings } from '../options.js';
 import { type HeldToken, holdToken } from './held-token.js';
 import type { TokenEndpoint } from './token-endpoint.js';
@@ -57,12 +57,7 @@ function hold(settings: Settings, get: Parameters<typeof holdToken>[0]): HeldTok
 }
 
 function readParameters(owner: string, options: TokenOptions): Record<string, string> {
-  if (typeof options !== 'object' || options === null)
-    throw new ConfigError(`${owner}: the options must be an object.`);
-  const unknown = Object.keys(options).find((name) => !optionNames.includes(name));
-  if (unknown !== undefined) {
-    throw new ConfigError(`${owner}: unknown option '${unknown}'. ${spellingHint(unknown, optionNames, 'options')}`);
-  }
+  checkOptionNames(owner, options, optionNames);
   const { scope, audience, authorizationDetails } = options;
   const text = Array.isArray(scope) ? scope.join(' ') : scope;
   if (text !== undefined && !parseScope(text).ok) {

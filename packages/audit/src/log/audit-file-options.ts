@@ -5,6 +5,7 @@ import {
   checkOptionNames,
   ConfigError,
   integerOption,
+  oneOfOption,
   readClock,
   readOnTrouble,
   withoutPrivateKeys,
@@ -81,9 +82,7 @@ export function readAuditFileOptions(directory: string, options: AuditFileOption
   checkOptionNames('auditFile', options, optionNames);
   const { durability = 'group', origin, checkpointKey, checkpointEvery = {}, witnesses = [], clock } = options;
   checkOptionNames('auditFile checkpointEvery', checkpointEvery, ['records', 'seconds']);
-  if (!['sync', 'group', 'buffered'].includes(durability)) {
-    throw new ConfigError("auditFile: 'durability' must be 'sync', 'group' or 'buffered'.");
-  }
+  oneOfOption('auditFile', 'durability', durability, ['sync', 'group', 'buffered']);
   if (origin !== undefined && (typeof origin !== 'string' || !/^[\x21-\x7e]+$/.test(origin) || origin.includes('+'))) {
     throw new ConfigError("auditFile: 'origin' must be a name like 'api.acme.dev/audit/1', without spaces and plus.");
   }

@@ -1,4 +1,4 @@
-import { checkOptionNames, ConfigError } from '@countersign/common';
+import { checkOptionNames, ConfigError, flagOption, oneOfOption } from '@countersign/common';
 import type { AuditEvent, AuditSink } from '../record/event.js';
 import { printableEvent } from '../record/printable-event.js';
 
@@ -30,7 +30,8 @@ export interface AuditPinoOptions {
 export function auditPino(logger: PinoLogger, options: AuditPinoOptions = {}): AuditSink {
   checkOptionNames('auditPino', options, ['level', 'dangerouslyCountAsRecord']);
   const { level = 'info', dangerouslyCountAsRecord = false } = options;
-  if (!levels.includes(level)) throw new ConfigError(`auditPino: 'level' must be one of ${levels.join(', ')}.`);
+  oneOfOption('auditPino', 'level', level, levels);
+  flagOption('auditPino', 'dangerouslyCountAsRecord', dangerouslyCountAsRecord);
   if (typeof logger?.[level] !== 'function') throw new ConfigError('auditPino: pass a pino logger.');
   if (logger.isLevelEnabled?.(level) === false) {
     throw new ConfigError(`auditPino: this logger drops lines of level '${level}'. Choose another 'level'.`);

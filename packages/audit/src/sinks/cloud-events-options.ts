@@ -62,25 +62,19 @@ const optionNames = [
 
 export function readCloudEventsOptions(address: string, options: AuditCloudEventsOptions): CloudEventsSettings {
   checkOptionNames('auditCloudEvents', options, optionNames);
-  const { data = (event) => event } = options;
+  const owner = 'auditCloudEvents';
+  const { data = (event) => event, dangerouslyAllowHttp = false, maxSpoolBytes = 64 * 1024 ** 2 } = options;
+  const { batchRecords = 100, batchSeconds = 1, timeoutSeconds = 10, maxRetrySeconds = 60 } = options;
   if (typeof data !== 'function') throw new ConfigError("auditCloudEvents: 'data' must be a function, like toOcsf.");
   return {
-    url: parseReceiverAddress('auditCloudEvents', address, options.dangerouslyAllowHttp ?? false),
+    url: parseReceiverAddress(owner, address, dangerouslyAllowHttp),
     source: readSource(options.source),
     spoolDirectory: text('spoolDirectory', options.spoolDirectory, '/var/lib/api/spool'),
-    maxSpoolBytes: integerOption(
-      'auditCloudEvents',
-      'maxSpoolBytes',
-      options.maxSpoolBytes ?? 64 * 1024 ** 2,
-      64 * 1024,
-      1024 ** 4,
-    ),
-    batchRecords: integerOption('auditCloudEvents', 'batchRecords', options.batchRecords ?? 100, 1, 1000),
-    batchMilliseconds: 1000 * integerOption('auditCloudEvents', 'batchSeconds', options.batchSeconds ?? 1, 0, 3600),
-    timeoutMilliseconds:
-      1000 * integerOption('auditCloudEvents', 'timeoutSeconds', options.timeoutSeconds ?? 10, 1, 300),
-    maxRetryMilliseconds:
-      1000 * integerOption('auditCloudEvents', 'maxRetrySeconds', options.maxRetrySeconds ?? 60, 1, 3600),
+    maxSpoolBytes: integerOption(owner, 'maxSpoolBytes', maxSpoolBytes, 64 * 1024, 1024 ** 4),
+    batchRecords: integerOption(owner, 'batchRecords', batchRecords, 1, 1000),
+    batchMilliseconds: 1000 * integerOption(owner, 'batchSeconds', batchSeconds, 0, 3600),
+    timeoutMilliseconds: 1000 * integerOption(owner, 'timeoutSeconds', timeoutSeconds, 1, 300),
+    maxRetryMilliseconds: 1000 * integerOption(owner, 'maxRetrySeconds', maxRetrySeconds, 1, 3600),
     authorization: readReceiverAuthorization('auditCloudEvents', options.authorization),
     data,
     clock: readClock('auditCloudEvents', options.clock),

@@ -1,4 +1,11 @@
-import { checkOptionNames, ConfigError, readClock, readOnTrouble, integerOption } from '@countersign/common';
+import {
+  checkOptionNames,
+  ConfigError,
+  integerOption,
+  oneOfOption,
+  readClock,
+  readOnTrouble,
+} from '@countersign/common';
 import type { AuditSink, ObservableSink } from '../record/event.js';
 import { type BranchLimits, denyBranch, type FanOutBranch, type FanOutRule, reportBranch } from './fan-out-branch.js';
 
@@ -78,20 +85,14 @@ function readRules(sinks: readonly (AuditSink | FanOutRule)[]): readonly Require
 function readRule({ sink, onFailure = 'deny', name = '', ...rest }: FanOutRule, place: string): Required<FanOutRule> {
   checkOptionNames(`fanOut ${place}`, rest, ['sink', 'onFailure', 'name']);
   if (typeof sink?.write !== 'function') throw new ConfigError(`fanOut: ${place} has no method write().`);
-  if (onFailure !== 'deny' && onFailure !== 'report') {
-    throw new ConfigError(`fanOut: 'onFailure' of ${place} must be 'deny' or 'report'.`);
-  }
+  oneOfOption(`fanOut ${place}`, 'onFailure', onFailure, ['deny', 'report']);
   return { sink, onFailure, name: name === '' ? place : name };
 }
 
 function readLimits({ maxWaiting = 4096, timeoutSeconds = 30, clock, onTrouble }: FanOutOptions): BranchLimits {
-  if (!Number.isSafeInteger(maxWaiting) || maxWaiting < 1) {
-    throw new ConfigError("fanOut: 'maxWaiting' must be a whole number above 0.");
-  }
-  integerOption('fanOut', 'timeoutSeconds', timeoutSeconds, 1, 3600);
   return {
-    maxWaiting,
-    timeoutMilliseconds: timeoutSeconds * 1000,
+    maxWaiting: integerOption('fanOut', 'maxWaiting', maxWaiting, 1),
+    timeoutMilliseconds: 1000 * integerOption('fanOut', 'timeoutSeconds', timeoutSeconds, 1, 3600),
     clock: readClock('fanOut', clock),
     onTrouble: readOnTrouble('fanOut', onTrouble),
   };

@@ -1,4 +1,4 @@
-import { checkOptionNames, ConfigError } from '@countersign/common';
+import { checkOptionNames, integerOption } from '@countersign/common';
 import type { AuditSink } from '../record/event.js';
 import { type AuditRecord, renderEvent, sealRecord } from '../record/record.js';
 
@@ -27,9 +27,7 @@ export interface MemoryAudit extends AuditSink {
 export function memoryAudit(options: MemoryAuditOptions = {}): MemoryAudit {
   checkOptionNames('memoryAudit', options, ['capacity']);
   const { capacity = 10_000 } = options;
-  if (!Number.isSafeInteger(capacity) || capacity < 1) {
-    throw new ConfigError(`memoryAudit: 'capacity' must be a whole number above 0, not ${String(capacity)}.`);
-  }
+  integerOption('memoryAudit', 'capacity', capacity, 1);
   const kept: (string | AuditRecord)[] = [];
   let sequence = 0;
   return {

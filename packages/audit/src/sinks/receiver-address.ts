@@ -1,8 +1,9 @@
-import { ConfigError, secureUrl } from '@countersign/common';
+import { ConfigError, flagOption, secureUrl } from '@countersign/common';
 
 /** Reads the address of a receiver: https or loopback, and without credentials, which would end up in logs. */
 export function parseReceiverAddress(owner: string, address: string, dangerouslyAllowHttp: boolean): URL {
-  const read = secureUrl(address, dangerouslyAllowHttp ? 'anywhere' : 'loopback');
+  const isHttpAllowed = flagOption(owner, 'dangerouslyAllowHttp', dangerouslyAllowHttp);
+  const read = secureUrl(address, isHttpAllowed ? 'anywhere' : 'loopback');
   if (read.ok) return read.url;
   throw new ConfigError(`${owner}: ${problems[read.problem]}`);
 }

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { ConfigError } from '../errors/config-error.js';
 import { checkOptionNames } from '../options/option-names.js';
 import { readListener, warn } from '../options/listener.js';
+import { numberOption } from '../options/option-values.js';
 import { codeOf, messageOf } from '../errors/error-message.js';
 import { readFileSet } from './file-set.js';
 import { type Following, LiveFiles, type ReloadResult } from './live-files.js';
@@ -77,12 +78,9 @@ export async function openLiveFile<T>(
 export function readFollowing(owner: string, holds: string, options: LiveFileOptions): Omit<Following, 'folder'> {
   const { pollSeconds = 5 } = options;
   const onReload = readListener(owner, 'onReload', options.onReload, warnOfProblem);
-  if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
-    throw new ConfigError(`${owner}: 'pollSeconds' must be a number of seconds up to 3600.`);
-  }
   /** A file that becomes unreadable must not go unnoticed: entries removed from it are still in force. */
   function warnOfProblem(result: ReloadResult): void {
     if (!result.ok) warn(`${owner}: ${result.problem.replace(/\.?$/, '.')} The ${holds} read before stay in force.`);
   }
-  return { onReload, pollSeconds };
+  return { onReload, pollSeconds: numberOption(owner, 'pollSeconds', pollSeconds, 0.001, 3600) };
 }

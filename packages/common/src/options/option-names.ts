@@ -8,7 +8,7 @@ import { ConfigError } from '../errors/config-error.js';
  * @throws ConfigError
  */
 export function checkOptionNames(owner: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null)
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new ConfigError(`${owner}: the options must be an object.`);
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;

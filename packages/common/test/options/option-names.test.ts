@@ -16,7 +16,7 @@ describe('checkOptionNames', () => {
     );
   });
 
-  it.each([null, undefined, 'origin', 5])('refuses %j in place of options [G5]', (options) => {
+  it.each([null, undefined, 'origin', 5, []])('refuses %j in place of options [G5]', (options) => {
     expect(() => checkOptionNames('f', options as unknown as object, ['origin'])).toThrow(
       new ConfigError('f: the options must be an object.'),
     );

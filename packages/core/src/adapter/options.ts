@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { parseScope } from '@countersign/delegation';
-import { checkOptionNames, ConfigError } from '@countersign/common';
+import { checkOptionNames, ConfigError, flagOption, oneOfOption } from '@countersign/common';
 import { isResource } from '@countersign/policy';
 import type { RefusalLogger } from './log-refusal.js';
 import { withTextId } from './resource.js';
@@ -64,13 +64,9 @@ export function checkAdmissionOptions(
 ): void {
   checkOptionNames('agentAuth', options, names);
   const { onRefusal = 'respond', everyRequest = false, streamBody, unmapped = 'refuse', logger } = options;
-  if (onRefusal !== 'respond' && onRefusal !== 'throw') {
-    throw new ConfigError("agentAuth: 'onRefusal' must be 'respond' or 'throw'.");
-  }
-  if (unmapped !== 'refuse' && unmapped !== 'authenticated') {
-    throw new ConfigError("agentAuth: 'unmapped' must be 'refuse' or 'authenticated'.");
-  }
-  if (typeof everyRequest !== 'boolean') throw new ConfigError("agentAuth: 'everyRequest' must be true or false.");
+  oneOfOption('agentAuth', 'onRefusal', onRefusal, ['respond', 'throw']);
+  oneOfOption('agentAuth', 'unmapped', unmapped, ['refuse', 'authenticated']);
+  flagOption('agentAuth', 'everyRequest', everyRequest);
   if (logger !== undefined && (typeof logger?.info !== 'function' || typeof logger.error !== 'function')) {
     throw new ConfigError("agentAuth: 'logger' must have the methods info() and error(), like a logger of pino.");
   }
@@ -106,6 +102,5 @@ export function checkPermission(name: string, action: string, resource: unknown,
       `${name}('${action}'): 'requires' must be a scope, like 'pr:write:draft', or several with a space between.`,
     );
   }
-  if (typeof agentsOnly !== 'boolean')
-    throw new ConfigError(`${name}('${action}'): 'agentsOnly' must be true or false.`);
+  flagOption(`${name}('${action}')`, 'agentsOnly', agentsOnly);
 }

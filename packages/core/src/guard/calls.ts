@@ -3,9 +3,9 @@ import type { AuditCall, AuditOutcome } from '@countersign/audit';
 import { bothSettled, ConfigError, defined } from '@countersign/common';
 import type { Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
-import type { Authorization, Permission } from '../model/permission.js';
+import { type Authorization, checkPermissionNames, type Permission } from '../model/permission.js';
 import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
-import type { Filtered, FilterOptions } from '../stages/filter/filter.js';
+import { type Filtered, type FilterOptions, readFilterOptions } from '../stages/filter/filter.js';
 import type { Deciders, DecisionUnit } from './deciders.js';
 import type { Outcomes } from './outcomes.js';
 import type { ServedRequests } from './served-requests.js';
@@ -99,9 +99,14 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
 
   return {
     id,
-    authorize: (permission) => decide(() => deciders.authorize(caller, permission, unit)),
-    filter: <Item extends Resource>(action: string, items: readonly Item[], { requires }: FilterOptions = {}) =>
-      decide<Filtered<Item>>(() => deciders.filter(caller, { action, items, requires }, unit)),
+    async authorize(permission) {
+      checkPermissionNames('call.authorize', permission);
+      return await decide(() => deciders.authorize(caller, permission, unit));
+    },
+    async filter<Item extends Resource>(action: string, items: readonly Item[], options: FilterOptions = {}) {
+      const list = { action, items, requires: readFilterOptions('call.filter', options) };
+      return await decide<Filtered<Item>>(() => deciders.filter(caller, list, unit));
+    },
     refuse: async (code, detail) =>
       ended ? notServed.refusal : await beforeOutcome(deciders.refuse(caller, unit, refusal(code, detail))),
     wouldPermit: async (permission) => !ended && (await deciders.wouldPermit(caller, permission, unit)),

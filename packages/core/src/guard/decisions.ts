@@ -1,9 +1,9 @@
 import type { Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
-import type { Authorization, Permission } from '../model/permission.js';
+import { type Authorization, checkPermissionNames, type Permission } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { missingScopes } from '../stages/authorize/authorize.js';
-import type { Filtered, FilterOptions } from '../stages/filter/filter.js';
+import { type Filtered, type FilterOptions, readFilterOptions } from '../stages/filter/filter.js';
 import { beginCall, type Call, type CallDescription } from './calls.js';
 import { createDeciders, type DeciderParts } from './deciders.js';
 import type { Outcomes } from './outcomes.js';
@@ -64,15 +64,19 @@ export function createDecisions(parts: RecordedDecisionParts): Decisions {
   const deciders = createDeciders(parts);
 
   return {
-    authorize: (caller, permission) =>
-      served.decide(caller, (request) => deciders.authorize(caller, permission, request)),
-    filter: <Item extends Resource>(
+    async authorize(caller, permission) {
+      checkPermissionNames('guard.authorize', permission);
+      return await served.decide(caller, (request) => deciders.authorize(caller, permission, request));
+    },
+    async filter<Item extends Resource>(
       caller: Caller,
       action: string,
       items: readonly Item[],
-      { requires }: FilterOptions = {},
-    ) =>
-      served.decide<Filtered<Item>>(caller, (request) => deciders.filter(caller, { action, items, requires }, request)),
+      options: FilterOptions = {},
+    ) {
+      const list = { action, items, requires: readFilterOptions('guard.filter', options) };
+      return await served.decide<Filtered<Item>>(caller, (request) => deciders.filter(caller, list, request));
+    },
     begin: (caller, call) => beginCall(caller, call, { served, outcomes, deciders }),
     async revalidate(caller) {
       const request = served.find(caller);

@@ -6,6 +6,7 @@ import {
   errorMessage,
   kindOf,
   LruCache,
+  numberOption,
   readClock,
 } from '@countersign/common';
 import { boundsItself, withPlaces } from './bounded-directory.js';
@@ -72,12 +73,8 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
   checkOptionNames('agentsFromDatabase', options, ['timeoutSeconds', 'cacheSeconds', 'clock']);
   const { timeoutSeconds = 2, cacheSeconds = 0 } = options;
   const clock = readClock('agentsFromDatabase', options.clock);
-  if (!(timeoutSeconds > 0 && timeoutSeconds <= 60)) {
-    throw new ConfigError("agentsFromDatabase: 'timeoutSeconds' must be a number of seconds up to 60.");
-  }
-  if (!(cacheSeconds >= 0 && cacheSeconds <= 3600)) {
-    throw new ConfigError("agentsFromDatabase: 'cacheSeconds' must be a number of seconds from 0 to 3600.");
-  }
+  numberOption('agentsFromDatabase', 'timeoutSeconds', timeoutSeconds, 0.001, 60);
+  numberOption('agentsFromDatabase', 'cacheSeconds', cacheSeconds, 0, 3600);
   const ask = (question: AgentQuestion): Promise<Answer> => askWithin(query, question, timeoutSeconds);
 
   async function lookUp(thumbprint: string): Promise<KeyLookup> {

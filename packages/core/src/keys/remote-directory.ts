@@ -1,9 +1,9 @@
-import { andThen, checkOptionNames, ConfigError, readClock, readListener } from '@countersign/common';
+import { andThen, checkOptionNames, numberOption, readClock, readListener } from '@countersign/common';
 import type { AgentSet } from './agent-set.js';
 import { boundsItself } from './bounded-directory.js';
 import { CachedRemote, type CachedRemoteOptions, type Held, type Source } from '../remote/cached-remote.js';
 import type { AgentDirectory, KeyLookup } from './directory.js';
-import type { RemoteOptions } from '../remote/remote-json.js';
+import { checkRemoteOptions, type RemoteOptions } from '../remote/remote-json.js';
 
 /** How keys that others serve are kept. */
 export interface RemoteDirectoryOptions extends RemoteOptions {
@@ -68,11 +68,9 @@ export function readRemoteDirectoryOptions(
 ): RemoteDirectorySettings {
   checkOptionNames(owner, options, [...optionNames, ...further]);
   const { maxAgeSeconds = maxAge, maxStaleSeconds = 3600, onRefresh } = options;
-  if (!(maxAgeSeconds >= 1 && maxAgeSeconds <= maxStaleSeconds && maxStaleSeconds <= 86_400)) {
-    throw new ConfigError(
-      `${owner}: 'maxAgeSeconds' must be at least 1, 'maxStaleSeconds' not below it, and neither above 86400.`,
-    );
-  }
+  checkRemoteOptions(owner, options);
+  numberOption(owner, 'maxAgeSeconds', maxAgeSeconds, 1, 86_400);
+  numberOption(owner, 'maxStaleSeconds', maxStaleSeconds, maxAgeSeconds, 86_400);
   return {
     maxAgeSeconds,
     maxStaleSeconds,

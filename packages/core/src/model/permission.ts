@@ -1,3 +1,4 @@
+import { checkOptionNames } from '@countersign/common';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import type { Refusal } from './refusal.js';
 
@@ -14,6 +15,13 @@ export interface Permission {
   readonly resource: Resource | ResourceFunction;
   /** The scope that the caller must hold besides policy's consent; several are separated by spaces. */
   readonly requires?: string;
+}
+
+const permissionNames = ['action', 'resource', 'requires'] as const satisfies readonly (keyof Permission)[];
+
+/** A misspelt `requires` would demand no scope. @throws ConfigError */
+export function checkPermissionNames(owner: string, permission: Permission): void {
+  checkOptionNames(owner, permission, permissionNames);
 }
 
 export type Authorization =

@@ -7,6 +7,7 @@ import {
   guardDefaults,
   guardMaxima,
   integerOption,
+  oneOfOption,
   readClock,
   readOnTrouble,
   isPromise,
@@ -124,10 +125,7 @@ function flag(name: NamesOf<boolean>): Row<boolean> {
 function oneOf<Value extends string>(name: keyof GuardOptions, byDefault: Value, other: Value): Row<Value> {
   return {
     byDefault: `\`'${byDefault}'\``,
-    read: (given = byDefault) => {
-      if (given === byDefault || given === other) return given;
-      throw new ConfigError(`createGuard: '${name}' must be '${byDefault}' or '${other}'.`);
-    },
+    read: (given = byDefault) => oneOfOption('createGuard', name, given, [byDefault, other]),
   };
 }
 

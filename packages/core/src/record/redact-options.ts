@@ -1,4 +1,4 @@
-import { checkOptionNames, ConfigError } from '@countersign/common';
+import { checkOptionNames, ConfigError, integerOption, oneOfOption } from '@countersign/common';
 
 /** `pseudonym`: equal values get equal pseudonyms, so that records stay joinable. `omit`: the value is removed. */
 export type Redaction = 'pseudonym' | 'omit';
@@ -35,14 +35,8 @@ export function readRedactOptions(options: RedactOptions): RedactOptions {
   checkOptionNames('createGuard redact', options, optionNames);
   const { userIds, resourceIds, remoteAddresses, keepPathSegments, pseudonymKey } = options;
   const rules = Object.entries({ userIds, resourceIds, remoteAddresses }).filter(([, rule]) => rule !== undefined);
-  for (const [name, rule] of rules) {
-    if (rule !== 'pseudonym' && rule !== 'omit') {
-      throw new ConfigError(`createGuard redact: '${name}' must be 'pseudonym' or 'omit'.`);
-    }
-  }
-  if (keepPathSegments !== undefined && (!Number.isSafeInteger(keepPathSegments) || keepPathSegments < 0)) {
-    throw new ConfigError("createGuard redact: 'keepPathSegments' must be a whole number from 0 on.");
-  }
+  for (const [name, rule] of rules) oneOfOption('createGuard redact', name, rule, ['pseudonym', 'omit']);
+  if (keepPathSegments !== undefined) integerOption('createGuard redact', 'keepPathSegments', keepPathSegments, 0);
   if (rules.length === 0 && keepPathSegments === undefined) {
     throw new ConfigError("createGuard: 'redact' hides nothing. Say what, like { userIds: 'omit' }, or leave it out.");
   }

@@ -5,6 +5,7 @@ import {
   aborted,
   ConfigError,
   failed,
+  flagOption,
   parseStrictJson,
   readBounded,
   type Reading,
@@ -41,6 +42,13 @@ export interface RemoteLimits {
 }
 
 export const defaultLimits: RemoteLimits = { timeoutMilliseconds: 5000, maxBytes: 1024 * 1024 };
+
+/** @throws ConfigError when a switch is neither true nor false. */
+export function checkRemoteOptions(owner: string, options: RemoteOptions): void {
+  const { dangerouslyAllowHttp = false, dangerouslyAllowPrivateAddresses = false } = options;
+  flagOption(owner, 'dangerouslyAllowHttp', dangerouslyAllowHttp);
+  flagOption(owner, 'dangerouslyAllowPrivateAddresses', dangerouslyAllowPrivateAddresses);
+}
 
 /**
  * Reads a configured address to fetch from. `owner` names the option in messages.

@@ -1,3 +1,4 @@
+import { oneOfOption } from '@countersign/common';
 import { checkOptionNames, ConfigError, type Resource } from '@countersign/core';
 import { isJsonObject, type JsonObject } from './json-rpc.js';
 
@@ -100,9 +101,7 @@ function checkToolRule(where: string, rule: ToolRule): void {
     throw new ConfigError(`${where}: 'annotations' must be an object, like { readOnlyHint: true }.`);
   }
   if (!isTexts(groups)) throw new ConfigError(`${where}: 'groups' must be a list of names.`);
-  if (onDeny !== 'error' && onDeny !== 'result') {
-    throw new ConfigError(`${where}: 'onDeny' must be 'error' or 'result'.`);
-  }
+  oneOfOption(where, 'onDeny', onDeny, ['error', 'result']);
 }
 
 function isText(value: unknown): value is string {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { integerOption } from '@countersign/common';
 import { checkOptionNames, ConfigError, type Guard, refusal } from '@countersign/core';
 import { admissionOf, admitEveryAgent, markHandler, sendRefusal } from '@countersign/core/adapter';
 import { decisionsOf, type McpDecisions } from '../decide/decisions.js';
@@ -71,16 +72,13 @@ export function guardMcpHttp(
 
 function readParts(server: string | URL | FetchHandler, options: McpHttpOptions): HttpParts {
   const { headers = {}, sealKey, maxMessageBytes = 4 * 1024 * 1024 } = options;
-  if (!Number.isSafeInteger(maxMessageBytes) || maxMessageBytes < 1024) {
-    throw new ConfigError("guardMcpHttp: 'maxMessageBytes' must be a whole number, at least 1024.");
-  }
   const rules = readRules('guardMcpHttp', options);
   return {
     upstream: upstreamOf(server),
     rules,
     seal: createSeal(readSealKey('guardMcpHttp', sealKey)),
     ownHeaders: readHeaders(headers),
-    maxMessageBytes,
+    maxMessageBytes: integerOption('guardMcpHttp', 'maxMessageBytes', maxMessageBytes, 1024),
   };
 }
 

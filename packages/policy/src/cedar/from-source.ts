@@ -3,6 +3,7 @@ import {
   checkOptionNames,
   ConfigError,
   type FileSet,
+  flagOption,
   LiveFiles,
   readFollowing,
   type ReloadResult,
@@ -58,8 +59,7 @@ export async function cedarFromDirectory(
     throw new ConfigError("cedarFromDirectory: name the folder, like 'policies'.");
   const owner = `cedarFromDirectory('${path}')`;
   checkOptionNames(owner, options, ['watch', 'onReload', 'pollSeconds']);
-  const { watch = true } = options;
-  if (typeof watch !== 'boolean') throw new ConfigError(`${owner}: 'watch' must be true or false.`);
+  const watch = flagOption(owner, 'watch', options.watch === undefined || options.watch);
   const { pollSeconds, onReload } = readFollowing(owner, 'policies', options);
   const directory = resolve(path);
   const folder = new Folder();

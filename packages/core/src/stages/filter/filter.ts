@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@countersign/audit';
+import { checkOptionNames } from '@countersign/common';
 import { readResource, type Resource, resourceProblem } from '@countersign/policy';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { fitsRecord } from '../authorize/resolve-resource.js';
@@ -10,6 +11,12 @@ import type { Revalidate } from '../revocation/check-revocations.js';
 export interface FilterOptions {
   /** The scope that the caller must hold besides policy's consent. */
   readonly requires?: string;
+}
+
+/** The scope of `requires`. @throws ConfigError for a misspelt one, which would demand no scope. */
+export function readFilterOptions(owner: string, options: FilterOptions): string | undefined {
+  checkOptionNames(owner, options, ['requires']);
+  return options.requires;
 }
 
 /** The resources that were given, as far as they are permitted; or why none is shown. */

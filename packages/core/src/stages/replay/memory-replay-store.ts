@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { checkOptionNames, ConfigError, readClock } from '@countersign/common';
+import { checkOptionNames, integerOption, readClock } from '@countersign/common';
 import { createChaskey, type KeyedHash } from './chaskey.js';
 import { LiveEntries } from './live-entries.js';
 import { maxTableEntries, NonceTable } from './nonce-table.js';
@@ -94,11 +94,8 @@ function lastUnseenSecond(now: number): number {
 function readOptions(options: MemoryReplayStoreOptions): Required<MemoryReplayStoreOptions> {
   checkOptionNames('memoryReplayStore', options, ['maxEntries', 'maxEntriesPerAgent', 'clock']);
   const { maxEntries = 1_000_000 } = options;
+  integerOption('memoryReplayStore', 'maxEntries', maxEntries, 1, maxTableEntries);
   const { maxEntriesPerAgent = Math.ceil(maxEntries / 4) } = options;
-  for (const [name, value] of Object.entries({ maxEntries, maxEntriesPerAgent })) {
-    if (!Number.isSafeInteger(value) || value < 1 || value > maxTableEntries) {
-      throw new ConfigError(`memoryReplayStore: '${name}' must be a whole number from 1 to ${maxTableEntries}.`);
-    }
-  }
+  integerOption('memoryReplayStore', 'maxEntriesPerAgent', maxEntriesPerAgent, 1, maxTableEntries);
   return { maxEntries, maxEntriesPerAgent, clock: readClock('memoryReplayStore', options.clock) };
 }

@@ -1,4 +1,4 @@
-import { checkOptionNames, ConfigError } from '@countersign/common';
+import { checkOptionNames, ConfigError, readClock } from '@countersign/common';
 import { readRevocation, type Revocable, type Revocation } from './revocable.js';
 import { RevocationSet } from './revocation-set.js';
 import type { RevocationSource } from './revocable.js';
@@ -31,8 +31,7 @@ export interface Revocations extends RevocationSource {
  */
 export function memoryRevocations(options: { readonly clock?: () => number } = {}): Revocations {
   checkOptionNames('memoryRevocations', options, ['clock']);
-  const { clock = Date.now } = options;
-  return revocationsIn(new RevocationSet(), clock);
+  return revocationsIn(new RevocationSet(), readClock('memoryRevocations', options.clock));
 }
 
 export function revocationsIn(set: RevocationSet, clock: () => number): Revocations {

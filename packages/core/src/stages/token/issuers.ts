@@ -1,8 +1,21 @@
 import { isIdentifier, isStringOrUri } from '@countersign/delegation';
-import { checkOptionNames, ConfigError, guardDefaults, isJsonObject, secureUrl } from '@countersign/common';
+import {
+  checkOptionNames,
+  ConfigError,
+  guardDefaults,
+  integerOption,
+  isJsonObject,
+  secureUrl,
+} from '@countersign/common';
 import { CachedRemote, loadJson, type Source } from '../../remote/cached-remote.js';
 import type { PublicJwk } from '../../model/jwk.js';
-import { fetchJson, type RemoteJson, type RemoteOptions, readRemoteUrl } from '../../remote/remote-json.js';
+import {
+  checkRemoteOptions,
+  fetchJson,
+  type RemoteJson,
+  type RemoteOptions,
+  readRemoteUrl,
+} from '../../remote/remote-json.js';
 import { discoverKeys } from './discovery.js';
 import { type IssuerKey, readIssuerKeySet } from './issuer-key.js';
 import { defaultAlgorithms, isSignatureAlgorithm, signatureAlgorithms } from './signature-algorithms.js';
@@ -95,18 +108,13 @@ export function readIssuer(options: IssuerOptions): TrustedIssuer {
   if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(isSignatureAlgorithm)) {
     throw new ConfigError(`${owner}: 'algorithms' must list some of ${signatureAlgorithms.join(', ')}.`);
   }
-  if (!Number.isSafeInteger(maxLifetimeSeconds) || maxLifetimeSeconds < 1) {
-    throw new ConfigError(`${owner}: 'maxLifetimeSeconds' must be a whole number of seconds above 0.`);
-  }
+  integerOption(owner, 'maxLifetimeSeconds', maxLifetimeSeconds, 1);
   if (subjectNamespace !== '' && (!isIdentifier(subjectNamespace) || subjectNamespace.length > 64)) {
     throw new ConfigError(`${owner}: 'subjectNamespace' must be visible text of at most 64 characters, like 'acme:'.`);
   }
   const { dangerouslyAllowStaleStatusSeconds: staleStatusSeconds = 0 } = options;
-  if (!Number.isSafeInteger(staleStatusSeconds) || staleStatusSeconds < 0 || staleStatusSeconds > 86_400) {
-    throw new ConfigError(
-      `${owner}: 'dangerouslyAllowStaleStatusSeconds' must be a whole number of seconds from 0 to 86400.`,
-    );
-  }
+  integerOption(owner, 'dangerouslyAllowStaleStatusSeconds', staleStatusSeconds, 0, 86_400);
+  checkRemoteOptions(owner, options);
   const keys = readKeys(owner, options, algorithms);
   return {
     issuer: options.issuer,

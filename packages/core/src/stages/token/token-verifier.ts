@@ -15,10 +15,12 @@ import {
   ConfigError,
   deepFreeze,
   guardMaxima,
+  integerOption,
   type JsonObject,
   LruCache,
   maxBytesRemembered,
   member,
+  numberOption,
   quoteForLog,
 } from '@countersign/common';
 import type { RefusalCode } from '../../model/refusal.js';
@@ -218,12 +220,8 @@ function readOptions(options: TokenVerifierOptions): Required<Omit<TokenVerifier
   ) {
     throw new ConfigError("createTokenVerifier: 'audiences' must name at least one audience.");
   }
-  if (!(clockSkewSeconds >= 0 && clockSkewSeconds <= guardMaxima.clockSkewSeconds)) {
-    throw new ConfigError("createTokenVerifier: 'clockSkewSeconds' must be a number of seconds from 0 to 300.");
-  }
-  if (!Number.isSafeInteger(cacheSize) || cacheSize < 0) {
-    throw new ConfigError("createTokenVerifier: 'cacheSize' must be a whole number, 0 or more.");
-  }
+  numberOption('createTokenVerifier', 'clockSkewSeconds', clockSkewSeconds, 0, guardMaxima.clockSkewSeconds);
+  integerOption('createTokenVerifier', 'cacheSize', cacheSize, 0);
   return { issuers: readIssuers(options.issuers), audiences: [...audiences], clockSkewSeconds, cacheSize };
 }
 

@@ -102,7 +102,7 @@ it('an expired list is accepted for the configured stale seconds only', async ()
 
 it.each([-1, 0.5, 86_401, Number.NaN, '60'])('dangerouslyAllowStaleStatusSeconds refuses %j', (seconds) => {
   expect(() => question({ dangerouslyAllowStaleStatusSeconds: seconds as number })).toThrow(
-    /'dangerouslyAllowStaleStatusSeconds' must be a whole number of seconds from 0 to 86400/,
+    /'dangerouslyAllowStaleStatusSeconds' must be a whole number from 0 to 86400/,
   );
 });
 
