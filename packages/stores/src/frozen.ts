@@ -46,6 +46,11 @@ export class Frozen {
     return named.find((one) => this.#has(one));
   }
 
+  clear(): void {
+    this.#tenants.clear();
+    this.#names.clear();
+  }
+
   names(): readonly string[] {
     return [...this.#names, ...[...this.#tenants].map((tenant) => JSON.stringify(['frozen', 'tenant', tenant]))];
   }

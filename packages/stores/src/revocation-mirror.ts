@@ -22,6 +22,8 @@ const timeoutSeconds = 1;
 /** A list of any length is written at once. */
 const writeBackSeconds = 60;
 const endedSeconds = 3600;
+/** Stores forget the marks of writes after a day. */
+const marksAreSureMilliseconds = 12 * 3_600_000;
 const losesAgain = 'the store loses revocations again and again';
 
 /**
@@ -40,6 +42,8 @@ export class RevocationMirror {
   #known: RevocationWrite | undefined;
   /** When the last successful poll was sent, since what is written later may be missing. */
   #rightAt = -Infinity;
+  /** The same by the clock of the machine, which goes on while it is suspended. */
+  #rightAtByClock = 0;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -123,7 +127,25 @@ export class RevocationMirror {
   }
 
   async #pollOnce(): Promise<void> {
-    if (!(await this.#read(this.#known))) await this.#writeBack();
+    if (await this.#read(this.#known)) return;
+    // What looks like a loss may be what this process has slept through.
+    const sleptLong = Date.now() - this.#rightAtByClock > marksAreSureMilliseconds;
+    if (!sleptLong || !(await this.#readAnew())) await this.#writeBack();
+  }
+
+  /** Learns the list as if this process had just begun, and answers nothing meanwhile. @returns false if there is none. */
+  async #readAnew(): Promise<boolean> {
+    const known = this.entries();
+    this.#rightAt = -Infinity;
+    this.#revoked.clear();
+    this.#frozen.clear();
+    let isRead = false;
+    try {
+      isRead = await this.#read(undefined);
+    } finally {
+      if (!isRead) for (const entry of known) this.#apply(entry);
+    }
+    return isRead;
   }
 
   /** @returns false if the store has lost revocations. */
@@ -134,6 +156,7 @@ export class RevocationMirror {
     if (first.next === undefined) {
       this.#known = first.newest;
       this.#rightAt = sent;
+      this.#rightAtByClock = Date.now();
       if (first.entries.length > 0) this.#sweep();
       return true;
     }

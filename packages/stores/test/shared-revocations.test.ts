@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { openSharedRevocations, type RevocationEntry, type RevocationFeed } from '../src/index.js';
 
 const agent = { agent: 'agent-1' };
@@ -80,4 +80,36 @@ it('makes a revocation again that the store lost after it had acknowledged it, a
   const worse = await openSharedRevocations('test', losingFeed(2), { hintIfEmpty: '' });
   await expect(worse.revoke(agent)).rejects.toThrow('again and again');
   await worse.close();
+});
+
+it('writes nothing back after it has slept for longer than marks are kept, and learns what is in force now', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const everything = { name: '["frozen"]', until: undefined, inForce: true };
+  const other = { name: '["agent","agent-2"]', until: undefined, inForce: true };
+  let list = { newest: { version: 1, mark: 'frozen' }, entries: [everything] };
+  const written: (readonly RevocationEntry[])[] = [];
+  let notice: (() => void) | undefined;
+  const feed: RevocationFeed = {
+    read: async (after) => (after === undefined || after.mark === list.newest.mark ? list : undefined),
+    write: async () => undefined,
+    writeBack: async (entries) => {
+      written.push(entries);
+      return list.newest;
+    },
+    watch: (onNotice) => {
+      notice = onNotice;
+      return { close: async () => {} };
+    },
+  };
+  const source = await openSharedRevocations('test', feed, { hintIfEmpty: '' });
+  onTestFinished(() => source.close());
+  expect(source.findRevoked([agent], 0)).toBe(agent);
+
+  vi.setSystemTime(Date.now() + 86_400_000);
+  list = { newest: { version: 9, mark: 'of today' }, entries: [other] };
+  notice?.();
+  await vi.waitFor(() => expect(source.findRevoked([agent], 0)).toBeUndefined());
+  expect(source.findRevoked([{ agent: 'agent-2' }], 0)).toEqual({ agent: 'agent-2' });
+  expect(written).toEqual([]);
 });
