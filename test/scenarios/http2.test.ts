@@ -2,11 +2,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { constants } from 'node:http2';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { type Api, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
 import { readHttp2 } from '../support/http2.js';
+import { Http2Frames } from '../support/http2-frames.js';
 import { patiently } from '../support/patiently.js';
 import { type RawRequest, tampered, withFields } from '../support/signed-request.js';
 import { reviewerId, runner, stranger, suspended, userId } from '../support/world.js';
@@ -192,6 +194,20 @@ onEveryHost(
       });
     });
 
+    it('leave no connection open when a stranger takes a refused request back without an error [G4]', async () => {
+      const before = api.records.length;
+      const request = { ...plain(api), method: 'PUT', target: api.at('/upload') };
+      for (const window of [0, 65_535]) {
+        const { hostname, port } = new URL(api.url);
+        const client = new Http2Frames(connect(Number(port), hostname), { window });
+        client.begin(request, 'http', large.subarray(0, 10));
+        await client.answered();
+        client.resetAndLeave();
+        await client.closed();
+      }
+      expect(api.records.slice(before).map(({ code }) => code)).toEqual(['signature_required', 'signature_required']);
+    });
+
     it.each([
       ['memory', 10_000],
       ['a file', 200_000],
@@ -305,6 +321,22 @@ onEveryHost(
       expect(deaf.records.at(-1)).toMatchObject({ outcome: { code: 'body_incomplete' } });
       await deaf.stop();
       connection.destroy();
+    });
+
+    it('leave no connection open when their client takes them back without an error [F5, G4]', async () => {
+      const start = { http2: true, admission: { streamBody: () => true } };
+      const deaf = await api.variant({ config: { bodyParser: 'none' }, start });
+      const request = deaf.signed({ method: 'POST', target: '/repos/acme/api/merge', body: large });
+      const { hostname, port } = new URL(deaf.url);
+      const client = new Http2Frames(connect(Number(port), hostname), { window: 0 });
+      client.begin(request, 'http', large.subarray(0, 1000));
+      await client.answered();
+      client.resetAndLeave();
+      await client.closed();
+      await vi.waitFor(() => expect(deaf.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
+      expect(deaf.records.at(-1)).toMatchObject({
+        outcome: { result: 'aborted', status: 200 },
+      });
     });
 
     it('fail their reader when they were changed in transit, and the outcome records it [A4]', async () => {

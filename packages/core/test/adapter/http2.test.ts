@@ -15,8 +15,10 @@ import {
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { describe, expect, it, vi } from 'vitest';
 import { agentId, type Guarded, guarded, outcomeOf, signed, unsigned } from '../../../../test/support/guarded.js';
+import { Http2Frames } from '../../../../test/support/http2-frames.js';
 import { patiently } from '../../../../test/support/patiently.js';
 import { type RawRequest, sha256Digest, tampered } from '../../../../test/support/signed-request.js';
 import { continueAfterVerification } from '../../src/stages/body/expect-continue.js';
@@ -331,6 +333,43 @@ describe('the stream of an unverified client [G4]', () => {
       await vi.waitFor(() => expect(ours.destroyed).toBe(true), patiently);
     },
   );
+});
+
+const early: Handler = async (_request, response) => void response.end('early');
+const readFirst: Handler = async (request, response) => {
+  await once(request, 'data');
+  response.end('early');
+};
+const stranger = () => unsigned({ method: 'PUT', body });
+const streamBody = () => true;
+
+describe('a connection whose client takes a request back without an error [G4]', () => {
+  const ways: [string, () => RawRequest, Handler, AdmissionOptions][] = [
+    ['a stranger', stranger, early, {}],
+    ['a stranger whom the application answers', stranger, early, { onRefusal: 'throw' }],
+    ['an agent whose body streams unread', put, early, { streamBody }],
+    ['an agent whose body streams', put, readFirst, { streamBody }],
+  ];
+  it.each(ways)('is closed after the answer to %s [G4]', async (_whom, request, handle, options) => {
+    const parts = await guarded();
+    await using served = await serve(parts, handle, options);
+    for (const [window, length] of [
+      [0, 10],
+      [0, 16_000],
+      [65_535, 16_000],
+    ] as const) {
+      const socket = connectTls({ port: served.port, ALPNProtocols: ['h2'], rejectUnauthorized: false });
+      const client = new Http2Frames(socket, { window });
+      client.begin(request(), 'https', body.subarray(0, length));
+      await client.answered();
+      client.resetAndLeave();
+      await client.closed();
+    }
+    await parts.guard.close();
+    const ofStranger = { phase: 'authentication', code: 'signature_required' };
+    const ofAgent = { phase: 'outcome', outcome: { status: 200 } };
+    expect(parts.audit.records).toMatchObject(Array(3).fill(request === stranger ? ofStranger : ofAgent));
+  });
 });
 
 describe('a request over HTTP/2 [F5]', () => {

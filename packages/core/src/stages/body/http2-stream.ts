@@ -10,9 +10,17 @@ export function http2StreamOf(message: object): ServerHttp2Stream | undefined {
   return typeof stream?.respond === 'function' ? stream : undefined;
 }
 
-/** Whether an HTTP/2 stream has closed before its answer. Node closes it at once, and tells its request of it later. */
+/** Whether an HTTP/2 stream has closed. Node closes it at once, and tells its request of it later. */
 export function isClosedStream(stream: ServerHttp2Stream | undefined): boolean {
-  return stream !== undefined && (stream.aborted || stream.destroyed);
+  return stream?.closed === true;
+}
+
+/**
+ * Destroys a stream that has closed, once it has ended. If its client reset it with NO_ERROR, Node waits for the answer to
+ * be written, which never happens, and the session and its connection stay open for ever.
+ */
+export function destroyOnceClosed(stream: ServerHttp2Stream): void {
+  stream.on('end', () => setImmediate(() => isClosedStream(stream) && stream.destroy()));
 }
 
 /** A request, and the stream below it. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Awaitable } from '@countersign/common';
 import type { BodyFailure } from '../../model/request-body.js';
-import { cutOff, http2StreamOf, isClosedStream } from './http2-stream.js';
+import { cutOff, destroyOnceClosed, http2StreamOf, isClosedStream } from './http2-stream.js';
 
 /** Receives the chunks of a body. */
 export interface ChunkSink {
@@ -50,6 +50,7 @@ export class Tap {
   constructor(request: IncomingMessage, sink: ChunkSink) {
     this.request = request;
     this.stream = http2StreamOf(request);
+    if (this.stream !== undefined) destroyOnceClosed(this.stream);
     this.#sink = sink;
     this.cameWhole = cameWhole(request, this.stream);
     this.#arrival = this.cameWhole ? 'whole' : wentAway(request, this.stream) ? 'cut' : 'coming';
