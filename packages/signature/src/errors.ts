@@ -15,3 +15,10 @@ export class SignatureError extends Error {
     this.code = code;
   }
 }
+
+/** A misspelt member would demand or sign less than was meant. @throws SignatureError `argument` */
+export function refuseUnknownNames(owner: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new SignatureError('argument', `${owner}: unknown option '${unknown}'. Known options: ${known.join(', ')}`);
+}

@@ -1,5 +1,6 @@
 import type { CryptoScheduling } from './algorithms.js';
 import { type CoveredComponents, parseComponent } from './component.js';
+import { refuseUnknownNames } from './errors.js';
 import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey } from './message.js';
 import type { StructuredFieldTypes } from './structured-fields/registry.js';
 
@@ -76,9 +77,10 @@ export interface RequiredComponents {
  *   oneOf: [['@target-uri'], ['@authority', '@path', '@query']],
  *   ifPresent: ['authorization', 'content-digest'],
  * })
- * @throws SignatureError `argument` if a component is not written correctly
+ * @throws SignatureError `argument` if a component is not written correctly, or a list is misspelt
  */
 export function requireComponents(required: RequiredComponents): ComponentPolicy {
+  refuseUnknownNames('requireComponents', required, ['all', 'oneOf', 'ifPresent']);
   const all = (required.all ?? []).map(key);
   const groups = (required.oneOf ?? []).map((group) => group.map(key));
   const ifPresent = new Map((required.ifPresent ?? []).map((name) => [name.toLowerCase(), key(name.toLowerCase())]));

@@ -1,6 +1,6 @@
 import { parseComponent } from './component.js';
 import { MessageReader } from './component-value.js';
-import { SignatureError } from './errors.js';
+import { refuseUnknownNames, SignatureError } from './errors.js';
 import type { Message, SignatureParameters, SigningKey } from './message.js';
 import { toParameters } from './parameters.js';
 import { buildBase } from './signature-base.js';
@@ -38,6 +38,7 @@ export interface SignedMessage {
  * @throws SignatureError if a component is not in the message or cannot be signed, or a parameter is not writable
  */
 export async function signMessage(message: Message, options: SignOptions): Promise<SignedMessage> {
+  refuseUnknownNames('signMessage', options, ['key', 'components', 'parameters', 'label', 'structuredFields']);
   const { key, label = 'sig' } = options;
   const reader = new MessageReader(message, options.structuredFields);
   const parameters = toParameters({ ...options.parameters, keyid: options.parameters?.keyid ?? key.keyId });

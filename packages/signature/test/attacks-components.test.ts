@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { covers, type RequestMessage, requireComponents, verifyMessage } from '../src/index.js';
+import { covers, type RequestMessage, requireComponents, signMessage, verifyMessage } from '../src/index.js';
 import {
   COMPONENTS,
   NOW,
@@ -233,4 +233,13 @@ describe('responses', () => {
     );
     expect(await verifyMessage(status, policy(nothingRequired))).toMatchObject({ code: 'component_unsupported' });
   });
+});
+
+it('a misspelt list of required components is refused, which would require nothing [G5]', () => {
+  expect(() => requireComponents({ ifPresnt: ['authorization'] } as object)).toThrow("unknown option 'ifPresnt'");
+});
+
+it('misspelt parameters are refused, without which a signature would never end [G5]', async () => {
+  const options = { components: COMPONENTS, paramaters: PARAMETERS } as never;
+  await expect(signMessage(request(), options)).rejects.toThrow("unknown option 'paramaters'");
 });

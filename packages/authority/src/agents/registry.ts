@@ -1,3 +1,4 @@
+import { checkOptionNames } from '@countersign/common';
 import { AuthorityError } from '../authority-error.js';
 import { numberOf, required, type Row, sql, type Statement, type Store } from '../storage/store.js';
 import { noTrail, type Trail } from '../trail/trail.js';
@@ -114,8 +115,11 @@ export function createAgentRegistry(
       throw new AuthorityError('agent_invalid', `'${id}' is a workload of SPIFFE: its facts are those of its rule`);
     },
 
-    async addKey(id, input, { overlapSeconds } = {}) {
+    async addKey(id, input, options = {}) {
       checkId(id);
+      // Misspelt, the old keys would never end.
+      checkOptionNames('agents.addKey', options, ['overlapSeconds']);
+      const { overlapSeconds } = options;
       const key = readKey(input);
       const until = overlapSeconds === undefined ? undefined : now() + readOverlap(overlapSeconds);
       const statements = insertAnotherKey(id, key, { now: now(), until });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type ApprovalDetails, isApprovalId } from '@countersign/approval';
+import { checkOptionNames } from '@countersign/common';
 import type { RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { AuthorityError } from '../authority-error.js';
@@ -21,7 +22,7 @@ import { approvalsOf } from './approval-rows.js';
 import { asking, tooMany, waiting } from './asking.js';
 import { conflict, type DecisionInput, decisionOf, invalid, outcomeOf } from './decisions.js';
 import { checkReason } from './question.js';
-import { type ApprovalFilter, selection } from './selection.js';
+import { type ApprovalFilter, filterNames, selection } from './selection.js';
 
 /** The statements that tell people of an event, as a part of the transaction in which it happens. */
 export type Announce = (approval: Approval, event: ApprovalEvent) => readonly Statement[];
@@ -223,6 +224,9 @@ export function createApprovalQueue(services: {
       return await known(id);
     },
 
-    list: async (filter) => await read(await store.run(selection(filter, now()))),
+    async list(filter) {
+      checkOptionNames('approvals.list', filter, filterNames);
+      return await read(await store.run(selection(filter, now())));
+    },
   };
 }

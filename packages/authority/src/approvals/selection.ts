@@ -18,6 +18,20 @@ export interface ApprovalFilter {
   readonly limit: number;
 }
 
+/** With a misspelt `tenant`, the approvals of all tenants would be listed. */
+export const filterNames: readonly string[] = Object.keys({
+  groups: true,
+  tenant: true,
+  agent: true,
+  binding: true,
+  brokeGlass: true,
+  denied: true,
+  ended: true,
+  decidedFirst: true,
+  waiting: true,
+  limit: true,
+} satisfies Record<keyof ApprovalFilter, true>);
+
 /** Without what the agents showed. */
 const columns = `id, binding, agent, tenant, request, NULL AS shown, status, version, asked_at, decide_by, ended_at, use_by,
   broke_glass, reviewed_by, reviewed_at`;

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
+import { checkOptionNames, ConfigError, isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
 import { administrator } from '../agents/agent-event.js';
 import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
@@ -48,7 +48,11 @@ export interface Ledger {
   record(entry: LedgerEntry, others?: OtherStatements): Promise<number | undefined>;
   /** The hop, if it and all hops above it are in force and their agents may act. */
   find(id: string): Promise<LedgerEntry | undefined>;
-  /** Revokes, and returns the number of delegations that were in force and are marked now. `by`: default an administrator. */
+  /**
+   * Revokes, and returns the number of delegations that were in force and are marked now. `by`: default an administrator.
+   *
+   * @throws ConfigError if it does not say clearly what.
+   */
   revoke(what: Revoked, by?: TrailEvent['event']['by']): Promise<number>;
   /** The places of all dead hops in the status lists. */
   dead(): Promise<readonly number[]>;
@@ -120,7 +124,7 @@ export function createLedger(store: Store, now: () => number, trail: Trail = noT
 
     async revoke(what, by = administrator) {
       const at = now();
-      const [[kind, name] = ['', '']] = Object.entries(what);
+      const [kind, name] = readRevoked(what);
       const change =
         'delegation' in what
           ? sql`
@@ -204,4 +208,14 @@ function entryOf(row: Row): LedgerEntry {
     claims: claims.value,
     expiresAt: numberOf(row, 'expires_at'),
   };
+}
+
+/** A misspelt kind would revoke nothing. */
+function readRevoked(what: Revoked): readonly [kind: string, name: string] {
+  checkOptionNames('delegations.revoke', what, ['delegation', 'subject', 'actor']);
+  const [only, ...others] = Object.entries(what);
+  if (only !== undefined && others.length === 0 && typeof only[1] === 'string') return only;
+  throw new ConfigError(
+    "delegations.revoke: name one of 'delegation', 'subject' and 'actor', like { actor: 'agent-1' }.",
+  );
 }

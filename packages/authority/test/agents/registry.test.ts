@@ -81,6 +81,14 @@ describe.each(engines)('the registry on $name', ({ skip, open }) => {
     await expect(agents.addKey('agent-a', { jwk: keys[0]?.jwk ?? {} })).rejects.toMatchObject({ code: 'key_taken' });
   });
 
+  it.skipIf(skip)('refuses a misspelt overlap, after which no other key would end [G5]', async () => {
+    const agents = await registry();
+    await agents.add({ id: 'agent-a', publicKey: newKey().publicKey });
+    await expect(agents.addKey('agent-a', { jwk: newKey().jwk }, { overlap: 60 } as object)).rejects.toThrow(
+      "unknown option 'overlap'",
+    );
+  });
+
   it.skipIf(skip)('ends the other keys after the overlap, and never later than they would end', async () => {
     const agents = await registry();
     const [short, long, next] = [newKey(), newKey(), newKey()];

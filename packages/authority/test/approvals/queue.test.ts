@@ -154,6 +154,13 @@ describe.each(engines)('the queue in $name', ({ skip, open }) => {
     expect(approverProblem(requestOf(), { id: 'agent-planner', groups: [] })).toBeDefined();
   });
 
+  it.skipIf(skip)('refuses a misspelt filter, which would list the approvals of all tenants [C11]', async () => {
+    const { queue } = await world();
+    await expect(queue.list({ tenat: 'acme', limit: 10 } as { limit: number })).rejects.toThrow(
+      "Did you mean 'tenant'?",
+    );
+  });
+
   it.skipIf(skip)('keeps tenants apart by the tag of the agent [C11]', async () => {
     const { queue, ask } = await world({}, ['tenant:other']);
     const id = await ask();

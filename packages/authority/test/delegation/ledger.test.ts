@@ -36,6 +36,13 @@ describe.each(engines)('the ledger in $name', ({ skip, open }) => {
     expect(found).toEqual(chain.map((_, index) => [index < 20, index < 20]));
   });
 
+  it.skipIf(skip)('refuses to revoke what is misspelt or unclear [G5]', async () => {
+    const { ledger } = await world();
+    for (const what of [{ agent: 'agent-a' }, {}, { actor: undefined }, { actor: 'agent-a', subject: 'alice' }]) {
+      await expect(ledger.revoke(what as { actor: string })).rejects.toThrow(/^delegations\.revoke: /);
+    }
+  });
+
   it.skipIf(skip)('records no hop below one that is unknown or revoked [C7]', async () => {
     const { ledger, record } = await world();
     expect(await record('of-nobody', 'unknown')).toBeUndefined();
