@@ -56,3 +56,12 @@ export const wrongValues: Readonly<Record<Kind, readonly unknown[]>> = {
   switch: [...neverRight, 'true', 0, 1, false],
   choice: [...neverRight, 'other', true, 0, {}],
 };
+
+interface Closable {
+  close?(): unknown;
+}
+
+/** Opens what an option belongs to, and closes it. */
+export async function opened(part: Closable | Promise<Closable>): Promise<void> {
+  await (await part).close?.();
+}

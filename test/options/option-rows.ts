@@ -12,29 +12,15 @@ import {
   agentsFromFile,
   agentsFromJwks,
   agentsFromSignatureDirectory,
-  auditCloudEvents,
-  type AuditCloudEventsOptions,
-  auditFile,
-  type AuditFileOptions,
-  auditPino,
-  type AuditPinoOptions,
   cedarFromDirectory,
   type CedarFromDirectoryOptions,
-  fanOut,
-  type FanOutOptions,
-  type FanOutRule,
-  httpWitness,
-  type HttpWitnessOptions,
   type LiveFileOptions,
-  memoryAudit,
-  type MemoryAuditOptions,
   type RemoteDirectoryOptions,
   revocationsFromFile,
   type SignatureDirectoryOptions,
 } from '@countersign/core';
 import { guardMcpHttp, type McpHttpOptions, type ToolRule } from '@countersign/mcp';
 import { opaServer, type OpaServerOptions } from '@countersign/opa';
-import { auditOpenTelemetry } from '@countersign/opentelemetry';
 import { postgresAgents, postgresReplay, postgresRevocations } from '@countersign/postgres';
 import {
   redisAgents,
@@ -47,9 +33,9 @@ import {
 import { agentsFromSpiffe, type SpiffeAgentRule } from '@countersign/spiffe';
 import type { OneTimeOptions, SharedRevocationsOptions } from '@countersign/stores';
 import { Pool } from 'pg';
-import { pino } from 'pino';
 import { createClient } from 'redis';
-import { optionRow, type OptionRow } from './option-row.js';
+import { auditRows } from './audit-rows.js';
+import { opened, optionRow, type OptionRow } from './option-row.js';
 
 const server = 'https://agents.acme.dev/keys';
 const remote = {
@@ -71,15 +57,6 @@ const oneTime = { clockSkewSeconds: 'number', timeoutSeconds: 'number', maxEntri
 const redis = createClient({ disableOfflineQueue: true });
 const pool = new Pool({ port: 1, max: 2 });
 const unreachable = { opens: false };
-
-interface Closable {
-  close?(): unknown;
-}
-
-/** Opens what an option belongs to, and closes it. */
-async function opened(part: Closable | Promise<Closable>): Promise<void> {
-  await (await part).close?.();
-}
 
 async function openAuthority(options: Partial<AuthorityOptions>): Promise<void> {
   const store = await openSqlite(':memory:');
@@ -146,46 +123,7 @@ export function optionRows(folder: string): readonly OptionRow[] {
     optionRow('authzen', { ...pdp, batchSize: 'integer' }, (options: AuthzenOptions) => authzen(options), {
       required: { url: 'https://pdp.acme.dev' },
     }),
-    optionRow('memoryAudit', { capacity: 'integer' }, (options: MemoryAuditOptions) => memoryAudit(options)),
-    optionRow(
-      'auditFile',
-      { durability: 'choice', maxSegmentBytes: 'integer', maxSegmentSeconds: 'integer', maxQueued: 'integer' },
-      (options: AuditFileOptions) => opened(auditFile(join(folder, 'audit'), options)),
-    ),
-    optionRow(
-      'auditFile, checkpointEvery',
-      { records: 'integer', seconds: 'integer' },
-      (checkpointEvery: NonNullable<AuditFileOptions['checkpointEvery']>) =>
-        opened(auditFile(join(folder, 'audit-2'), { checkpointEvery })),
-    ),
-    optionRow('fanOut', { maxWaiting: 'integer', timeoutSeconds: 'integer' }, (options: FanOutOptions) =>
-      opened(fanOut([memoryAudit()], options)),
-    ),
-    optionRow('fanOut, a sink', { onFailure: 'choice' }, (rule: FanOutRule) => opened(fanOut([memoryAudit(), rule])), {
-      required: { sink: memoryAudit() },
-    }),
-    optionRow(
-      'auditCloudEvents',
-      {
-        maxSpoolBytes: 'integer',
-        batchRecords: 'integer',
-        batchSeconds: 'integer',
-        timeoutSeconds: 'integer',
-        maxRetrySeconds: 'integer',
-        dangerouslyAllowHttp: 'flag',
-      },
-      (options: AuditCloudEventsOptions) => opened(auditCloudEvents('https://events.acme.dev', options)),
-      { required: { source: '/audit', spoolDirectory: join(folder, 'spool') } },
-    ),
-    optionRow('auditPino', { level: 'choice', dangerouslyCountAsRecord: 'flag' }, (options: AuditPinoOptions) =>
-      auditPino(pino({ level: 'trace' }, { write() {} }), options),
-    ),
-    optionRow(
-      'httpWitness',
-      { timeoutSeconds: 'integer', dangerouslyAllowHttp: 'flag' },
-      (options: HttpWitnessOptions) => httpWitness('https://witness.acme.dev', options),
-    ),
-    optionRow('auditOpenTelemetry', {}, auditOpenTelemetry),
+    ...auditRows(folder),
     optionRow(
       'createAgent',
       {
