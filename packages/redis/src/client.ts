@@ -79,6 +79,7 @@ interface Settings {
   readonly enableOfflineQueue?: unknown;
   readonly maxRetriesPerRequest?: unknown;
   readonly autoResendUnfulfilledCommands?: unknown;
+  readonly keyPrefix?: unknown;
   readonly defaults?: Settings | undefined;
   readonly redisOptions?: Settings | undefined;
 }
@@ -87,6 +88,13 @@ interface Settings {
 function checkIoRedis(owner: string, client: IoRedisClient): void {
   const options = optionsOf(client);
   if (options === undefined) return;
+  // The shell, and clients of other kinds, would read and write another list.
+  if ([options, options.redisOptions].some((settings) => (settings?.keyPrefix ?? '') !== '')) {
+    throw new ConfigError(
+      `${owner}: this client of 'ioredis' puts a 'keyPrefix' before each key. Make one without it, as by ` +
+        "client.duplicate({ keyPrefix: '' }), and use the option 'prefix' here and with 'countersign --prefix'.",
+    );
+  }
   const { maxRetriesPerRequest, autoResendUnfulfilledCommands } = options.redisOptions ?? options;
   const fails = options.enableOfflineQueue === false && maxRetriesPerRequest === 0;
   if (fails && autoResendUnfulfilledCommands === false) return;

@@ -117,8 +117,9 @@ export async function redisRevocations(
   return await openSharedRevocations(owner, feedIn(client, scriptsOf(owner, client), name), {
     ...others,
     hintIfEmpty:
-      'this Redis holds no revocations, not even an empty list: it was emptied, or never begun. Write back what was ' +
-      "revoked, and then, as for a new Redis, call beginRedisRevocations(client) once, or 'countersign revocations begin'.",
+      'there are no revocations, not even an empty list, in this Redis, in this database of it, under this prefix. If ' +
+      'your API runs, it uses another one: check the URL and the prefix. If this Redis was emptied, write back what was ' +
+      "revoked. Then, as for a new one, call beginRedisRevocations(client) once, or 'countersign revocations begin'.",
   });
 }
 

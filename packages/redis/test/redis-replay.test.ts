@@ -221,6 +221,11 @@ describe('redisReplay', () => {
   it.each([
     ['a client of redis that queues', () => createClient(), 'disableOfflineQueue: true'],
     ['a client of ioredis that sends again', () => new Redis({ lazyConnect: true }), 'maxRetriesPerRequest: 0'],
+    [
+      'a client of ioredis with a prefix',
+      () => new Redis({ lazyConnect: true, keyPrefix: 'shop:' }),
+      "option 'prefix'",
+    ],
     ['no client', () => ({}) as never, "pass a client of 'redis' or 'ioredis'"],
   ])('throws a ConfigError for %s', async (_, make, hint) => {
     const client: RedisClient = make();
