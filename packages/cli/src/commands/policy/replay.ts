@@ -75,8 +75,8 @@ interface Result {
   readonly changes: readonly Change[];
 }
 
-function untold({ unsure, failed, incomplete, unreadable }: Counts): number {
-  return unsure + failed + incomplete + unreadable;
+function untold({ unknownAgents, unsure, failed, incomplete, unreadable }: Counts): number {
+  return unknownAgents + unsure + failed + incomplete + unreadable;
 }
 
 /** Whether no decision would differ. Without a single one that was replayed, nothing is known. */
@@ -149,7 +149,7 @@ function caution(counts: Counts, agents: Agents | undefined): string {
   const { beforePolicy, unknownAgents, unsure, failed, incomplete, unreadable } = counts;
   const notes = [
     [beforePolicy, 'not replayed: refused before policy was asked, or lists.'],
-    [unknownAgents, 'not replayed: their agents are not in --agents.'],
+    [unknownAgents, 'cannot be told: their agents, and so their roles, are not in --agents.'],
     [unsure, 'cannot be told: these very policies decided otherwise then.'],
     [failed, 'cannot be told: the policies or their schema need what a log does not have.'],
     [incomplete, 'cannot be told: redacted or cut.'],

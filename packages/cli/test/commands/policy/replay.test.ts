@@ -50,9 +50,9 @@ it('nothing differs by the policies that decided, and what cannot be told is cou
   const same = await replay(old, '--agents', agents, '--action', 'pr.create');
   expect(same).toEqual({
     code: 3,
-    out: '0 of 2 decisions would differ. 1 cannot be told.\n',
+    out: '0 of 2 decisions would differ. 2 cannot be told.\n',
     err: `1 record not replayed: refused before policy was asked, or lists.
-1 record not replayed: their agents are not in --agents.
+1 record cannot be told: their agents, and so their roles, are not in --agents.
 1 record cannot be told: these very policies decided otherwise then.
 A log has no attributes or parents of resources, and no authorization details.
 `,
@@ -71,7 +71,7 @@ it('decisions that would differ are shown together, by who, what and which polic
                            record 5; by pulls.cedar#all
     1  approval  allow     agent-a: pr.merge on Repo::"acme/api", first in
                            record 9; by pulls.cedar#all
-4 of 5 decisions would differ.
+4 of 5 decisions would differ. 1 cannot be told.
 `);
 });
 
