@@ -250,14 +250,30 @@ describe('countersign dev', () => {
       authorization = String(incoming.headers.authorization);
       response.end();
     });
-    const { line, err, stop } = await startCommand(['dev', '--listen', '0', '--api', origin, '--scope', 'parcel:read']);
+    const { line, err, stop } = await startCommand([
+      'dev',
+      '--listen',
+      '0',
+      '--api',
+      origin,
+      '--scope',
+      'parcel:read',
+      '--scope-match',
+      'exact',
+    ]);
     const printed = line as { issuer: string; agent: { id: string; privateKey: object }; user: { token: string } };
     const key = loadAgentKey(printed.agent.privateKey as Parameters<typeof loadAgentKey>[0]);
     const agent = await createAgent({ id: printed.agent.id, key, authority: printed.issuer });
     const forUser = await agent.actFor(printed.user.token);
     await forUser.fetch(`${origin}/parcels`);
     const claims = JSON.parse(Buffer.from(authorization.split('.')[1] ?? '', 'base64url').toString()) as object;
-    expect(claims).toMatchObject({ sub: 'dev:alice', act: { sub: 'agent-dev' }, scope: 'parcel:read', aud: origin });
+    expect(claims).toMatchObject({
+      sub: 'dev:alice',
+      act: { sub: 'agent-dev' },
+      scope: 'parcel:read',
+      scope_match: 'exact',
+      aud: origin,
+    });
     expect(err()).toContain(`agents: await agentsFromAuthority('${printed.issuer}'`);
     expect(err()).toContain(`issuers: [{ issuer: '${printed.issuer}'`);
     const { approvals } = line as { approvals: { url: string; approver: string; groups: string[] } };
@@ -271,6 +287,7 @@ describe('countersign dev', () => {
     ['in production', [], { NODE_ENV: 'production' }, 'NODE_ENV=production'],
     ['on another address than loopback', ['--listen', '0.0.0.0:0'], {}, 'only loopback'],
     ['without a scope', ['--listen', '0', '--scope', ''], {}, '--scope'],
+    ['with another way to compare scopes', ['--listen', '0', '--scope-match', 'x'], {}, 'Allowed choices'],
     ['with an API that is no URL', ['--listen', '0', '--api', 'x'], {}, "'audience'"],
   ])('refuses to start %s', async (_name, args, environment, message) => {
     const { exitCode, stderr, stdout } = await countersign(['dev', ...args], environment);

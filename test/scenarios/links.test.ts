@@ -632,6 +632,15 @@ onEveryHost(
       await exact.accepts(await exact.pull({ scope: 'pr:write:draft' }), 201);
     });
 
+    it('a token whose issuer compares scopes in the same way [C6]', async () => {
+      const exact = await api.variant({ config: { ...world.config, scopeMatch: 'exact' } });
+      const draft = { scope: 'pr:write:draft' };
+      await exact.accepts(await exact.pull({ ...draft, scope_match: 'exact' }), 201);
+      await exact.refuses(await exact.pull({ ...draft, scope_match: 'hierarchical' }), 401, 'token_invalid');
+      await api.accepts(await api.pull({ ...draft, scope_match: 'hierarchical' }), 201);
+      await api.refuses(await api.pull({ ...draft, scope_match: 'exact' }), 401, 'token_invalid');
+    });
+
     it('exact scopes do not cover a narrower scope of the policy [C6]', async () => {
       const capable = agents.map((one) =>
         'id' in one && one.id === reviewerId ? { ...one, capabilities: ['pr:write'] } : one,

@@ -5,7 +5,7 @@ import { type Confirmation, readConfirmation } from './confirmation.js';
 import { isIdentifier, isStringOrUri } from './identifier.js';
 import { isJsonObject, member } from './json.js';
 import { type ClaimsRefusalCode, type DelegationRefusal, refuse } from './refusal.js';
-import { parseScope, type Scope } from './scope.js';
+import { isScopeMatch, parseScope, type Scope, type ScopeMatch } from './scope.js';
 import { readStatusReference, type StatusReference } from './status-reference.js';
 
 /** The claims of a token (RFC 9068 §2.2, RFC 8693 §4.1), read strictly. Times are whole unix seconds. */
@@ -30,6 +30,8 @@ export interface DelegationClaims {
   readonly clientId?: string;
   /** `scope`; empty only if the token has none, and then the delegate gets no rights. */
   readonly scope: Scope;
+  /** `scope_match`: how the issuer compared scopes when it narrowed this one. Absent: unknown. */
+  readonly scopeMatch?: ScopeMatch;
   /** `act`, the outermost: who acts. */
   readonly actor?: Actor;
   /** The actors nested in `act`, most recent first. They are history and grant nothing (RFC 8693 §4.1). */
@@ -86,12 +88,14 @@ export function readClaims(
   const details = optional(member(payload, 'authorization_details'), readAuthorizationDetails);
   const status = optional(member(payload, 'status'), readStatusReference);
   const maxHops = member(payload, 'max_hops');
+  const scopeMatch = member(payload, 'scope_match');
   if (scope?.ok === false) return scope;
   if (actors?.ok === false) return actors;
   if (confirmation?.ok === false) return confirmation;
   if (details?.ok === false) return details;
   if (status?.ok === false) return status;
   if (maxHops !== undefined && !isWholeNumber(maxHops)) return refuse('max_hops_malformed');
+  if (scopeMatch !== undefined && !isScopeMatch(scopeMatch)) return refuse('scope_match_malformed');
   // RFC 9068 §2.2: without a resource owner, sub is the client. In a token with an actor it would pass for a user
   // (RFC 9700 §4.15).
   if (actors !== undefined && clientId === subject) return refuse('subject_is_client');
@@ -109,6 +113,7 @@ export function readClaims(
     ...(id !== undefined && { id }),
     ...(clientId !== undefined && { clientId }),
     scope: scope?.scope ?? [],
+    ...(scopeMatch !== undefined && { scopeMatch }),
     ...(actors !== undefined && { actor: actors.actor }),
     priorActors: actors?.priorActors ?? [],
     ...(confirmation !== undefined && { confirmation: confirmation.confirmation }),

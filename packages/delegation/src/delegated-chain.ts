@@ -28,7 +28,7 @@ export interface DelegatedChainOptions {
   readonly actor: ActingAgent;
   /** Most delegations between subject and actor. */
   readonly maxDepth: number;
-  /** Default: `hierarchical`. */
+  /** Refuses a token whose `scope_match` says otherwise. Default: that of the token, else `hierarchical`. */
   readonly scopeMatch?: ScopeMatch;
 }
 
@@ -60,9 +60,9 @@ type ChainRefusal = DelegationRefusal<ChainRefusalCode>;
  */
 export function delegatedChain(options: DelegatedChainOptions): DelegatedChain | ChainRefusal {
   refuseUnknownOptions(options, KNOWN_OPTIONS);
-  const { root, links, actor, maxDepth, scopeMatch } = options;
+  const { root, links, actor, maxDepth, scopeMatch = root.token?.scopeMatch } = options;
   const first = links[0]?.delegator ?? actor;
-  const misused = root.token === undefined ? undefined : checkToken(root.token, first);
+  const misused = root.token === undefined ? undefined : checkToken(root.token, first, scopeMatch);
   if (misused !== undefined) return misused;
   const hops: [Hop, ...Hop[]] = [...firstHops(root.token, first)];
   // Written so that a `maxDepth` of NaN refuses every chain.
@@ -91,12 +91,17 @@ function parentOf({ token, tokenHash }: ChainRoot): Parent | undefined {
 }
 
 /** `user` is the agent that uses the token: it signed the first link or, without links, the request. */
-function checkToken({ subject, actor, confirmation }: DelegationClaims, user: ActingAgent): ChainRefusal | undefined {
+function checkToken(
+  { subject, actor, confirmation, scopeMatch }: DelegationClaims,
+  user: ActingAgent,
+  match: ScopeMatch | undefined,
+): ChainRefusal | undefined {
   if (confirmation !== undefined && confirmation.jkt !== user.keyId) return refuse('confirmation_mismatch');
   // A user's own token does not make its bearer an actor, even if may_act names that agent.
   if (actor === undefined && subject !== user.id) return refuse('actor_missing');
   if (actor !== undefined && actor.subject !== user.id) return refuse('actor_mismatch');
-  return undefined;
+  // What the issuer took for narrower could be another right here.
+  return scopeMatch === undefined || scopeMatch === match ? undefined : refuse('scope_match_mismatch');
 }
 
 /** From the subject of the token to the agent that uses it, or that agent alone if it acts for itself. */

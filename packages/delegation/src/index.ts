@@ -46,6 +46,7 @@ export {
   covers,
   formatScope,
   intersectScopes,
+  isScopeMatch,
   minimalScope,
   parseScope,
   type Scope,

@@ -5,7 +5,7 @@ import { type DelegationClaims, readClaims } from './claims.js';
 import { DelegationError, type DelegationErrorCode } from './error.js';
 import { refuseUnknownMembers, refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
 import { checkNarrowing, grantOf } from './narrowing.js';
-import type { Scope } from './scope.js';
+import type { Scope, ScopeMatch } from './scope.js';
 import { type SigningKey, signAccessToken } from './sign.js';
 import type { StatusReference } from './status-reference.js';
 
@@ -23,6 +23,11 @@ export interface MintDelegationOptions {
   readonly agent: string;
   /** At least one scope. */
   readonly scope: Scope | string;
+  /**
+   * `scope_match`: how `scope` is compared with that of `previous`. An API that compares scopes otherwise refuses the token.
+   * Default: that of `previous`; without one, `hierarchical` in an exchange, and else none.
+   */
+  readonly scopeMatch?: ScopeMatch;
   /** `aud`: the API or APIs that accept the delegation, exactly as they are configured there. */
   readonly audience: string | readonly string[];
   /** Whole seconds until the delegation expires, at most 24 hours. */
@@ -57,6 +62,7 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MintDelegationOptions, true>> = {
   user: true,
   agent: true,
   scope: true,
+  scopeMatch: true,
   audience: true,
   lifetimeSeconds: true,
   now: true,
@@ -150,8 +156,10 @@ function toLimits({ previous, ...options }: MintDelegationOptions): object {
   const hopsLeft = previous?.maxHops === undefined ? undefined : Math.max(previous.maxHops - 1, 0);
   const { authorizationDetails = previous?.authorizationDetails, maxHops = hopsLeft } = options;
   const { statusReference: status = previous?.statusReference } = options;
+  const { scopeMatch = previous && (previous.scopeMatch ?? 'hierarchical') } = options;
   return {
     ...(authorizationDetails !== undefined && { authorization_details: authorizationDetails }),
+    ...(scopeMatch !== undefined && { scope_match: scopeMatch }),
     ...(maxHops !== undefined && { max_hops: maxHops }),
     ...(status !== undefined && { status: { status_list: { idx: status.index, uri: status.uri } } }),
   };
@@ -163,7 +171,7 @@ function checkPrevious(previous: DelegationClaims | undefined, claims: Delegatio
   if (claims.issuer !== previous.issuer || claims.subject !== previous.subject) {
     throw new DelegationError('previous_mismatch', 'issuer and user must be those of previous');
   }
-  const broken = checkNarrowing(grantOf(previous), claims);
+  const broken = checkNarrowing(grantOf(previous), claims, claims.scopeMatch);
   if (broken !== undefined) throw new DelegationError(broken.code, broken.detail);
 }
 

@@ -20,6 +20,7 @@ export type ClaimsRefusalCode =
   | 'confirmation_unsupported'
   | 'authorization_details_malformed'
   | 'max_hops_malformed'
+  | 'scope_match_malformed'
   | 'status_malformed';
 
 /** Why a payload cannot be read as a link. */
@@ -64,6 +65,7 @@ export type ChainRefusalCode =
   | 'actor_missing'
   | 'actor_mismatch'
   | 'confirmation_mismatch'
+  | 'scope_match_mismatch'
   | 'link_signer_mismatch'
   | 'link_parent_mismatch'
   | 'link_delegate_mismatch'
@@ -112,6 +114,7 @@ export const delegationRefusals: Readonly<Record<DelegationRefusalCode, string>>
   authorization_details_malformed:
     'authorization_details must be an array of 1 to 32 objects, each with a type and with lists of 1 to 100 strings, 1000 values in all.',
   max_hops_malformed: 'max_hops must be a whole number that is 0 or more.',
+  scope_match_malformed: "scope_match must be 'hierarchical' or 'exact'.",
   status_malformed: 'status must hold a status_list with its idx and uri; no other way to keep a status is supported.',
   link_claim_unknown: 'The link has a claim that is none of those of a link.',
   delegate_is_delegator: 'The iss and sub of a link must differ: nobody delegates to itself.',
@@ -124,6 +127,8 @@ export const delegationRefusals: Readonly<Record<DelegationRefusalCode, string>>
   actor_missing: 'The token names no actor, and its subject is not the agent that uses it.',
   actor_mismatch: 'The actor of the token is not the agent that uses it.',
   confirmation_mismatch: 'The token is bound to another key than the one that uses it.',
+  scope_match_mismatch:
+    'The issuer compares scopes in another way (scope_match) than this API: give both the same scopeMatch.',
   link_signer_mismatch: 'The iss of a link is not the agent whose key signed it.',
   link_parent_mismatch: 'The pth of a link is not the hash of the token or link before it.',
   link_delegate_mismatch: 'The sub of a link is not the agent that uses it.',

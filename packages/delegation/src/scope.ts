@@ -9,6 +9,10 @@ export type Scope = readonly string[];
  */
 export type ScopeMatch = 'hierarchical' | 'exact';
 
+export function isScopeMatch(value: unknown): value is ScopeMatch {
+  return value === 'hierarchical' || value === 'exact';
+}
+
 const MAX_SCOPES = 100;
 const MAX_SCOPE_LENGTH = 256;
 

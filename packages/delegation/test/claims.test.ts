@@ -319,6 +319,16 @@ describe('max_hops', () => {
   });
 });
 
+describe('scope_match', () => {
+  it.each(['hierarchical', 'exact'] as const)('reads %s', (scopeMatch) => {
+    expect(claimsWith({ scope_match: scopeMatch }).scopeMatch).toBe(scopeMatch);
+  });
+
+  it.each([[null], [''], ['Exact'], [['exact']], [true]])('refuses %j [C6]', (scopeMatch) => {
+    expect(verdict({ scope_match: scopeMatch })).toBe('scope_match_malformed');
+  });
+});
+
 describe('readClaims with arbitrary input', () => {
   // Each claim, its field in the result, and the refusal codes that may name it.
   const CLAIMS = [
@@ -339,6 +349,7 @@ describe('readClaims with arbitrary input', () => {
     ['cnf', 'confirmation', ['confirmation_malformed', 'confirmation_unsupported']],
     ['authorization_details', 'authorizationDetails', ['authorization_details_malformed']],
     ['max_hops', 'maxHops', ['max_hops_malformed']],
+    ['scope_match', 'scopeMatch', ['scope_match_malformed']],
     ['status', 'statusReference', ['status_malformed']],
     ['may_act', 'nothing', []],
   ] as const;

@@ -342,6 +342,31 @@ describe('narrowing', () => {
     expect(outcome({ ...same, links: linksFrom([agent1]), scopeMatch: 'exact' })).toBe('repo');
   });
 
+  it.each([
+    ['hierarchical', 'exact', 'scope_match_mismatch'],
+    ['exact', 'hierarchical', 'scope_match_mismatch'],
+    ['exact', 'exact', 'pr:write repo'],
+    ['hierarchical', 'hierarchical', 'pr:write repo'],
+    [undefined, 'exact', 'pr:write repo'],
+    ['exact', undefined, 'pr:write repo'],
+  ] as const)(
+    'a token of an issuer that compares scopes as %s is, by one that does as %s: %s [C6]',
+    (token, here, expected) => {
+      const capable = { ...agent1, capabilities: ['repo', 'pr:write'] };
+      const options = { root: root({ scope_match: token }), actor: capable };
+      expect(outcome({ ...options, ...(here !== undefined && { scopeMatch: here }) })).toBe(expected);
+    },
+  );
+
+  it('links below a token match as its issuer does when nothing else is said [C6]', () => {
+    const options = {
+      root: root({ scope_match: 'exact' }),
+      links: linksFrom([agent1], { scope: 'repo:read' }),
+      actor: agent2,
+    };
+    expect(outcome(options)).toBe('scope_wider');
+  });
+
   it('a link is refused when it outlives its parent [C6]', () => {
     expect(one({ exp: NOW + 300 })).toBe('repo');
     expect(one({ exp: NOW + 301 })).toBe('expiry_wider');

@@ -131,6 +131,17 @@ const claimsOf = async (replaced: Record<string, unknown>): Promise<DelegationCl
   claimsOfToken(await mint(replaced));
 
 describe('a delegation in exchange for a previous one', () => {
+  it('says how its scope was compared with that of the previous one [C6]', async () => {
+    expect((await claimsOf({})).scopeMatch).toBe(undefined);
+    const previous = await claimsOf({ scopeMatch: 'exact' });
+    expect(previous.scopeMatch).toBe('exact');
+    expect((await claimsOf({ agent: 'agent-2', previous })).scopeMatch).toBe('exact');
+    const narrower = { agent: 'agent-2', scope: 'pr:write:draft' };
+    expect((await errorOf(mint({ ...narrower, previous }))).code).toBe('scope_wider');
+    expect((await claimsOf({ ...narrower, previous: await claimsOf({}) })).scopeMatch).toBe('hierarchical');
+    expect((await errorOf(mint({ scopeMatch: 'Exact' }))).code).toBe('scope_match_malformed');
+  });
+
   const STATUS = { uri: 'https://id.example/status/1', index: 7 };
 
   it('keeps every actor, the most recent outermost [C9]', async () => {

@@ -3,6 +3,7 @@ import { readClaims } from '../src/claims.js';
 import { delegatedChain } from '../src/delegated-chain.js';
 import { readLink } from '../src/link.js';
 import { type DelegationRefusalCode, delegationRefusals } from '../src/refusal.js';
+import type { ScopeMatch } from '../src/scope.js';
 import { checkAudience, checkTimes } from '../src/validity.js';
 import { AGENT, agentNamed, claimsWith, LINK_PAYLOAD, linkWith, NOW, OTHER_THUMBPRINT, PAYLOAD } from './support.js';
 
@@ -10,12 +11,13 @@ const read = (replaced: object): unknown => readClaims({ ...PAYLOAD, ...replaced
 const readAsLink = (replaced: object): unknown => readLink({ ...LINK_PAYLOAD, ...replaced });
 const times = (replaced: Record<string, unknown>): unknown =>
   checkTimes(claimsWith(replaced), { now: NOW, clockSkewSeconds: 0, maxLifetimeSeconds: 3600 });
-const chain = (replaced: Record<string, unknown>, maxDepth = 5): unknown =>
+const chain = (replaced: Record<string, unknown>, maxDepth = 5, scopeMatch?: ScopeMatch): unknown =>
   delegatedChain({
     root: { token: claimsWith(replaced), tokenHash: OTHER_THUMBPRINT },
     links: [],
     actor: AGENT,
     maxDepth,
+    ...(scopeMatch !== undefined && { scopeMatch }),
   });
 const linked = (replaced: Record<string, unknown>, token: Record<string, unknown> = {}, actor = 'agent-2'): unknown =>
   delegatedChain({
@@ -47,6 +49,7 @@ const REACHED: Record<DelegationRefusalCode, () => unknown> = {
   confirmation_unsupported: () => read({ cnf: { 'x5t#S256': OTHER_THUMBPRINT } }),
   authorization_details_malformed: () => read({ authorization_details: {} }),
   max_hops_malformed: () => read({ max_hops: '1' }),
+  scope_match_malformed: () => read({ scope_match: '' }),
   status_malformed: () => read({ status: {} }),
   link_claim_unknown: () => readAsLink({ nbf: NOW }),
   delegate_is_delegator: () => readAsLink({ sub: 'agent-1' }),
@@ -59,6 +62,7 @@ const REACHED: Record<DelegationRefusalCode, () => unknown> = {
   actor_missing: () => chain({ act: undefined }),
   actor_mismatch: () => chain({ act: { sub: 'agent-2' } }),
   confirmation_mismatch: () => chain({ cnf: { jkt: OTHER_THUMBPRINT } }),
+  scope_match_mismatch: () => chain({ scope_match: 'exact' }, 5, 'hierarchical'),
   link_signer_mismatch: () => linked({ iss: 'agent-3' }),
   link_parent_mismatch: () => linked({ pth: undefined }),
   link_delegate_mismatch: () => linked({}, {}, 'agent-3'),
@@ -110,6 +114,8 @@ describe('refusals', () => {
       'parent_hash_malformed',
       'redelegation_forbidden',
       'scope_malformed',
+      'scope_match_malformed',
+      'scope_match_mismatch',
       'scope_wider',
       'status_malformed',
       'subject_is_client',

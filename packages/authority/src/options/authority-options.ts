@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { AuditSink } from '@countersign/core';
-import type { Scope } from '@countersign/delegation';
+import type { Scope, ScopeMatch } from '@countersign/delegation';
 import type { TrustDomains } from '@countersign/spiffe';
 import type { Store } from '../storage/store.js';
 
@@ -10,6 +10,11 @@ export interface ResourceOptions {
   readonly audience: string;
   /** The scopes that exist at this API; wider ones are never issued for it. Default: no limit. */
   readonly scopes?: Scope;
+  /**
+   * How the API compares scopes: `scopeMatch` of its `createGuard`. A guard that compares otherwise refuses the tokens. Default
+   * `hierarchical`.
+   */
+  readonly scopeMatch?: ScopeMatch;
   /** Ids of registered agents that may introspect its tokens, such as that of the API itself. Default: none. */
   readonly introspectedBy?: readonly string[];
 }

@@ -1,12 +1,15 @@
 import { checkOptionNames, ConfigError, integerOption, readOnTrouble, secureUrl } from '@countersign/common';
 import { type AuditSink, fanOut } from '@countersign/core';
-import { isIdentifier, isStringOrUri, parseScope, type Scope } from '@countersign/delegation';
+import { isIdentifier, isScopeMatch, isStringOrUri, parseScope, type Scope } from '@countersign/delegation';
 import { isAgentId, isTag } from '../agents/read-agent.js';
 import type { Store } from '../storage/store.js';
 import { type ApprovalSettings, readApprovals } from './read-approvals.js';
 import type { AuthorityOptions, ExchangeRule, ExternalIssuerOptions, ResourceOptions } from './authority-options.js';
 import { readSpiffe, type SpiffeSettings } from './read-spiffe.js';
 import { readUsers, type UserSettings } from './read-users.js';
+
+/** An API, with every default filled in. */
+export type Resource = ResourceOptions & Required<Pick<ResourceOptions, 'scopeMatch'>>;
 
 /** The options, checked, with every default filled in. */
 export interface Settings {
@@ -15,7 +18,7 @@ export interface Settings {
   readonly issuerName: string;
   readonly secret: string;
   readonly store: Store;
-  readonly resources: readonly [ResourceOptions, ...ResourceOptions[]];
+  readonly resources: readonly [Resource, ...Resource[]];
   readonly adminTokens: readonly string[];
   readonly tokenLifetimeSeconds: number;
   readonly maxDelegationDepth: number;
@@ -123,17 +126,19 @@ function readResources(resources: readonly ResourceOptions[]): Settings['resourc
   return [first, ...others];
 }
 
-function readResource(resource: ResourceOptions): ResourceOptions {
-  checkOptionNames(`${owner}, 'resources'`, resource, ['audience', 'scopes', 'introspectedBy']);
-  const { audience, scopes, introspectedBy } = resource;
+function readResource(resource: ResourceOptions): Resource {
+  checkOptionNames(`${owner}, 'resources'`, resource, ['audience', 'scopes', 'scopeMatch', 'introspectedBy']);
+  const { audience, scopes, scopeMatch = 'hierarchical', introspectedBy } = resource;
   if (!isStringOrUri(audience) || !URL.canParse(audience) || audience.includes('#')) {
     throw wrong("the 'audience' of a resource must be an absolute URL without fragment (RFC 8707)");
   }
   if (introspectedBy !== undefined && !(Array.isArray(introspectedBy) && introspectedBy.every(isAgentId))) {
     throw wrong("'introspectedBy' must list ids of agents");
   }
+  if (!isScopeMatch(scopeMatch)) throw wrong("the 'scopeMatch' of a resource must be 'hierarchical' or 'exact'");
   return {
     audience,
+    scopeMatch,
     ...(scopes !== undefined && { scopes: readScope("'scopes'", scopes) }),
     ...(introspectedBy !== undefined && { introspectedBy: [...introspectedBy] }),
   };

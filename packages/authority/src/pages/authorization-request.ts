@@ -7,7 +7,7 @@ import {
 } from '@countersign/delegation';
 import { mayAct, type RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
-import type { ResourceOptions } from '../options/authority-options.js';
+import type { Resource } from '../options/read-options.js';
 import { grantScope, readResource } from '../tokens/narrow.js';
 import { oauthError } from '../tokens/oauth-error.js';
 import { PageProblem } from './html.js';
@@ -21,7 +21,7 @@ export interface Requester {
 
 /** What an agent asks a user for. */
 export interface Wishes {
-  readonly resource: ResourceOptions;
+  readonly resource: Resource;
   readonly scope: Scope;
   readonly details?: readonly AuthorizationDetail[];
   /** Of PKCE. */
@@ -67,7 +67,7 @@ export function readWishes(
   parameters: URLSearchParams,
   agent: RegisteredAgent,
   limits: {
-    readonly resources: readonly [ResourceOptions, ...ResourceOptions[]];
+    readonly resources: readonly [Resource, ...Resource[]];
     readonly longestConsentSeconds: number;
   },
 ): Wishes {
@@ -84,7 +84,7 @@ export function readWishes(
     throw invalid('PKCE with S256 is required: code_challenge and code_challenge_method');
   }
   const resource = readResource(one(parameters, 'resource'), limits.resources);
-  const scope = grantScope(one(parameters, 'scope'), agent.capabilities, [agent.capabilities, resource.scopes]);
+  const scope = grantScope(resource, one(parameters, 'scope'), agent.capabilities);
   const details = readDetails(one(parameters, 'authorization_details'));
   const asked = count(parameters, 'requested_expiry', Number.MAX_SAFE_INTEGER) ?? defaultSeconds;
   const uses = count(parameters, 'max_uses', mostUses);

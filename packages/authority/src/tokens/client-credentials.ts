@@ -12,12 +12,12 @@ export const credentialsParameters: readonly string[] = ['scope', 'resource'];
 export async function clientCredentials(request: GrantRequest, services: IssueServices): Promise<IssuedToken> {
   const { agent, parameters, thumbprint } = request;
   const resource = readResource(parameters['resource'], services.settings.resources);
-  const scope = grantScope(parameters['scope'], agent.capabilities, [resource.scopes]);
+  const scope = grantScope(resource, parameters['scope'], agent.capabilities);
   const issued = await services.issue({
     agent: agent.id,
     subject: agent.id,
     priorActors: [],
-    audience: resource.audience,
+    resource,
     scope,
     expiresAt: expiryOf(request, services),
     thumbprint,

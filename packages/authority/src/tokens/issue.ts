@@ -4,6 +4,7 @@ import { agentProfile, formatScope } from '@countersign/delegation';
 import type { Ledger } from '../delegation/ledger.js';
 import { statusReference } from '../delegation/status-list.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
+import type { Resource } from '../options/read-options.js';
 import type { Statement } from '../storage/store.js';
 import { signClaims } from '../keys/sign-claims.js';
 
@@ -15,7 +16,7 @@ export interface TokenContent {
   readonly subject: string;
   /** Actors before the agent, most recent first. */
   readonly priorActors: readonly Actor[];
-  readonly audience: string;
+  readonly resource: Pick<Resource, 'audience' | 'scopeMatch'>;
   readonly scope: Scope;
   /** Unix seconds. */
   readonly expiresAt: number;
@@ -62,15 +63,17 @@ export interface IssueOptions {
 
 export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): IssueToken {
   return async (content) => {
-    const { agent, subject, audience, scope, expiresAt, tokenType, parentId } = content;
+    const { agent, subject, resource, scope, expiresAt, tokenType, parentId } = content;
     const issuedAt = now();
     const id = randomUUID();
     const claims = {
       iss: issuer,
       sub: subject,
-      aud: audience,
+      aud: resource.audience,
       client_id: agent,
       scope: formatScope(scope),
+      // So that an API that compares otherwise refuses the token.
+      scope_match: resource.scopeMatch,
       ...(subject !== agent && { act: nestActors([{ subject: agent }, ...content.priorActors]) }),
       ...(content.subjectIsAgent === true && { sub_profile: agentProfile }),
       iat: issuedAt,

@@ -1,5 +1,5 @@
 import { intersectScopes, minimalScope, parseScope, type Scope, scopeCovers } from '@countersign/delegation';
-import type { ResourceOptions } from '../options/authority-options.js';
+import type { Resource } from '../options/read-options.js';
 import { oauthError } from './oauth-error.js';
 
 /**
@@ -7,10 +7,7 @@ import { oauthError } from './oauth-error.js';
  *
  * @throws `invalid_target`.
  */
-export function readResource(
-  value: unknown,
-  resources: readonly [ResourceOptions, ...ResourceOptions[]],
-): ResourceOptions {
+export function readResource(value: unknown, resources: readonly [Resource, ...Resource[]]): Resource {
   if (value === undefined) return resources[0];
   const found = resources.find(({ audience }) => audience === value);
   if (found === undefined) throw oauthError('invalid_target', 'the resource must be exactly one API of this authority');
@@ -19,20 +16,28 @@ export function readResource(
 
 /**
  * The scope that is granted: what was asked for, if every limit covers all of it; without a request, as much as all limits
- * cover. An agent never gets less than it asked for without being told.
+ * cover. An agent never gets less than it asked for without being told. Scopes are compared as the API compares them.
  *
  * @throws `invalid_scope`.
  */
-export function grantScope(asked: unknown, held: Scope, limits: readonly (Scope | undefined)[]): Scope {
-  const bounds = [held, ...limits.filter((limit) => limit !== undefined)];
+export function grantScope(
+  { scopes, scopeMatch }: Resource,
+  asked: unknown,
+  held: Scope,
+  limits: readonly (Scope | undefined)[] = [],
+): Scope {
+  const bounds = [held, scopes, ...limits].filter((limit) => limit !== undefined);
   if (asked === undefined) {
-    const granted = bounds.reduce((all, bound) => intersectScopes(all, bound), minimalScope(held));
+    const granted = bounds.reduce(
+      (all, bound) => intersectScopes(all, bound, scopeMatch),
+      minimalScope(held, scopeMatch),
+    );
     if (granted.length === 0) throw refused('nothing can be granted: the agent has no scope here');
     return granted;
   }
   const read = parseScope(asked);
   if (!read.ok) throw refused('the scope is malformed');
-  const wider = read.scope.find((scope) => !bounds.every((bound) => scopeCovers(bound, scope)));
+  const wider = read.scope.find((scope) => !bounds.every((bound) => scopeCovers(bound, scope, scopeMatch)));
   if (wider !== undefined) throw refused(`the scope ${wider} is more than can be granted`);
   return read.scope;
 }

@@ -55,7 +55,7 @@ export async function exchangeToken(
     throw refused('the subject has the name of an agent');
   }
 
-  const scope = grantScope(params['scope'], token.scope, [agent.capabilities, resource.scopes, rule?.scope]);
+  const scope = grantScope(resource, params['scope'], token.scope, [agent.capabilities, rule?.scope]);
   const details = readDetails(params['authorization_details']) ?? token.claims?.authorizationDetails;
   const maxHops = hopsLeft(token, sameAgent);
   const expiresAt = Math.min(expiryOf(request, services), token.expiresAt);
@@ -63,12 +63,13 @@ export async function exchangeToken(
   if (token.claims !== undefined) {
     const parent = grantOf(token.claims);
     const { maxHops: _, ...same } = parent;
-    const broken = checkNarrowing(sameAgent ? same : parent, {
+    const child = {
       scope,
       expiresAt,
       audience: [resource.audience],
       ...(details !== undefined && { authorizationDetails: details }),
-    });
+    };
+    const broken = checkNarrowing(sameAgent ? same : parent, child, resource.scopeMatch);
     if (broken !== undefined) throw refused(broken.detail);
   }
 
@@ -81,7 +82,7 @@ export async function exchangeToken(
   const issued = await services.issue({
     ...grant,
     priorActors,
-    audience: resource.audience,
+    resource,
     scope,
     expiresAt,
     thumbprint,

@@ -50,6 +50,7 @@ describe('createAuthority', () => {
     [{ resources: [{ audience: 'api' }] }, /absolute URL/],
     [{ resources: [{ audience: 'https://a.dev' }, { audience: 'https://a.dev' }] }, /twice/],
     [{ resources: [{ audience: 'https://a.dev', scopes: ['a b:'] }] }, /scopes/],
+    [{ resources: [{ audience: 'https://a.dev', scopeMatch: 'Exact' as 'exact' }] }, /'hierarchical' or 'exact'/],
     [{ resources: [{ audience: 'https://a.dev', scope: ['a'] }] }, /Did you mean 'scopes'/],
     [{ adminTokens: ['admin'] }, /32/],
     [{ adminTokens: 'x'.repeat(40) }, /list/],

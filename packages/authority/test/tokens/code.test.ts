@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { api, startAuthority } from '../support/authority.js';
 import { claimsOf, newKey, post, type TokenAnswer } from '../support/client.js';
-import { asShown, type CodeAnswer, consent, newPkce, redeem, startPages } from '../support/pages.js';
+import {
+  asShown,
+  authorizeUrl,
+  type CodeAnswer,
+  consent,
+  newPkce,
+  open,
+  redeem,
+  startPages,
+} from '../support/pages.js';
 import { engines } from '../support/stores.js';
 
 async function refusal(response: Response): Promise<readonly [number, string | undefined]> {
@@ -152,6 +161,22 @@ describe('refresh_token', () => {
     expect(await refusal(await refresh({ scope: 'invoice' }))).toEqual([400, 'invalid_scope']);
     await running.authority.delegations.revoke({ subject: 'user:alice' });
     expect(await refusal(await refresh())).toEqual([400, 'invalid_grant']);
+  });
+
+  it('gives no scope below those of the consent for an API that matches exactly [C6]', async () => {
+    const { running, key } = await startPages({ resources: [{ audience: api, scopeMatch: 'exact' }] });
+    const pkce = newPkce();
+    const asked = await open(authorizeUrl(running.issuer, pkce.challenge), 'user:alice');
+    // The agent has `pr:write`, and asks for `pr:write:draft`.
+    expect(new URL(asked.headers.get('location') ?? '').searchParams.get('error')).toBe('invalid_scope');
+    const capabilities = ['invoice:read', 'invoice:read:all', 'pr:write:draft'];
+    await running.authority.agents.update('agent-a', { capabilities });
+    const first = await redeem(running, key, await consent(running, 'user:alice', pkce), pkce);
+    const { refresh_token: token = '' } = (await first.json()) as CodeAnswer;
+    const refresh = async (scope: string) =>
+      await post(running, '/token', 'agent-a', key, { grant_type: 'refresh_token', refresh_token: token, scope });
+    expect(await refusal(await refresh('invoice:read:all'))).toEqual([400, 'invalid_scope']);
+    expect(await (await refresh('invoice:read')).json()).toMatchObject({ scope: 'invoice:read' });
   });
 
   it('is not given for a single use', async () => {

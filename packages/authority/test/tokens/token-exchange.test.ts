@@ -79,6 +79,25 @@ describe('token exchange', () => {
     expect(claimsOf(third.access_token).exp).toBeLessThanOrEqual(claimsOf(first.access_token).exp ?? 0);
   });
 
+  it('makes no scope below those of the token for an API that matches exactly [C6]', async () => {
+    const { running, keys, user } = await world({ resources: [{ audience: api, scopeMatch: 'exact' }] });
+    await running.authority.agents.update('agent-a', { capabilities: ['repo:read', 'repo:read:all', 'pr:write'] });
+    const below = await exchange(running, 'agent-a', keys.a, user, { scope: 'repo:read:all' });
+    expect(below).toMatchObject({ error: 'invalid_scope' });
+    const same = await exchange(running, 'agent-a', keys.a, user);
+    expect(claimsOf(same.access_token)).toMatchObject({ scope: 'pr:write repo:read', scope_match: 'exact' });
+    const narrowed = await exchange(running, 'agent-a', keys.a, same.access_token, { scope: 'repo:read:all' });
+    expect(narrowed).toMatchObject({ error: 'invalid_scope' });
+    const own = await ownToken(running, 'agent-b', keys.b, { scope: 'repo:read' });
+    expect(own).toMatchObject({ error: 'invalid_scope' });
+  });
+
+  it('says in the token how scopes were compared', async () => {
+    const { running, keys, user } = await world();
+    const { access_token: token } = await exchange(running, 'agent-a', keys.a, user, { scope: 'pr:write:draft' });
+    expect(claimsOf(token)).toMatchObject({ scope: 'pr:write:draft', scope_match: 'hierarchical' });
+  });
+
   it('lets an agent narrow its own token, without a new hop and without losing an actor [C9]', async () => {
     const { running, keys, user } = await world();
     const first = await exchange(running, 'agent-a', keys.a, user);

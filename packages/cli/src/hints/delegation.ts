@@ -13,7 +13,7 @@ export const delegationHints: Readonly<Record<DelegationCode, Hint>> = {
     'Correct the field; `countersign inspect` shows what is in a token.',
   ),
   token_invalid: hint(
-    `No key of its issuer signed the token, it is no access token (typ at+jwt), its claims cannot be read, or it was issued for too long a time (over ${maxTokenLifetimeSeconds} s by default).`,
+    `No key of its issuer signed the token, it is no access token (typ at+jwt), its claims cannot be read, it was issued for too long a time (over ${maxTokenLifetimeSeconds} s by default), or its issuer compares scopes in another way than the API (scope_match).`,
     'Get a new one; `countersign inspect` says what is wrong.',
   ),
   token_expired: hint('The token is expired or not valid yet.', 'Get a new token. If it is fresh, compare the clocks.'),

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Io } from '../../io.js';
 import { withAuthorityPackage } from './authority-package.js';
 import type { DevOptions } from './dev.js';
@@ -13,6 +13,11 @@ export function defineDev(program: Command, io: Io): void {
     .option('--agent <id>', 'id of the agent', 'agent-dev')
     .option('--user <name>', 'the user for whom the agent acts', 'alice')
     .option('--scope <scopes>', 'what both may do, separated by spaces or commas', 'repo:read')
+    .addOption(
+      new Option('--scope-match <match>', 'how the API compares scopes, as scopeMatch of its guard')
+        .choices(['hierarchical', 'exact'])
+        .default('hierarchical'),
+    )
     .option('--roles <names>', 'roles that policies know the agent by, separated by spaces or commas', 'reader,writer')
     .option('--approver <name>', 'who you are on the pages of the authority', 'rita')
     .option('--groups <names>', 'groups of the approver, separated by spaces or commas', 'approvers')

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { generateAgentKey } from '@countersign/agent';
 import { AuthorityError, ConfigError, createAuthority, developmentUser, openSqlite } from '@countersign/authority';
 import { isLoopback } from '@countersign/common';
+import type { ScopeMatch } from '@countersign/delegation';
 import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
@@ -17,6 +18,7 @@ export interface DevOptions {
   readonly agent: string;
   readonly user: string;
   readonly scope: string;
+  readonly scopeMatch: ScopeMatch;
   readonly roles: string;
   readonly approver: string;
   readonly groups: string;
@@ -82,12 +84,12 @@ async function openAuthority(
   options: DevOptions,
   io: Io,
 ): ReturnType<typeof createAuthority> {
-  const { api, agent, approver } = options;
+  const { api, scopeMatch, agent, approver } = options;
   return await createAuthority({
     issuer,
     secret: randomBytes(32).toString('base64'),
     store: await openSqlite(':memory:'),
-    resources: [{ audience: api }],
+    resources: [{ audience: api, scopeMatch }],
     adminTokens: [adminToken],
     externalIssuers: [{ issuer: loginIssuer, audience: issuer, subjectNamespace: 'dev:', jwks: { keys: [loginKey] } }],
     exchange: [{ agents: [agent], issuer: loginIssuer }],

@@ -165,11 +165,13 @@ function lawful({ token, links }: Credentials, signers: readonly Signer[]): Retu
 function membersOf({ token, links }: Credentials, trust: Trust): Member[] {
   const members: Member[] = [];
   let left: Scope | undefined;
+  const match = token?.claims.scopeMatch;
   const add = (id: string, role: Member['role'], grant?: Omit<Grant, 'effectiveScope'>): void => {
     const capabilities = trust.agents?.byId(id)[0]?.agent.capabilities;
     const isAgent = grant !== undefined || (role === 'delegator' && members.length === 0);
     for (const given of [grant?.scope, isAgent ? capabilities : undefined]) {
-      if (given !== undefined) left = left === undefined ? minimalScope(given) : intersectScopes(left, given);
+      if (given !== undefined)
+        left = left === undefined ? minimalScope(given, match) : intersectScopes(left, given, match);
     }
     const known = isAgent && capabilities !== undefined ? { capabilities } : {};
     members.push({

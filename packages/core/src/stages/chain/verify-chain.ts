@@ -208,6 +208,7 @@ const codeFor: Readonly<Record<ChainRefusalCode, RefusalCode>> = {
   actor_missing: 'token_delegation_invalid',
   actor_mismatch: 'token_not_bound_to_agent',
   confirmation_mismatch: 'token_not_bound_to_agent',
+  scope_match_mismatch: 'token_invalid',
   link_signer_mismatch: 'delegation_invalid',
   link_parent_mismatch: 'delegation_invalid',
   link_delegate_mismatch: 'delegation_invalid',
