@@ -43,9 +43,14 @@ func decide(status int, header http.Header, body []byte, to address, now time.Ti
 			return anew{}, false
 		}
 		theirs := date.Sub(now)
-		return anew{ahead: theirs, setsClock: true}, (theirs - ahead).Abs() > clockSkew
+		return anew{ahead: theirs, setsClock: true}, isCorrection(theirs, ahead)
 	}
 	return anew{}, false
+}
+
+// isCorrection reports whether a server may correct our clock so. Forwards, an answer gets signatures that count later.
+func isCorrection(theirs, known time.Duration) bool {
+	return (theirs-known).Abs() > clockSkew && theirs <= maxClockForward
 }
 
 func digits(text string) (int, bool) {
@@ -63,14 +68,20 @@ func digits(text string) (int, bool) {
 
 // attempts bounds how often one call is signed anew.
 type attempts struct {
-	restarts   int
-	knowsClock bool
+	restarts int
+	// By which the clock of the API is ahead of ours, as far as this call knows.
+	ahead       time.Duration
+	isCorrected bool
 }
 
 // next says whether the request is signed anew, and after which wait. It reads the body of a short refusal only, and puts
 // it back.
 func (a *attempts) next(response *http.Response, to address, signer *Signer) (time.Duration, bool) {
-	status := response.StatusCode
+	status, origin := response.StatusCode, to.origin()
+	// Only a success proves the correction right, for later calls too.
+	if a.isCorrected && status >= 200 && status < 300 {
+		signer.offsets.learn(origin, a.ahead)
+	}
 	isShort := response.ContentLength >= 0 && response.ContentLength <= maxShortRefusal
 	if status != http.StatusUnauthorized && status != http.StatusServiceUnavailable || !isShort || !isProblem(response.Header.Get("Content-Type")) {
 		return 0, false
@@ -80,17 +91,15 @@ func (a *attempts) next(response *http.Response, to address, signer *Signer) (ti
 	if err != nil {
 		return 0, false
 	}
-	origin := to.origin()
-	found, ok := decide(status, response.Header, body, to, signer.rules.clock(), signer.offsets.of(origin))
+	found, ok := decide(status, response.Header, body, to, signer.rules.clock(), a.ahead)
 	if !ok {
 		return 0, false
 	}
 	if found.setsClock {
-		if a.knowsClock {
+		if a.isCorrected {
 			return 0, false
 		}
-		a.knowsClock = true
-		signer.offsets.learn(origin, found.ahead)
+		a.ahead, a.isCorrected = found.ahead, true
 		return 0, true
 	}
 	if a.restarts == mostRestarts {

@@ -142,14 +142,18 @@ func (a *authority) postForm(ctx context.Context, endpoint, path string, paramet
 		return got, err
 	}
 	theirs := got.date.Sub(got.asked)
-	if (theirs - ahead).Abs() <= clockSkew {
+	if !isCorrection(theirs, ahead) {
 		return got, nil
 	}
 	// Once: with a clock that is wrong no assertion ever counts.
-	a.mutex.Lock()
-	a.ahead = theirs
-	a.mutex.Unlock()
-	return a.postAssertion(ctx, to+path, parameters, theirs)
+	got, err = a.postAssertion(ctx, to+path, parameters, theirs)
+	// Only a success proves the correction right.
+	if err == nil && got.status == http.StatusOK {
+		a.mutex.Lock()
+		a.ahead = theirs
+		a.mutex.Unlock()
+	}
+	return got, err
 }
 
 func (a *authority) postAssertion(ctx context.Context, to string, parameters url.Values, ahead time.Duration) (answer, error) {

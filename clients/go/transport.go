@@ -35,7 +35,7 @@ func (s *Signer) SignRequest(request *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.signCopy(request, body)
+	return s.signCopy(request, body, &attempts{})
 }
 
 type transport struct {
@@ -50,7 +50,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	var tried attempts
 	for {
-		signed, err := t.signer.signCopy(request, body)
+		signed, err := t.signer.signCopy(request, body, &tried)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func (s *Signer) readBody(request *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func (s *Signer) signCopy(request *http.Request, body []byte) (*http.Request, error) {
+func (s *Signer) signCopy(request *http.Request, body []byte, tried *attempts) (*http.Request, error) {
 	if request.URL == nil || request.URL.Opaque != "" || request.URL.User != nil {
 		return nil, unsupported("The URL must be absolute, http or https, and without user name and password.")
 	}
@@ -129,7 +129,11 @@ func (s *Signer) signCopy(request *http.Request, body []byte) (*http.Request, er
 	if err != nil {
 		return nil, err
 	}
-	made, err := s.rules.sign(held, unsigned{method, urlOf(request), fieldsOf(request), body}, s.offsets.of(to.origin()), "")
+	if !tried.isCorrected {
+		tried.ahead = s.offsets.of(to.origin())
+	}
+	fields := fieldsOf(request)
+	made, err := s.rules.sign(held, unsigned{method, urlOf(request), fields, body}, tried.ahead, "")
 	if err != nil {
 		return nil, err
 	}

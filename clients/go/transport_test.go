@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestRedirectsAreRefused(t *testing.T) {
@@ -76,20 +75,6 @@ func TestARestartedAPIIsCalledAgainThreeTimes(t *testing.T) {
 	}
 	if len(server.requests()) != 8 {
 		t.Error(len(server.requests()))
-	}
-}
-
-func TestAClockIsLearnedOncePerCall(t *testing.T) {
-	early := func(ahead time.Duration) http.HandlerFunc {
-		return problem(401, "signature_expired", map[string]string{"Date": time.Now().Add(ahead).UTC().Format(http.TimeFormat)})
-	}
-	server := record(t, early(time.Hour), early(2*time.Hour))
-	agent := agentAt(t, server.url, "runner")
-	response, err := agent.Client().Get(server.url)
-	must(t, err)
-	must(t, response.Body.Close())
-	if response.StatusCode != 401 || len(server.requests()) != 2 {
-		t.Error(response.Status, len(server.requests()))
 	}
 }
 

@@ -21,6 +21,8 @@ const (
 
 	// Clocks that differ by less do not matter.
 	clockSkew = 5 * time.Second
+	// A signature for a later time could be kept by whoever answers, and used then.
+	maxClockForward = 5 * time.Minute
 )
 
 var (

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { approvalLimits, breakGlassSeconds, maxApprovalLength } from '@countersign/approval';
 import {
+  clientClock,
   credentialFields,
   guardDefaults,
   guardMaxima,
@@ -19,6 +20,7 @@ const page = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 const options = page('docs/reference/options.md');
 const profile = page('docs/reference/wire-profile.md');
 const approvals = page('docs/reference/approvals.md');
+const wireAgents = page('docs/reference/wire-agents.md');
 const otherProofs = page('docs/reference/wire-other-proofs.md');
 
 /** The cells of the table row with this first cell. */
@@ -111,6 +113,9 @@ describe('the wire profile states the constants of the code', () => {
     const { maxAgeSeconds, clockSkewSeconds, webBotAuthMaxAgeSeconds } = guardDefaults;
     expect(profile).toContain(`older than ${maxAgeSeconds} seconds is refused`);
     expect(profile).toContain(`more than ${clockSkewSeconds} seconds in the future`);
+    for (const text of [profile, wireAgents]) {
+      expect(text).toContain(`more than ${clientClock.maxForwardSeconds} seconds ahead of its own clock`);
+    }
     expect(profile).toContain(`${wireBounds.minNonceLength} to ${wireBounds.maxNonceLength} characters`);
     expect(rowOf(profile, '`exp`')[1]).toContain(`at most ${hours.get(guardDefaults.maxTokenLifetimeSeconds)} unless`);
     expect(rowOf(profile, '`iat`, `exp`')[1]).toContain(

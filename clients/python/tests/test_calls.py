@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -204,22 +203,6 @@ def test_a_redirect_after_a_restart_takes_nothing_along(caller: Caller, server: 
         caller.call(agent_for(server), "GET", f"{server.url}/a", follow=True)
     assert error.value.code == "redirect_refused"
     assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize(("late", "code"), [(600, "signature_expired"), (-600, "signature_not_yet_valid")])
-def test_a_wrong_clock_is_corrected_for_the_api(caller: Caller, server: RecordingServer, late: int, code: str) -> None:
-    agent = agent_for(server, clock=lambda: time.time() - late)
-
-    def refuse(_: Recorded) -> bytes:
-        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
-        return answer(401, {**PROBLEM, "Date": date}, json.dumps({"code": code}).encode())
-
-    server.answers = [refuse]
-    assert caller.call(agent, "GET", f"{server.url}/a").status == 200
-    caller.call(agent, "GET", f"{server.url}/a")
-    created = [int((one.value("signature-input") or "").split("created=")[1].split(";")[0]) for one in server.requests]
-    assert abs(created[0] - time.time() + late) < 30
-    assert all(abs(one - time.time()) < 30 for one in created[1:])
 
 
 def test_refusals_are_errors_with_a_code(caller: Caller, server: RecordingServer) -> None:

@@ -41,6 +41,7 @@ export { type OwnBytes, readBounded } from './net/read-bounded.js';
 export { crossesInClear, type PlainHttp, secureUrl } from './net/secure-url.js';
 // wire
 export {
+  clientClock,
   bodyFields,
   credentialFields,
   discoveryPath,

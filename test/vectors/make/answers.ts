@@ -1,3 +1,4 @@
+import { clientClock } from '@countersign/common';
 import { refusal, refusalCodes, refusalResponse } from '@countersign/core';
 import { now } from './principals.js';
 
@@ -53,7 +54,29 @@ interface ClockCase {
 }
 
 const clockCases: readonly ClockCase[] = [
-  { name: 'a clock that is late', url: 'https://api.acme.dev/', code: 'signature_expired', ahead: 600, signAnew: true },
+  { name: 'a clock that is late', url: 'https://api.acme.dev/', code: 'signature_expired', ahead: 200, signAnew: true },
+  {
+    name: 'a clock that is as late as may be',
+    url: 'https://api.acme.dev/',
+    code: 'signature_expired',
+    ahead: clientClock.maxForwardSeconds,
+    signAnew: true,
+  },
+  // Otherwise whoever answers once gets a signature to keep until that time.
+  {
+    name: 'a clock that is later',
+    url: 'https://api.acme.dev/',
+    code: 'signature_expired',
+    ahead: clientClock.maxForwardSeconds + 1,
+    signAnew: false,
+  },
+  {
+    name: 'a date far ahead',
+    url: 'https://api.acme.dev/',
+    code: 'signature_not_yet_valid',
+    ahead: 2_592_000,
+    signAnew: false,
+  },
   {
     name: 'a clock that is early',
     url: 'https://api.acme.dev/',
@@ -61,11 +84,18 @@ const clockCases: readonly ClockCase[] = [
     ahead: -600,
     signAnew: true,
   },
-  { name: 'on this machine', url: 'http://127.0.0.1:3000/', code: 'signature_expired', ahead: 600, signAnew: true },
-  { name: 'over plain http', url: 'http://api.acme.dev/', code: 'signature_expired', ahead: 600, signAnew: false },
+  {
+    name: 'a clock that is early by a year',
+    url: 'https://api.acme.dev/',
+    code: 'signature_not_yet_valid',
+    ahead: -31_536_000,
+    signAnew: true,
+  },
+  { name: 'on this machine', url: 'http://127.0.0.1:3000/', code: 'signature_expired', ahead: 200, signAnew: true },
+  { name: 'over plain http', url: 'http://api.acme.dev/', code: 'signature_expired', ahead: 200, signAnew: false },
   { name: 'no date', url: 'https://api.acme.dev/', code: 'signature_expired', ahead: null, signAnew: false },
   { name: 'clocks that agree', url: 'https://api.acme.dev/', code: 'signature_expired', ahead: 2, signAnew: false },
-  { name: 'another refusal', url: 'https://api.acme.dev/', code: 'token_expired', ahead: 600, signAnew: false },
+  { name: 'another refusal', url: 'https://api.acme.dev/', code: 'token_expired', ahead: 200, signAnew: false },
 ];
 
 function clock({ ahead, code, ...one }: ClockCase): object {

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ._base64 import b64
+from ._call import is_correction
 from ._delegate import sign_jwt
 from ._http import Answer, send
 from ._json import to_json
 from ._text import quote
 from ._tokens import IssuedToken
 from ._url import read_url
-from ._wire import CLOCK_SKEW_SECONDS
 from .errors import AgentError
 
 if TYPE_CHECKING:
@@ -90,21 +90,24 @@ class Authority:
         """The answer, and when it was asked for."""
         url = self._endpoint(endpoint) + path
         asked = self._rules.clock()
-        answer = self._post(url, parameters)
-        skew = 0.0 if answer.date is None else answer.date - asked
-        if answer.status == _UNAUTHORIZED and abs(skew - self._ahead) > CLOCK_SKEW_SECONDS:
+        known = self._ahead
+        answer = self._post(url, parameters, known)
+        skew = known if answer.date is None else answer.date - asked
+        if answer.status == _UNAUTHORIZED and is_correction(skew, known):
             # Once: with a clock that is wrong no assertion ever counts.
-            self._ahead = skew
             asked = self._rules.clock()
-            answer = self._post(url, parameters)
+            answer = self._post(url, parameters, skew)
+            # Only a success proves the correction right.
+            if answer.status == _OK:
+                self._ahead = skew
         return answer, asked
 
-    def _post(self, url: str, parameters: Mapping[str, str]) -> Answer:
+    def _post(self, url: str, parameters: Mapping[str, str], ahead: float) -> Answer:
         form = {
             **parameters,
             "client_id": self._rules.agent_id,
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": self.assertion(int(self._rules.clock() + self._ahead), str(uuid.uuid4())),
+            "client_assertion": self.assertion(int(self._rules.clock() + ahead), str(uuid.uuid4())),
         }
         return self._send("POST", url, "application/x-www-form-urlencoded", urlencode(form))
 

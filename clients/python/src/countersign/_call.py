@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ._json import parse_object
 from ._text import quote
 from ._url import read_url
-from ._wire import CLOCK_SKEW_SECONDS
+from ._wire import CLOCK_SKEW_SECONDS, MAX_CLOCK_FORWARD_SECONDS
 from .errors import AgentError, is_problem
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _LONGEST_WAIT_SECONDS = 5
 # Longer than any refusal: more is not read ahead of the caller.
 _MAX_REFUSAL_BYTES = 4096
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SUCCESS = range(200, 300)
 _UNAUTHORIZED = 401
 _UNAVAILABLE = 503
 
@@ -66,8 +67,13 @@ def decide(
         if date is None or not read_url(url).is_private:
             return None
         offset = date - now
-        return Anew(clock_offset=offset) if abs(offset - clock_offset) > CLOCK_SKEW_SECONDS else None
+        return Anew(clock_offset=offset) if is_correction(offset, clock_offset) else None
     return None
+
+
+def is_correction(offset: float, known: float) -> bool:
+    """Whether a server may correct our clock so. Forwards, an answer gets signatures that count later."""
+    return abs(offset - known) > CLOCK_SKEW_SECONDS and offset <= MAX_CLOCK_FORWARD_SECONDS
 
 
 def refuse_redirect(status: int, location: str | None, origin: str) -> None:
@@ -117,23 +123,29 @@ class Attempts:
         self._offsets = offsets
         self._clock = clock
         self._restarts = 0
-        self._knows_clock = False
+        self._corrected: float | None = None
 
-    def wants_body(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Whether the body of this answer must be read."""
+    @property
+    def clock_offset(self) -> float:
+        """Seconds to add to our clock for this call."""
+        return self._offsets.of(self._url) if self._corrected is None else self._corrected
+
+    def receive(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Takes an answer. Returns whether its body must be read, for `wait_before_next`."""
+        # Only a success proves the correction right, for later calls too.
+        if self._corrected is not None and status in _SUCCESS:
+            self._offsets.learn(self._url, self._corrected)
         return read_ahead(status, headers)
 
     def wait_before_next(self, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
         """Seconds to wait before the request is signed anew; None: hand the answer over."""
-        offset = self._offsets.of(self._url)
-        anew = decide(status, headers, body, url=self._url, now=self._clock(), clock_offset=offset)
+        anew = decide(status, headers, body, url=self._url, now=self._clock(), clock_offset=self.clock_offset)
         if anew is None:
             return None
         if anew.clock_offset is not None:
-            if self._knows_clock:
+            if self._corrected is not None:
                 return None
-            self._knows_clock = True
-            self._offsets.learn(self._url, anew.clock_offset)
+            self._corrected = anew.clock_offset
             return 0.0
         self._restarts += 1
         return None if self._restarts > _MOST_RESTARTS else anew.wait_seconds * 2 ** (self._restarts - 1)

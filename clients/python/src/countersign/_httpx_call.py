@@ -56,18 +56,19 @@ class HttpxCall:
         self.attempts = signer.attempts(self.url)
         self._signer = signer
         self._method = method
-        fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
         # Set anew for the bytes that were read.
         self._fields = [field for field in fields if field[0].lower() != "transfer-encoding"]
         self._host = next((value for name, value in headers.raw if name.lower() == b"host"), url.netloc)
 
     def sign(self) -> RawFields:
         """The fields of the signed request, framed for its body."""
-        return self._framed(self._signer.sign(self._method, self.url, self._fields, self.body).headers)
+        signed = self._signer.sign(self._method, self.url, self._fields, self.body, attempts=self.attempts)
+        return self._framed(signed.headers)
 
     async def sign_async(self) -> RawFields:
         """The same without blocking the event loop."""
-        signed = await self._signer.sign_async(self._method, self.url, self._fields, self.body)
+        attempts = self.attempts
+        signed = await self._signer.sign_async(self._method, self.url, self._fields, self.body, attempts=attempts)
         return self._framed(signed.headers)
 
     def _framed(self, fields: tuple[tuple[str, str], ...]) -> RawFields:

@@ -23,3 +23,5 @@ MAX_TOKEN_LENGTH = 16_384
 
 # Clocks that differ by less do not matter.
 CLOCK_SKEW_SECONDS = 5
+# A signature for a later time could be kept by whoever answers, and used then.
+MAX_CLOCK_FORWARD_SECONDS = 300

@@ -54,7 +54,7 @@ class SignedMiddleware:
         unsigned = [(str(name), value) for name, value in request.headers.items()]
         attempts = self._signer.attempts(url)
         while True:
-            signed = await self._signer.sign_async(request.method, url, unsigned, body)
+            signed = await self._signer.sign_async(request.method, url, unsigned, body, attempts=attempts)
             kept = [field for field in unsigned if field[0].lower() in {"host", "content-length"}]
             request.headers.clear()
             request.headers.extend([*kept, *signed.headers])
@@ -67,7 +67,7 @@ class SignedMiddleware:
             except AgentError:
                 response.close()
                 raise
-            if not attempts.wants_body(response.status, headers):
+            if not attempts.receive(response.status, headers):
                 return response
             wait = attempts.wait_before_next(response.status, headers, await response.read())
             if wait is None:

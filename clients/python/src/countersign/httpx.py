@@ -42,7 +42,7 @@ class SignedAuth(httpx.Auth):
         """What a `Client` calls."""
         call = HttpxCall(self._signer, request.method, request.url, request.headers, request.read())
         response = yield _signed(request, call, call.sign())
-        while call.attempts.wants_body(response.status_code, lower(response.headers)):
+        while call.attempts.receive(response.status_code, lower(response.headers)):
             wait = call.attempts.wait_before_next(response.status_code, lower(response.headers), response.read())
             if wait is None:
                 return
@@ -53,7 +53,7 @@ class SignedAuth(httpx.Auth):
         """What an `AsyncClient` calls."""
         call = HttpxCall(self._signer, request.method, request.url, request.headers, await request.aread())
         response = yield _signed(request, call, await call.sign_async())
-        while call.attempts.wants_body(response.status_code, lower(response.headers)):
+        while call.attempts.receive(response.status_code, lower(response.headers)):
             body = await response.aread()
             wait = call.attempts.wait_before_next(response.status_code, lower(response.headers), body)
             if wait is None:

@@ -72,7 +72,7 @@ class _Call:
         self.signed: SignedRequest | None = None
 
     def sign(self, request: PreparedRequest) -> None:
-        self.signed = self._signer.sign(self._method, self._url, self._fields, self._body)
+        self.signed = self._signer.sign(self._method, self._url, self._fields, self._body, attempts=self.attempts)
         request.url = self._url
         request.body = self._body or None
         for name in ("Transfer-Encoding", "Content-Digest"):
@@ -118,7 +118,7 @@ def _checked(call: _Call, response: Response) -> float | None:
         response.close()
         raise
     headers = {name.lower(): value for name, value in response.headers.items()}
-    if not call.attempts.wants_body(response.status_code, headers):
+    if not call.attempts.receive(response.status_code, headers):
         return None
     return call.attempts.wait_before_next(response.status_code, headers, response.content)
 

@@ -32,6 +32,8 @@ class Signer:
         url: str,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         body: bytes | str = b"",
+        *,
+        attempts: Attempts | None = None,
     ) -> SignedRequest:
         """Signs a request that any HTTP library sends, exactly as it comes back. Nothing is sent.
 
@@ -42,11 +44,12 @@ class Signer:
             url: Absolute, percent-encoded.
             headers: Fields to send, Content-Type included. Characters stand for bytes, as in Latin-1.
             body: The bytes to send. Text is sent as UTF-8.
+            attempts: For an integration: those of this call.
 
         Raises:
             AgentError: The request must not be signed; or the authority gives no token.
         """
-        return self._sign(self._hold.current(), method, url, headers, body)
+        return self._sign(self._hold.current(), method, url, headers, body, attempts=attempts)
 
     async def sign_async(
         self,
@@ -54,9 +57,11 @@ class Signer:
         url: str,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         body: bytes | str = b"",
+        *,
+        attempts: Attempts | None = None,
     ) -> SignedRequest:
         """`sign` for an event loop: a token is renewed in a thread."""
-        return self._sign(await self._hold.current_async(), method, url, headers, body)
+        return self._sign(await self._hold.current_async(), method, url, headers, body, attempts=attempts)
 
     def delegate(
         self,
@@ -116,6 +121,8 @@ class Signer:
         url: str,
         headers: Mapping[str, str] | Iterable[tuple[str, str]],
         body: bytes | str,
+        *,
+        attempts: Attempts | None,
     ) -> SignedRequest:
         fields = headers.items() if hasattr(headers, "items") else headers
         data = body.encode("utf-8") if isinstance(body, str) else bytes(body)
@@ -126,7 +133,7 @@ class Signer:
             url=url,
             headers=fields,
             body=data,
-            clock_offset=self._offsets.of(url),
+            clock_offset=self._offsets.of(url) if attempts is None else attempts.clock_offset,
         )
 
     def __repr__(self) -> str:

@@ -11,7 +11,9 @@ use crate::sign::unix_ms;
 use crate::text::{QUOTE_LIMIT, quote};
 
 /// Clocks that differ by less do not matter.
-pub const CLOCK_SKEW_MS: i64 = 5000;
+const CLOCK_SKEW_MS: u64 = 5000;
+/// A signature for a later time could be kept by whoever answers, and used then.
+const MAX_CLOCK_FORWARD_MS: i64 = 300_000;
 /// An API asks for one second. The caller decides about a longer wait.
 const LONGEST_RETRY: u64 = 5;
 /// Longer than any refusal: more is not read ahead of the caller.
@@ -43,24 +45,38 @@ pub fn decide(status: StatusCode, headers: &HeaderMap, body: &[u8], to: &Address
         (StatusCode::UNAUTHORIZED, "signature_expired" | "signature_not_yet_valid") => {
             // On plain http anybody could set our clock.
             let theirs = date_of(headers).filter(|_| to.is_private())? - now_ms;
-            (theirs.abs_diff(ahead_ms) > CLOCK_SKEW_MS.unsigned_abs()).then_some(Anew::Clock(theirs))
+            is_correction(theirs, ahead_ms).then_some(Anew::Clock(theirs))
         }
         _ => None,
     }
 }
 
-/// How often one call was signed anew.
-#[derive(Default)]
+/// Whether a server may correct our clock so. Forwards, an answer gets signatures that count later.
+pub fn is_correction(theirs_ms: i64, known_ms: i64) -> bool {
+    theirs_ms.abs_diff(known_ms) > CLOCK_SKEW_MS && theirs_ms <= MAX_CLOCK_FORWARD_MS
+}
+
+/// How often one call was signed anew, and by which clock.
 pub struct Attempts {
     restarts: u32,
-    knows_clock: bool,
+    /// By how many milliseconds the clock of the API is ahead of ours, as far as this call knows.
+    pub ahead_ms: i64,
+    pub is_corrected: bool,
 }
 
 impl Attempts {
+    pub fn new(ahead_ms: i64) -> Self {
+        Self { restarts: 0, ahead_ms, is_corrected: false }
+    }
+
     /// Counts one more, and gives the wait before it. None if it would be too many.
     pub fn count(&mut self, anew: &Anew) -> Option<Duration> {
         match anew {
-            Anew::Clock(_) => (!std::mem::replace(&mut self.knows_clock, true)).then_some(Duration::ZERO),
+            Anew::Clock(_) if self.is_corrected => None,
+            Anew::Clock(ahead_ms) => {
+                (self.ahead_ms, self.is_corrected) = (*ahead_ms, true);
+                Some(Duration::ZERO)
+            }
             Anew::Restart(wait) => {
                 let wait = *wait * 2_u32.pow(self.restarts);
                 self.restarts += 1;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::address::Address;
-use crate::client::anew::{CLOCK_SKEW_MS, date_of};
+use crate::client::anew::{date_of, is_correction};
 use crate::client::body::peek;
 use crate::client::tokens::{IssuedToken, TOKEN_MARGIN};
 use crate::encoding::{to_base64, uuid};
@@ -114,14 +114,16 @@ impl Authority {
         let ahead = self.ahead_ms.load(Ordering::Relaxed);
         let got = self.post_assertion(&to, &parameters, ahead).await?;
         let theirs = got.date_ms.filter(|_| got.status == 401).map(|date| date - got.asked_ms);
-        match theirs.filter(|theirs| theirs.abs_diff(ahead) > CLOCK_SKEW_MS.unsigned_abs()) {
-            None => Ok(got),
-            // Once: with a clock that is wrong no assertion ever counts.
-            Some(theirs) => {
-                self.ahead_ms.store(theirs, Ordering::Relaxed);
-                self.post_assertion(&to, &parameters, theirs).await
-            }
+        let Some(theirs) = theirs.filter(|theirs| is_correction(*theirs, ahead)) else {
+            return Ok(got);
+        };
+        // Once: with a clock that is wrong no assertion ever counts.
+        let got = self.post_assertion(&to, &parameters, theirs).await?;
+        // Only a success proves the correction right.
+        if got.status == 200 {
+            self.ahead_ms.store(theirs, Ordering::Relaxed);
         }
+        Ok(got)
     }
 
     async fn post_assertion(&self, to: &str, parameters: &Parameters, ahead_ms: i64) -> Result<Answer, Error> {

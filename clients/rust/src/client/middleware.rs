@@ -69,24 +69,26 @@ impl Agent {
         let fields = fields_of(request.headers()).map_err(failed)?;
         let (method, url) = (request.method().as_str().to_owned(), request.url().to_string());
         let to = Address::read(&url).map_err(failed)?;
-        let mut attempts = Attempts::default();
+        let origin = to.origin();
+        let mut attempts = Attempts::new(self.offsets.of(&origin));
         loop {
             let held = self.credentials().await.map_err(failed)?;
             let unsigned = Unsigned { method: &method, url: &url, fields: fields.clone(), body: &body };
-            let signed = self.sign_with(&held, unsigned).map_err(failed)?;
+            let signed = self.rules.sign(&held, unsigned, attempts.ahead_ms, None).map_err(failed)?;
             let mut copy = request.try_clone().ok_or_else(|| failed(malformed("The request cannot be repeated.")))?;
             *copy.headers_mut() = headers_of(signed.fields).map_err(failed)?;
             let response = next.clone().run(copy, extensions).await?;
-            refuse_redirect(response.status(), response.headers(), &to.origin()).map_err(failed)?;
-            let (mut response, anew) = self.anew(response, &to).await;
-            let Some((anew, wait)) = anew.and_then(|anew| attempts.count(&anew).map(|wait| (anew, wait))) else {
+            refuse_redirect(response.status(), response.headers(), &origin).map_err(failed)?;
+            // Only a success proves the correction right, for later calls too.
+            if attempts.is_corrected && response.status().is_success() {
+                self.offsets.learn(origin.clone(), attempts.ahead_ms);
+            }
+            let (mut response, anew) = self.anew(response, &to, attempts.ahead_ms).await;
+            let Some(wait) = anew.and_then(|anew| attempts.count(&anew)) else {
                 response.extensions_mut().insert(Sent::new(&method, &to, &body));
                 return Ok(response);
             };
             drop(response);
-            if let Anew::Clock(ahead_ms) = anew {
-                self.offsets.learn(to.origin(), ahead_ms);
-            }
             tokio::time::sleep(wait).await;
         }
     }
@@ -117,7 +119,7 @@ impl Agent {
     }
 
     /// Reads a short refusal, which may ask for a new signature, and puts it back.
-    async fn anew(&self, response: Response, to: &Address) -> (Response, Option<Anew>) {
+    async fn anew(&self, response: Response, to: &Address, ahead_ms: i64) -> (Response, Option<Anew>) {
         let status = response.status();
         let may_ask = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::SERVICE_UNAVAILABLE);
         let is_short = response.content_length().is_some_and(|length| length <= MAX_SHORT_REFUSAL as u64);
@@ -125,7 +127,7 @@ impl Agent {
             return (response, None);
         }
         let (response, body) = peek(response, MAX_SHORT_REFUSAL).await;
-        let (now_ms, ahead_ms) = (self.rules.now_ms(), self.offsets.of(&to.origin()));
+        let now_ms = self.rules.now_ms();
         let anew = body.and_then(|body| decide(status, response.headers(), &body, to, now_ms, ahead_ms));
         (response, anew)
     }

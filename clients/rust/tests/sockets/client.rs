@@ -1,6 +1,5 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use countersign::{Code, check};
 use reqwest::{Request, Response};
@@ -70,20 +69,6 @@ async fn a_restarted_api_is_called_again_three_times() {
     let refusal = check(response).await.expect_err("a refusal");
     assert!(refusal.code == "replay_unknown" && refusal.is_temporary() && !refusal.is_forbidden());
     assert_eq!(server.requests().len(), 8);
-}
-
-#[tokio::test]
-async fn a_clock_is_learned_once_per_call() {
-    let early = |ahead: u64| {
-        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(ahead));
-        problem(401, "signature_expired", &[("Date", &date)])
-    };
-    let server = Recorder::start([early(3600), early(7200)]);
-    let client = agent_at(&server.url, "runner").client().expect("a client");
-    let response = client.get(&server.url).send().await.expect("an answer");
-    assert_eq!((response.status().as_u16(), server.requests().len()), (401, 2));
-    // What was read ahead is there.
-    assert_eq!(response.text().await.expect("a body"), r#"{"code":"signature_expired"}"#);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod approval_vectors;
 mod approvals;
 mod authority;
 mod client;
+mod clock;
 mod hosts;
 mod outages;
 mod properties;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type JsonObject, member, secureUrl } from '@countersign/common';
+import { clientClock, type JsonObject, member, secureUrl } from '@countersign/common';
 import type { Settings } from '../options.js';
 import { type ClientProof, signJwt } from './client-proof.js';
 import { discover } from './metadata.js';
@@ -7,8 +7,6 @@ import { quoted, type Received, send, unavailable } from './send.js';
 import { proveWorkload } from './workload.js';
 
 const assertionSeconds = 60;
-/** Clocks that differ by less do not matter to an assertion. */
-const skewThatMatters = 5;
 
 /** What the authority answered, and when it was asked, in unix seconds by our clock. */
 export interface AuthorityAnswer {
@@ -53,11 +51,11 @@ export function authorityClient(issuer: string, settings: Settings): AuthorityCl
     return read.url;
   }
 
-  async function postOnce(url: URL, parameters: Readonly<Record<string, string>>): Promise<Received> {
+  async function postAt(time: number, url: URL, parameters: Readonly<Record<string, string>>): Promise<Received> {
     const { headers = {}, parameters: proof } =
       settings.workload === undefined
-        ? await proveAgent(issuer, settings, now() + ahead)
-        : await proveWorkload(settings.workload, { url, now: now() + ahead });
+        ? await proveAgent(issuer, settings, time)
+        : await proveWorkload(settings.workload, { url, now: time });
     const body = new URLSearchParams({ ...parameters, client_id: settings.id, ...proof });
     return await send(settings, issuer, url, { method: 'POST', body, headers });
   }
@@ -67,14 +65,16 @@ export function authorityClient(issuer: string, settings: Settings): AuthorityCl
     async post(endpoint, parameters) {
       const url = await addressOf(endpoint);
       let asked = now();
-      let answer = await postOnce(url, parameters);
-      const skew = answer.date === undefined ? 0 : answer.date - asked;
+      let answer = await postAt(asked + ahead, url, parameters);
+      const skew = answer.date === undefined ? ahead : answer.date - asked;
       const isRefused = answer.status === 401 || member(answer.json, 'error') === 'invalid_dpop_proof';
-      if (isRefused && Math.abs(skew - ahead) > skewThatMatters) {
+      const isWrongClock = Math.abs(skew - ahead) > clientClock.skewSeconds;
+      if (isRefused && isWrongClock && skew <= clientClock.maxForwardSeconds) {
         // Once: with a clock that is wrong no assertion ever counts.
-        ahead = skew;
         asked = now();
-        answer = await postOnce(url, parameters);
+        answer = await postAt(asked + skew, url, parameters);
+        // Only a success proves the correction right.
+        if (answer.status === 200) ahead = skew;
       }
       return { status: answer.status, json: answer.json, asked };
     },

@@ -45,6 +45,9 @@ async function server(answer: (request: Request, issuer: string) => Reply) {
 const metadata = (issuer: string) => ({ issuer, token_endpoint: `${issuer}/token` });
 const token = { access_token: 'a.b.c', token_type: 'Bearer', expires_in: 300, scope: 'repo:read' };
 
+/** A Date so many seconds ahead of the clock of this machine. */
+const httpDate = (seconds: number) => new Date(Date.now() + seconds * 1000).toUTCString();
+
 async function codeOf(promise: Promise<unknown>): Promise<readonly [AgentErrorCode, string]> {
   const error = await promise.then(
     () => undefined,
@@ -92,8 +95,33 @@ describe('the token endpoint', () => {
         ? { body: token }
         : { status: 401, body: { error: 'invalid_client' } };
     });
-    await (await agent(() => Date.now() - 3_600_000)).withOwnToken();
+    await (await agent(() => Date.now() - 200_000)).withOwnToken();
     expect(requests).toHaveLength(3);
+  });
+
+  it('signs no assertion for a time that is far ahead of its clock [A19]', async () => {
+    const { requests, agent } = await server(({ path }, name) =>
+      path === '/token'
+        ? { status: 401, headers: { date: httpDate(2_592_000) }, body: { error: 'invalid_client' } }
+        : { body: metadata(name) },
+    );
+    await expect((await agent()).withOwnToken()).rejects.toMatchObject({ code: 'token_refused' });
+    expect(requests).toHaveLength(2);
+  });
+
+  it('forgets a time by which it was refused again [A19]', async () => {
+    const { requests, agent } = await server(({ path }, name) =>
+      path === '/token'
+        ? { status: 401, headers: { date: httpDate(200) }, body: { error: 'invalid_client' } }
+        : { body: metadata(name) },
+    );
+    const late = await agent();
+    for (let call = 0; call < 2; call++) await late.withOwnToken().catch(() => undefined);
+    const isAhead = requests.slice(1).map(({ form }) => {
+      const { iat } = payloadOf(String(form.get('client_assertion'))) ?? {};
+      return Number(iat) > Date.now() / 1000 + 100;
+    });
+    expect(isAhead).toEqual([false, true, false, true]);
   });
 
   it.each([

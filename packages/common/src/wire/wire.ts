@@ -64,6 +64,14 @@ export const guardMaxima = {
   maxDelegationDepth: 16,
 } as const;
 
+/** When a client believes the `Date` of a refusal more than its own clock. */
+export const clientClock = {
+  /** Clocks that differ by less do not matter. */
+  skewSeconds: 5,
+  /** A signature for a later time could be kept by whoever answers, and used then. */
+  maxForwardSeconds: 300,
+} as const;
+
 /** What a request may carry at most, whatever the options of the guard. Lengths are in characters, all of them ASCII. */
 export const wireBounds = {
   /** Lines of the header section: fewer than the 1000 at which Node begins to drop them. */
