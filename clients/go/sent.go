@@ -10,6 +10,7 @@ type sentRequest struct {
 	method    string
 	authority string
 	target    string
+	fields    []field
 	// Empty without a body.
 	digest string
 }
@@ -28,14 +29,32 @@ func sentBy(request *http.Request) *sentRequest {
 // is reports whether the request that people are to approve is this one.
 func (s *sentRequest) is(request map[string]any) bool {
 	asked, _ := request["http"].(map[string]any)
-	call, _ := request["call"].(map[string]any)
 	path, _ := asked["path"].(string)
 	query, _ := asked["query"].(string)
-	digest, hasDigest := asked["contentDigest"].(string)
-	_, isCall := call["argumentsDigest"]
+	digest, _ := asked["contentDigest"].(string)
 	return asked["method"] == s.method && asked["authority"] == s.authority && path+query == s.target &&
-		// A call states its arguments instead of the body.
-		(digest == s.digest || isCall && !hasDigest)
+		digest == s.digest && s.has(asked["fields"])
+}
+
+// has reports whether these fields were sent. Not all of them are signed: people must not be asked about what somebody on
+// the way has written.
+func (s *sentRequest) has(fields any) bool {
+	asked, isObject := fields.(map[string]any)
+	for name, value := range asked {
+		if !hasField(s.fields, name) || fromLatin1(combined(s.fields, name)) != value {
+			return false
+		}
+	}
+	return isObject || fields == nil
+}
+
+// fromLatin1 has a character for each byte, as an API reads them.
+func fromLatin1(value string) string {
+	text := make([]rune, len(value))
+	for at := range len(value) {
+		text[at] = rune(value[at])
+	}
+	return string(text)
 }
 
 // digestOf is the Content-Digest of a body. Empty if there is none.

@@ -137,7 +137,7 @@ func (s *Signer) signCopy(request *http.Request, body []byte, tried *attempts) (
 	if err != nil {
 		return nil, err
 	}
-	sent := &sentRequest{method, to.authority, to.target(), digestOf(body)}
+	sent := &sentRequest{method, to.authority, to.target(), fields, digestOf(body)}
 	signed := request.Clone(context.WithValue(request.Context(), sentKey{}, sent))
 	signed.Method, signed.Host, signed.URL.Host, signed.URL.Fragment = method, to.authority, to.authority, ""
 	signed.Header = headerOf(made.fields)

@@ -14,9 +14,12 @@ import (
 
 type approvalVector struct {
 	Name, Agent, Code string
-	Sent              struct{ Method, URL, Body string }
-	Answer            struct{ Body string }
-	Question          struct {
+	Sent              struct {
+		Method, URL, Body string
+		Headers           map[string]string
+	}
+	Answer   struct{ Body string }
+	Question struct {
 		Body, Why string
 		Arguments map[string]any
 	}
@@ -66,6 +69,9 @@ func (s approvalServers) ask(t *testing.T, one approvalVector) (*PendingApproval
 	agent := s.agent(t, one.Agent)
 	request, err := http.NewRequest(one.Sent.Method, s.here(one.Sent.URL), bytes.NewReader(bytesOf(t, one.Sent.Body)))
 	must(t, err)
+	for name, value := range one.Sent.Headers {
+		request.Header.Set(name, value)
+	}
 	response, err := agent.Client().Do(request)
 	must(t, err)
 	defer func() { must(t, response.Body.Close()) }()

@@ -18,7 +18,7 @@ it.each(calls)('the agent asks about $name', async (one) => {
   expect(question?.request).toEqual(one.approval);
 });
 
-it.each(refusedCases)('the agent asks nobody about $name', async (one) => {
+it.each(refusedCases)('the agent asks nobody about $name [C12]', async (one) => {
   const { question, agent } = await sent(one);
   if (question === undefined) return;
   await expect(agent.requestApproval(question)).rejects.toMatchObject({ code: 'approval_refused' });
@@ -40,7 +40,8 @@ async function sent({ line, body, problem }: Made) {
       return Promise.resolve(new Response(JSON.stringify(problem), { status: 403, headers }));
     },
   });
-  await agent.fetch(line.url, { method: line.method, ...(body && { body: new Uint8Array(body) }) });
+  const { method, headers = {} } = line;
+  await agent.fetch(line.url, { method, headers, ...(body && { body: new Uint8Array(body) }) });
   return { question, agent };
 }
 

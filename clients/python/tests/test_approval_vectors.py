@@ -60,7 +60,9 @@ class Servers:
         )
         self.api.answers.append(answer(403, PROBLEM, self.here(case["answer"]["body"]).encode()))
         sent = case["sent"]
-        called = caller.call(agent, sent["method"], self.here(sent["url"]), [], body_of(sent) or b"")
+        called = caller.call(
+            agent, sent["method"], self.here(sent["url"]), list(sent.get("headers", {}).items()), body_of(sent) or b""
+        )
         with pytest.raises(ApprovalRequired) as refusal:
             called.raise_for_refusal()
         words = case["question"]

@@ -26,6 +26,7 @@ interface Question {
 interface Sent {
   readonly method: string;
   readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer;
 }
 
@@ -61,6 +62,11 @@ const asked: readonly Case[] = [
     request: { call: { method: 'tools/call', name: 'search', argumentsDigest: argumentsDigest(tool) ?? '' } },
     shown: { arguments: tool, why: 'Asked by the user.' },
   },
+  {
+    name: 'fields that were sent',
+    sent: { ...merge, headers: { 'X-Amount': '10', 'x-note': 'a note, and another' } },
+    http: { fields: { 'x-amount': '10', 'x-note': 'a note, and another' } },
+  },
   { name: 'one of two authorities', issuers: ['https://other.example', authority] },
 ];
 
@@ -73,11 +79,23 @@ const refused: readonly Case[] = [
   { name: 'another path', http: { path: '/repos/acme/web/merge' } },
   { name: 'a query that was not sent', http: { query: '?force=true' } },
   { name: 'another body', question: { body: json }, http: { contentDigest: computeContentDigest(binary) } },
+  {
+    name: 'another value of a field',
+    sent: { ...merge, headers: { 'x-amount': '10' } },
+    http: { fields: { 'x-amount': '10000' } },
+  },
+  { name: 'a field that was not sent', http: { fields: { 'x-amount': '10000' } } },
+  {
+    name: 'the arguments of a call in place of the body',
+    sent: { ...merge, body: json },
+    request: { call: { method: 'tools/call', name: 'search', argumentsDigest: argumentsDigest(tool) ?? '' } },
+  },
 ];
 
 function made({ name, sent = merge, question = {}, http, request, issuers = [authority], shown }: Case) {
   const { body = question.body, ...line } = sent;
-  const contentDigest = body && { contentDigest: computeContentDigest(body) };
+  // A call states its arguments instead.
+  const contentDigest = body && !request?.call && { contentDigest: computeContentDigest(body) };
   const approval: ApprovalRequest = {
     version: 1,
     audience: api,

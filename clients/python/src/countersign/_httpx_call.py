@@ -57,7 +57,7 @@ class HttpxCall:
         self._signer = signer
         self._method = method
         # Set anew for the bytes that were read.
-        self._fields = [field for field in fields if field[0].lower() != "transfer-encoding"]
+        self._fields = [field for field in _fields_of(headers) if field[0].lower() != "transfer-encoding"]
         self._host = next((value for name, value in headers.raw if name.lower() == b"host"), url.netloc)
 
     def sign(self) -> RawFields:
@@ -75,6 +75,10 @@ class HttpxCall:
         length = [(b"Content-Length", str(len(self.body)).encode("ascii"))] if self.body else []
         raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
         return [(b"Host", self._host), *raw, *length]
+
+
+def _fields_of(headers: RawHeaders) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw)
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:
@@ -99,9 +103,5 @@ def refusal_of(response: Any) -> Refusal | None:
     """The refusal of a guard, if an answer that was read is one."""
     request = response.request
     url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}{request.url.raw_path.decode('ascii')}"
-    try:
-        body = request.content
-    except RuntimeError:
-        body = None  # of a stream, that SignedAuth did not sign
-    sent = Sent(request.method, url, body)
+    sent = Sent(request.method, url, _fields_of(request.headers))
     return known_refusal(sent, response.status_code, response.headers, response.content)

@@ -11,7 +11,7 @@ from ._url import read_url
 from .errors import AgentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,40 +21,40 @@ class Sent:
     Attributes:
         method: As sent.
         url: As sent.
-        body: None: it is not known.
+        fields: As sent, Content-Digest included. Characters of values stand for bytes, as in Latin-1.
     """
 
     method: str
     url: str
-    body: bytes | None = None
+    fields: tuple[tuple[str, str], ...]
 
-    def is_request(self, request: Mapping[str, Any], shown: bytes | None) -> bool:
-        """Whether the request that people are to approve is this one.
-
-        Args:
-            request: Of the refusal.
-            shown: The body that people are to see.
-        """
+    def is_request(self, request: Mapping[str, Any]) -> bool:
+        """Whether the request that people are to approve is this one."""
         try:
             address = read_url(self.url)
         except AgentError:
             return False
-        http = _object(request.get("http"))
+        http = request.get("http")
+        if not isinstance(http, dict):
+            return False
         target = f"{http.get('path')}{http.get('query', '')}"
         line = (http.get("method"), http.get("authority"), target)
-        body = shown if self.body is None else self.body
-        return line == (self.method, address.authority, address.target) and (
-            body is None
-            or http.get("contentDigest") == content_digest(body)
-            # A call states its arguments instead of the body.
-            or ("argumentsDigest" in _object(request.get("call")) and "contentDigest" not in http)
+        fields = http.get("fields", {})
+        return (
+            line == (self.method, address.authority, address.target)
+            and http.get("contentDigest") == combined(self.fields, "content-digest")
+            # Not all of them are signed: people must not be asked about what somebody on the way has written.
+            and isinstance(fields, dict)
+            and all(combined(self.fields, name) == value for name, value in fields.items())
         )
+
+
+def combined(fields: Sequence[tuple[str, str]], name: str) -> str | None:
+    """The values of a field on all its lines; None if there is none."""
+    values = [value.strip(" \t") for key, value in fields if key.lower() == name]
+    return ", ".join(values) if values else None
 
 
 def content_digest(body: bytes) -> str | None:
     """The Content-Digest of a body; None if there is none."""
     return f"sha-256=:{b64(hashlib.sha256(body).digest())}:" if body else None
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

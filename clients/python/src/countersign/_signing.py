@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import _wire as wire
 from ._base64 import b64, b64url
-from ._sent import content_digest
+from ._sent import combined, content_digest
 from ._url import Address, read_authority, read_url
 from .errors import AgentError
 
@@ -134,7 +134,7 @@ def signature_base(
 
 
 def _value(fields: Sequence[tuple[str, str]], name: str) -> str:
-    value = ", ".join(value.strip(" \t") for key, value in fields if key.lower() == name)
+    value = combined(fields, name) or ""
     if _ASCII_VALUE.fullmatch(value) is None:
         raise AgentError("request_malformed", f"The field {name} is not ASCII, so it cannot be signed.")
     return value

@@ -102,8 +102,10 @@ async def raise_for_refusal(response: ClientResponse) -> None:
     """
     if response.ok:
         return
-    url = response.request_info.url
-    sent = Sent(response.method, f"{url.scheme}://{url.raw_authority}{url.raw_path_qs}")
+    info = response.request_info
+    # aiohttp writes them in UTF-8.
+    fields = tuple((str(name), value.encode("utf-8").decode("latin-1")) for name, value in info.headers.items())
+    sent = Sent(response.method, f"{info.url.scheme}://{info.url.raw_authority}{info.url.raw_path_qs}", fields)
     refusal = refusal_of(sent, response.status, response.headers, await response.read())
     if refusal is not None:
         raise refusal

@@ -113,7 +113,7 @@ def ask(
     issuers = needed.get("issuers")
     if not isinstance(issuers, list) or authority.issuer not in issuers:
         raise AgentError("approval_impossible", "The API takes no approvals of the authority of this agent.")
-    _check_sent(authority, refusal, body)
+    _check_sent(authority, refusal)
     shown = {**_content(body), **({} if arguments is None else {"arguments": dict(arguments)})}
     details = {
         "type": _DETAILS_TYPE,
@@ -129,23 +129,19 @@ def ask(
     return PendingApproval(approval_id, quote(uri, 2048), _number(answer.get("expires_in"), 0.0), interval, authority)
 
 
-def _check_sent(authority: Authority, refusal: ApprovalRequired, body: bytes | str | None) -> None:
+def _check_sent(authority: Authority, refusal: ApprovalRequired) -> None:
     """Nobody is asked about a request that another agent sent, or that was not sent."""
     request = refusal.approval.get("request")
     actor = request.get("actor") if isinstance(request, dict) else None
     sent = refusal._sent  # set by this package
     is_own = isinstance(actor, dict) and actor.get("id") == authority.agent_id
-    if not is_own or (sent is not None and not sent.is_request(request or {}, _bytes(body))):
+    if not is_own or (sent is not None and not sent.is_request(request or {})):
         message = "The API wants people to approve another request than the one that was sent."
         raise AgentError("approval_impossible", message)
 
 
-def _bytes(body: bytes | str | None) -> bytes | None:
-    return body.encode("utf-8") if isinstance(body, str) else body
-
-
 def _content(body: bytes | str | None) -> dict[str, str]:
-    data = _bytes(body)
+    data = body.encode("utf-8") if isinstance(body, str) else body
     if not data:
         return {}
     try:

@@ -132,7 +132,8 @@ def raise_for_refusal(response: Response) -> None:
     if response.ok:
         return
     request = response.request
-    sent = Sent(request.method or "GET", request.url or "", _text_or_bytes(request.body))
+    fields = tuple((_text(name), _text(value)) for name, value in request.headers.items())
+    sent = Sent(request.method or "GET", request.url or "", fields)
     refusal = refusal_of(sent, response.status_code, response.headers, response.content)
     if refusal is not None:
         raise refusal
@@ -161,12 +162,6 @@ def _body_of(request: PreparedRequest) -> bytes:
         data = body.read()
         return data.encode("utf-8") if isinstance(data, str) else bytes(data)
     return b"".join(chunk.encode("utf-8") if isinstance(chunk, str) else bytes(chunk) for chunk in body)
-
-
-def _text_or_bytes(body: Any) -> bytes | None:
-    if isinstance(body, str):
-        return body.encode("utf-8")
-    return body if isinstance(body, bytes) else b"" if body is None else None
 
 
 def _text(value: str | bytes) -> str:

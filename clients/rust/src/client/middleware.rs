@@ -85,7 +85,7 @@ impl Agent {
             }
             let (mut response, anew) = self.anew(response, &to, attempts.ahead_ms).await;
             let Some(wait) = anew.and_then(|anew| attempts.count(&anew)) else {
-                response.extensions_mut().insert(Sent::new(&method, &to, &body));
+                response.extensions_mut().insert(Sent::new(&method, &to, fields, &body));
                 return Ok(response);
             };
             drop(response);

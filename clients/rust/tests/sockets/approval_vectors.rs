@@ -1,5 +1,7 @@
 //! The vectors of approvals, with servers of the test in place of those that they name.
 
+use std::collections::BTreeMap;
+
 use countersign::{Agent, Code, Question, Refusal, check};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -31,6 +33,8 @@ struct Case {
 struct Sent {
     method: String,
     url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
     body: Option<String>,
 }
 
@@ -85,6 +89,9 @@ impl Servers {
         self.api.then([says(403, &[("Content-Type", "application/problem+json")], &self.here(&one.answer.body))]);
         let mut request =
             agent.client().expect("a client").request(one.sent.method.parse().expect("a method"), self.here(&one.sent.url));
+        for (name, value) in &one.sent.headers {
+            request = request.header(name, value);
+        }
         if let Some(body) = &one.sent.body {
             request = request.body(from_base64(body));
         }
