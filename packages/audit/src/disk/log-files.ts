@@ -1,4 +1,4 @@
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { segmentName, segmentsAmong } from '@countersign/audit-verifier';
 import { checkRegularFile, openRegularFile } from './regular-file.js';
@@ -16,12 +16,21 @@ export function makeFolder(directory: string): void {
   syncDirectory(dirname(created));
 }
 
-/** Opens a regular file for appending and makes its name durable. Never through a symbolic link to another file. */
+/**
+ * Opens a regular file for appending and makes its name durable. Never through a symbolic link to another file. A file
+ * that must be new is removed if that fails, so that the next attempt can make it.
+ */
 export function openForAppend(path: string, mustBeNew = false): number {
   const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | (mustBeNew ? O_EXCL : 0);
   const descriptor = openRegularFile(path, flags, 0o600);
-  syncDirectory(dirname(path));
-  return descriptor;
+  try {
+    syncDirectory(dirname(path));
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    if (mustBeNew) rmSync(path, { force: true });
+    throw error;
+  }
 }
 
 /** The segments of a log, in order. */

@@ -10,9 +10,13 @@ const { O_NONBLOCK, O_RDONLY } = constants;
  */
 export function openRegularFile(path: string, flags: number, mode?: number): number {
   const descriptor = openSync(path, flags | O_NONBLOCK, mode);
-  if (fstatSync(descriptor).isFile()) return descriptor;
-  closeSync(descriptor);
-  throw notRegular(path);
+  try {
+    if (fstatSync(descriptor).isFile()) return descriptor;
+    throw notRegular(path);
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
 }
 
 /** What a regular file holds, also through a symbolic link; undefined if there is none of that name. */

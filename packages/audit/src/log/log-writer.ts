@@ -1,4 +1,4 @@
-import { closeSync, rmSync } from 'node:fs';
+import { closeSync, lstatSync, rmSync } from 'node:fs';
 import { codeOf } from '@countersign/common';
 import { AppendFile, type FileOperations } from '../disk/append-file.js';
 import { AuditError } from '../record/audit-error.js';
@@ -181,6 +181,9 @@ export function startSegment(
 
 function open(path: string): number {
   try {
+    // What a failed start of this segment left: nothing was written yet.
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found?.isFile() === true && found.size === 0) rmSync(path);
     return openForAppend(path, true);
   } catch (cause) {
     throw new AuditError('write_failed', `${path} cannot be made (${codeOf(cause)}).`, cause);

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { auditFile, auditFileWith } from '../../src/log/audit-file.js';
 import { readWholeAuditLog } from '../../src/log/read-audit-log.js';
 import { ConfigError } from '@countersign/common';
-import { type Folder, temporaryFolder } from '../events.js';
+import { event, type Folder, temporaryFolder } from '../events.js';
 import { fullFor } from '../disk/faults.js';
 import { contents, lastSegment, segments, verify, writeAll } from '../log-folder.js';
 
@@ -108,6 +108,32 @@ describe('a start that fails after it has truncated a torn end [F6]', () => {
     }
     expect(asKept(folder)).toHaveLength(5);
     expect(await recovered(folder)).toEqual(asKept(folder));
+  });
+});
+
+describe('an empty file of the name of the next segment [F4]', () => {
+  it('is taken as a failed start of it', async () => {
+    using folder = temporaryFolder();
+    const sink = auditFile(folder.path, { maxSegmentBytes: 1024 });
+    await sink.write(event('a'));
+    writeFileSync(join(folder.path, 'audit-000002.jsonl'), '');
+    await sink.write(event('b', { detail: 'x'.repeat(1024) }));
+    await sink.write(event('c'));
+    await sink.close?.();
+    expect(segments(folder).length).toBeGreaterThan(1);
+    expect((await contents(folder)).filter((one) => one.length === 1)).toEqual(['a', 'b', 'c']);
+    expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
+  });
+
+  it('is not overwritten when it holds something', async () => {
+    using folder = temporaryFolder();
+    const sink = auditFile(folder.path, { maxSegmentBytes: 1024 });
+    await sink.write(event('a', { detail: 'x'.repeat(1024) }));
+    const next = join(folder.path, 'audit-000002.jsonl');
+    writeFileSync(next, 'x');
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'write_failed' });
+    expect(readFileSync(next, 'utf8')).toBe('x');
+    await sink.close?.();
   });
 });
 
