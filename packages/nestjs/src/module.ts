@@ -1,10 +1,11 @@
 import { ConfigError, type Guard } from '@countersign/core';
 import { type AdmissionOptions } from '@countersign/core/adapter';
 import type { DynamicModule, FactoryProvider, ModuleMetadata, Provider } from '@nestjs/common';
-import { type ApplicationConfig, HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import { HttpAdapterHost, ModuleRef, type NestContainer } from '@nestjs/core';
 import { AgentGuard } from './agent-guard.js';
 import { NoteThrown } from './note-thrown.js';
 import { mountOnPlatform, unsupported } from './mount.js';
+import { checkFederatedSchemas } from './federated-schemas.js';
 
 /** The token of the guard, for `@Inject(COUNTERSIGN) guard: Guard` and for `overrideProvider` in tests. */
 export const COUNTERSIGN: unique symbol = Symbol('countersign');
@@ -57,18 +58,27 @@ function moduleOf(provider: Provider, options: AdmissionOptions, closes: boolean
     inject: [COUNTERSIGN, HttpAdapterHost, ModuleRef],
     async useFactory(guard: Guard, host: HttpAdapterHost, ref: ModuleRef) {
       await mountOnPlatform(guard, host, options);
-      runFirst(ref);
-      // Nest calls it on what a factory has made, once its server has closed.
-      return { onApplicationShutdown: () => (closes ? guard.close() : undefined) };
+      const container = containerOf(ref);
+      runFirst(container);
+      // Nest calls them on what a factory has made: the second once its server has closed.
+      return {
+        onApplicationBootstrap: () => checkFederatedSchemas(container.getModules()),
+        onApplicationShutdown: () => (closes ? guard.close() : undefined),
+      };
     },
   };
   return { module: CountersignModule, global: true, providers: [provider, mounted], exports: [COUNTERSIGN] };
 }
 
+/** An injected `ModulesContainer` may be a proxy, which a map does not bear. */
+function containerOf(ref: ModuleRef): NestContainer {
+  const { container } = ref as unknown as { readonly container?: NestContainer };
+  if (container === undefined) throw unsupported('a module cannot reach its container');
+  return container;
+}
+
 /** Global guards run in the order in which their modules were found, and the login of an application may be among them. */
-function runFirst(ref: ModuleRef): void {
-  const { container } = ref as unknown as { readonly container?: { readonly applicationConfig?: ApplicationConfig } };
-  const config = container?.applicationConfig;
+function runFirst({ applicationConfig: config }: NestContainer): void {
   const guards = config?.getGlobalGuards();
   if (config === undefined || guards === undefined) throw unsupported('a module cannot reach the global guards');
   if (guards.some((guard) => guard instanceof AgentGuard)) {
