@@ -51,6 +51,8 @@ const strongSignatures = [
 ];
 const pss = '2a864886f70d01010a';
 const strongHashes = ['608648016503040201', '608648016503040202', '608648016503040203'];
+/** The forms of names as DER has them (RFC 5280 §4.2.1.6). In BER, a text may also consist of others, under other tags. */
+const nameTags: readonly number[] = [0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x87, 0x88];
 const emailAddress = Buffer.from('06092a864886f70d010901', 'hex');
 
 /**
@@ -79,7 +81,7 @@ export function readRules({ raw }: X509Certificate): CertificateRules {
     extendedKeyUsage: read('extendedKeyUsage', (value) => readInner(value, tags.sequence).map(idOf)),
     pathLength: read('basicConstraints', readPathLength) ?? Infinity,
     names: [
-      ...(read('subjectAltName', (value) => readInner(value, tags.sequence)) ?? []),
+      ...(read('subjectAltName', (value) => readInner(value, tags.sequence).map(readName)) ?? []),
       ...(subject.content.length > 0 ? [{ tag: nameForms.directory, content: subject.content }] : []),
       ...(subject.content.includes(emailAddress) ? [{ tag: nameForms.email, content: subject.content }] : []),
     ],
@@ -103,8 +105,10 @@ function readExtensions(element: DerElement | undefined): ReadonlyMap<string, Bu
     const fields = readDer(content);
     const id = idOf(fields[0]);
     const value = fields.at(-1);
-    const isCritical = fields.length === 3 && fields[1]?.tag === tags.boolean && fields[1].content[0] !== 0;
-    if (value?.tag !== tags.octets || fields.length > 3) throw new Error('an extension is malformed');
+    const isCritical = fields.length === 3;
+    // DER leaves out what is false.
+    const isPlain = !isCritical || (fields[1]?.tag === tags.boolean && fields[1].content[0] === 0xff);
+    if (value?.tag !== tags.octets || !isPlain || fields.length > 3) throw new Error('an extension is malformed');
     if (found.has(id)) throw new Error('it has an extension twice');
     if (isCritical && !knownIds.includes(id)) throw new Error('it has a critical extension that is not known here');
     found.set(id, value.content);
@@ -140,5 +144,10 @@ function readPathLength(value: Buffer): number {
 function readSubtree({ content }: DerElement): GeneralName {
   const [base, ...bounds] = readDer(content);
   if (base === undefined || bounds.length > 0) throw new Error('a constraint on its names is malformed');
-  return base;
+  return readName(base);
+}
+
+function readName(name: DerElement): GeneralName {
+  if (!nameTags.includes(name.tag)) throw new Error('one of its names is no DER');
+  return name;
 }

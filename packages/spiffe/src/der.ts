@@ -6,12 +6,17 @@ export interface DerElement {
   readonly raw: Buffer;
 }
 
+/** No certificate needs a tag of several bytes, and other readers take one that is spelt so for a short one. */
+const severalBytes = 0x1f;
+
 /** The elements that these bytes consist of. @throws if they are anything else than DER. */
 export function readDer(bytes: Buffer): readonly DerElement[] {
   const elements: DerElement[] = [];
   for (let at = 0; at < bytes.length; ) {
+    const tag = bytes[at] ?? 0;
+    if ((tag & severalBytes) === severalBytes) throw new Error('a tag has several bytes');
     const { from, to } = contentAt(bytes, at);
-    elements.push({ tag: bytes[at] ?? 0, content: bytes.subarray(from, to), raw: bytes.subarray(at, to) });
+    elements.push({ tag, content: bytes.subarray(from, to), raw: bytes.subarray(at, to) });
     at = to;
   }
   return elements;

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { failed, type Reading } from '@countersign/common';
-import { type CertificateChain, splitUnquoted } from './x509-svid.js';
+import type { CertificateChain } from './x509-svid.js';
 
 const mostCertificates = 8;
 
@@ -49,4 +49,21 @@ function readPem(text: string): readonly X509Certificate[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Splits a text where a character is not within quotes. Undefined: a quote does not end. */
+export function splitUnquoted(text: string, at: string): readonly string[] | undefined {
+  const parts: string[] = [];
+  let from = 0;
+  let isQuoted = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index];
+    if (isQuoted && character === '\\') index += 1;
+    else if (character === '"') isQuoted = !isQuoted;
+    else if (!isQuoted && character === at) {
+      parts.push(text.slice(from, index));
+      from = index + 1;
+    }
+  }
+  return isQuoted ? undefined : [...parts, text.slice(from)];
 }

@@ -1,6 +1,7 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { failed, type Reading } from '@countersign/common';
 import { checkPath, publicKeyOf } from './certificate-path.js';
+import { nameForms, readRules } from './certificate-rules.js';
 import { readSpiffeId, type SpiffeId } from './spiffe-id.js';
 
 /** A certificate with the others that came with it, none of them verified. */
@@ -63,27 +64,14 @@ export function verifyX509Svid(
 /** Those that could have issued a certificate, one above the other, up to an authority. */
 type IssuerPath = readonly [X509Certificate, ...X509Certificate[]];
 
-/** The URIs of subjectAltName. Node quotes names that hold a comma or a quote. */
-export function uriNames({ subjectAltName }: Pick<X509Certificate, 'subjectAltName'>): readonly string[] {
-  const names = splitUnquoted(subjectAltName ?? '', ',') ?? [];
-  return names.map((name) => name.trim()).flatMap((name) => (name.startsWith('URI:') ? [name.slice(4)] : []));
-}
-
-/** Splits a text where a character is not within quotes. Undefined: a quote does not end. */
-export function splitUnquoted(text: string, at: string): readonly string[] | undefined {
-  const parts: string[] = [];
-  let from = 0;
-  let isQuoted = false;
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text[index];
-    if (isQuoted && character === '\\') index += 1;
-    else if (character === '"') isQuoted = !isQuoted;
-    else if (!isQuoted && character === at) {
-      parts.push(text.slice(from, index));
-      from = index + 1;
-    }
+/** The same reader as that of the constraints on names: by another one, a name could be an ID and no URI. */
+function uriNames(certificate: X509Certificate): readonly string[] {
+  try {
+    const { names } = readRules(certificate);
+    return names.filter(({ tag }) => tag === nameForms.uri).map(({ content }) => content.toString('latin1'));
+  } catch {
+    return [];
   }
-  return isQuoted ? undefined : [...parts, text.slice(from)];
 }
 
 /** RFC 8705 §3.1. */

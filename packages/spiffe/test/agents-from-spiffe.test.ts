@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { trustDomain } from '../../../test/support/trust-domain.js';
 import { agentsFromSpiffe, type SpiffeAgentsOptions } from '../src/index.js';
-import { splitUnquoted, uriNames } from '../src/x509-svid.js';
 
 describe('agentsFromSpiffe', () => {
   const trustDomains = { 'example.org': { file: 'bundle.json' } };
@@ -18,17 +16,5 @@ describe('agentsFromSpiffe', () => {
     [{ trustDomains, agents: [{ id: 'spiffe://example.org/a' }], clock: Date.now }, 'unknown option'],
   ])('is refused with %j [G5]', async (options, problem) => {
     await expect(agentsFromSpiffe(options as unknown as SpiffeAgentsOptions)).rejects.toThrow(problem);
-  });
-});
-
-describe('the URIs of a certificate', () => {
-  it('are not found within other names [Q4]', () => {
-    const { certificate } = trustDomain().ca.issue({ uris: [], dns: ['a, URI:spiffe://example.org/agent/a'] });
-    expect(uriNames(certificate)).toEqual([]);
-  });
-
-  it('are split outside of quotes only', () => {
-    expect(splitUnquoted(String.raw`a,"b,\",c",d`, ',')).toEqual(['a', String.raw`"b,\",c"`, 'd']);
-    expect(splitUnquoted('a,"b', ',')).toBeUndefined();
   });
 });

@@ -29,6 +29,10 @@ describe('DER', () => {
     expect(() => readDer(bytes(hex))).toThrow(/DER|cut off/);
   });
 
+  it.each(['1f06 00', '9f06 00', 'bf06 00'])('is not %s: a tag of several bytes [A16]', (hex) => {
+    expect(() => readDer(bytes(hex))).toThrow('several bytes');
+  });
+
   it.each(['', '0500', '3000 0500'])('has not one element with the tag in %j', (hex) => {
     expect(() => readInner(bytes(hex), 0x30)).toThrow('another tag');
   });

@@ -218,10 +218,34 @@ function isRead(change: CertificateChange): boolean {
   return readX509Svid(domain.ca.issue(change).certificate).ok;
 }
 
+function altNames(name: Buffer): Buffer {
+  return extension([0x55, 0x1d, 0x11], sequence(name));
+}
+
 describe('an X.509-SVID', () => {
   it('has one SPIFFE ID, of a workload, and is no certificate of an authority', () => {
     expect([isRead({ uris: [id] }), isRead({ uris: [id], dns: ['api.acme.dev'] })]).toEqual([true, true]);
     const wrong = [{ uris: [id, id] }, {}, { uris: ['spiffe://example.org'] }, { uris: [id], isCa: true }];
     expect(wrong.map(isRead)).toEqual([false, false, false, false]);
+  });
+
+  it('has its SPIFFE ID in a URI, not within another name, and not in a spelling that is no DER [Q4]', () => {
+    expect(isRead({ dns: [`a, URI:${id}`] })).toBe(false);
+    const text = Buffer.from(id);
+    const spellings = [
+      der(uri, text),
+      der(0xa6, der(0x16, text)),
+      der(0xa6, der(4, text.subarray(0, 9)), der(4, text.subarray(9))),
+      Buffer.concat([Buffer.from([0x9f, 0x06, text.length]), text]),
+    ];
+    expect(spellings.map((name) => isRead({ more: [altNames(name)] }))).toEqual([true, false, false, false]);
+    const limited = below(domain.ca, { more: [constraints([], [[uri, 'example.org']])] });
+    const verified = spellings.map((name) => problem(limited.issue({ more: [altNames(name)] }), [limited]));
+    expect(verified).not.toContain(undefined);
+  });
+
+  it('has authorities whose constraints are in DER [Q4]', () => {
+    const limited = below(domain.ca, { more: [constraints([], [[0xa6, '\u0016\u000bexample.org']])] });
+    expect(problem(limited.issue({ uris: [id] }), [limited])).toContain('is no DER');
   });
 });
