@@ -176,8 +176,11 @@ describe('countersign agents', () => {
     await agents('rotate', 'agent-a', '--public-key', publicKey, '--overlap', '60');
     expect((JSON.parse(await agents('show', 'agent-a')) as { keys: unknown[] }).keys).toHaveLength(2);
     expect(await agents('suspend', 'agent-a')).toBe('agent-a\n');
-    expect(await agents('resume', '--tag', 'ci')).toContain('agent-a');
     expect(await agents('suspend', '--tag', 'ci')).toBe('agent-a\nagent-b\n');
+    // By its id it stays suspended.
+    expect(await agents('resume', '--tag', 'ci')).toBe('agent-b\n');
+    expect(JSON.parse(await agents('show', 'agent-a'))).toMatchObject({ suspendedBy: ['id'] });
+    expect(await agents('resume', 'agent-a')).toBe('agent-a\n');
     expect(await agents('revoke', 'agent-b')).toBe('agent-b\n');
     expect(JSON.parse(await agents('list', '--json', '--status', 'revoked'))).toMatchObject([{ id: 'agent-b' }]);
   });
@@ -206,7 +209,7 @@ describe('countersign agents', () => {
     });
     await agents('resume', '--tag', 'ci');
     await agents('resume', 'spiffe://example.org/ci/*');
-    expect(await agents('list')).toMatchObject({ stdout: 'spiffe://example.org/ci/a  active  -  ci\n', stderr: '' });
+    expect(await agents('list')).toMatchObject({ stdout: 'spiffe://example.org/ci/a  suspended  -  ci\n', stderr: '' });
     await second.stop('SIGTERM');
   });
 

@@ -144,6 +144,12 @@ export function optionRows(folder: string): readonly OptionRow[] {
       (options: AuthorityOptions) => openAuthority(options),
     ),
     optionRow(
+      'createAuthority, a resource',
+      { scopeMatch: 'choice' },
+      (resource: Omit<AuthorityOptions['resources'][number], 'audience'>) =>
+        openAuthority({ resources: [{ audience: 'https://api.acme.dev', ...resource }] }),
+    ),
+    optionRow(
       'createAuthority, users',
       { longestConsentSeconds: 'integer' },
       (options: NonNullable<AuthorityOptions['users']>) => openAuthority({ users: { ...users, ...options } }),

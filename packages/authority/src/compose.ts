@@ -87,7 +87,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     bundles &&
     createWorkloadAuthentication({
       bundles,
-      workloads: createWorkloads({ store, agents, rules: settings.spiffe.workloads, now }),
+      workloads: createWorkloads({ store, agents, rules: settings.spiffe.workloads, now, trail }),
       store,
       issuer,
       now,

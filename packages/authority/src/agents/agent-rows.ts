@@ -38,6 +38,7 @@ export function agentsOf(rows: readonly Row[]): readonly RegisteredAgent[] {
 
 function agentOf(row: Row, id: string): RegisteredAgent & { readonly keys: RegisteredKey[] } {
   const owner = optionalText(row, 'owner');
+  const status = textOf(row, 'status') as AgentStatus;
   const expiresAt = optionalNumber(row, 'expires_at');
   const name = optionalText(row, 'name');
   const seenAt = optionalNumber(row, 'seen_at');
@@ -49,7 +50,12 @@ function agentOf(row: Row, id: string): RegisteredAgent & { readonly keys: Regis
     tags: textOf(row, 'tags')
       .split(' ')
       .filter((tag) => tag !== ''),
-    status: textOf(row, 'status') as AgentStatus,
+    status,
+    ...(status === 'suspended' && {
+      suspendedBy: textOf(row, 'stopped_by')
+        .split(',')
+        .filter((name) => name !== ''),
+    }),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(name !== undefined && { name }),
     redirectUris: JSON.parse(textOf(row, 'redirect_uris')) as string[],

@@ -30,6 +30,8 @@ export interface RegisteredAgent {
   readonly roles: readonly AgentRole[];
   readonly tags: readonly string[];
   readonly status: AgentStatus;
+  /** What keeps it suspended: `id` if it was suspended by itself, `tag ci`, or a pattern of SPIFFE IDs. */
+  readonly suspendedBy?: readonly string[];
   /** Unix seconds; from then on it counts as suspended. */
   readonly expiresAt?: number;
   /** What people see on pages. Default: the id. */

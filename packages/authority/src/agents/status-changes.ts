@@ -1,5 +1,5 @@
 import { AuthorityError } from '../authority-error.js';
-import { required, type Row, sql, type Store, textOf } from '../storage/store.js';
+import { required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 import type { Trail, TrailEvent } from '../trail/trail.js';
 import type { AgentStatus, RegisteredAgent } from './agent.js';
 import { agentEvent, statusEvents } from './agent-event.js';
@@ -19,8 +19,9 @@ export interface StatusChanges {
    */
   setStatus(id: string, status: NewStatus, by?: TrailEvent['event']['by']): Promise<RegisteredAgent>;
   /**
-   * The same for all agents with a tag; the ids of those that were not revoked before. Workloads of SPIFFE have the tags
-   * of their rule now. Those that come later are kept out until the tag is active again.
+   * The same for all agents with a tag; the ids of those that changed. Pending agents stay pending, unless they are revoked.
+   * `active` ends a suspension by this tag, and no other: an agent that is suspended by its id as well stays so. Workloads of
+   * SPIFFE have the tags of their rule now. Those that come later are kept out until the tag is active again.
    */
   setStatusByTag(tag: string, status: NewStatus): Promise<readonly string[]>;
   /** The same for the workloads of SPIFFE below a pattern, like `spiffe://example.org/ci/*`. */
@@ -40,23 +41,25 @@ const statuses: readonly string[] = ['active', 'suspended', 'revoked'] satisfies
 
 export function createStatusChanges({ store, trail, rules, now, known }: StatusServices): StatusChanges {
   async function changeMany(
-    change: (status: NewStatus) => ReturnType<typeof sql>,
+    change: Statement,
     { stop, what, status }: { readonly stop: string | undefined; readonly what: string; readonly status: NewStatus },
   ): Promise<readonly string[]> {
     const stopping = stop === undefined ? [] : changeStop(stop, status !== 'active', now());
     const { actor: _actor, ...event } = agentEvent(statusEvents[status], what, `all with the ${what}`);
-    const statement = stop === undefined ? required(change(status)) : change(status);
-    const done = await store.batch([...stopping, statement, directoryChange(), ...trail.record(event)]);
-    const rows = done?.[stopping.length] ?? [];
+    const done = await store.batch([...stopping, change, directoryChange(), ...trail.record(event)]);
+    const rows = (done?.[stopping.length] ?? []).filter((row) => textOf(row, 'status') === status);
     return rows.map((row: Row) => textOf(row, 'id')).toSorted();
   }
 
   return {
     async setStatus(id, status, by) {
       checkStatus(status);
+      const own = status === 'suspended' ? marked(ownId) : '';
       const happened = [directoryChange(), ...trail.record(agentEvent(statusEvents[status], id, undefined, by))];
       const change = sql`
-        UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`;
+        UPDATE countersign_agents SET status = ${status},
+          stopped_by = CASE WHEN ${own} = '' THEN '' ELSE replace(stopped_by, ${own}, '') || ${own} END
+        WHERE id = ${id} AND status <> 'revoked' RETURNING id`;
       const facts = factsOfWorkload(rules, id);
       const columns = facts && columnsOf(facts);
       // Also if it comes at the same moment. With the tags of its rule now: a stop of one that it gets suspends it.
@@ -64,10 +67,13 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
         columns &&
         sql`
         INSERT INTO countersign_agents
-          (id, owner, capabilities, roles, tags, status, name, redirect_uris, expires_at, created_at, workload, seen_at)
+          (id, owner, capabilities, roles, tags, status, name, redirect_uris, expires_at, created_at, workload, seen_at,
+            stopped_by)
         VALUES (${id}, ${columns.owner}, ${columns.capabilities}, ${columns.roles}, ${columns.tags}, ${status},
-          ${columns.name}, ${columns.redirect_uris}, ${columns.expires_at}, ${now()}, 1, ${now()})
+          ${columns.name}, ${columns.redirect_uris}, ${columns.expires_at}, ${now()}, 1, ${now()}, ${own})
         ON CONFLICT (id) DO UPDATE SET status = excluded.status,
+          stopped_by = CASE WHEN excluded.stopped_by = '' THEN ''
+            ELSE replace(countersign_agents.stopped_by, excluded.stopped_by, '') || excluded.stopped_by END,
           tags = CASE WHEN countersign_agents.workload = 1 THEN excluded.tags ELSE countersign_agents.tags END
         WHERE countersign_agents.status <> 'revoked' RETURNING id`;
       const done = await store.batch([required(insert ?? change), ...happened]);
@@ -82,16 +88,17 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
       checkStatus(status);
       if (!isTag(tag)) throw new AuthorityError('agent_invalid', 'that is no tag');
       const isOfRule = rules.some(({ facts }) => facts.tags.includes(tag));
-      const byRule = ruleHasTag(rules, tag, 3);
-      return await changeMany(
-        (to) => ({
-          text: `
-            UPDATE countersign_agents SET status = $1 WHERE status <> 'revoked'
-            AND (tags LIKE $2 OR (workload = 1 AND ${byRule.text})) RETURNING id`,
-          values: [to, `% ${tag} %`, ...byRule.values],
-        }),
-        { stop: isOfRule || status === 'active' ? stopOfTag(tag) : undefined, what: `tag ${tag}`, status },
-      );
+      const name = stopOfTag(tag);
+      const byRule = ruleHasTag(rules, tag, 2);
+      const change = changeBecause(name, status, {
+        text: `(tags LIKE $1 OR (workload = 1 AND ${byRule.text}))`,
+        values: [`% ${tag} %`, ...byRule.values],
+      });
+      return await changeMany(change, {
+        stop: isOfRule || status === 'active' ? name : undefined,
+        what: name,
+        status,
+      });
     },
 
     async setStatusByPattern(pattern, status) {
@@ -104,14 +111,57 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
         throw new AuthorityError('agent_unknown', `no rule names a workload below '${pattern}'`);
       }
       const prefix = pattern.slice(0, -1);
-      return await changeMany(
-        (to) => sql`
-          UPDATE countersign_agents SET status = ${to} WHERE workload = 1 AND status <> 'revoked'
-          AND substr(id, 1, ${prefix.length}) = ${prefix} RETURNING id`,
-        { stop: pattern, what: `pattern ${pattern}`, status },
-      );
+      const change = changeBecause(pattern, status, sql`workload = 1 AND substr(id, 1, ${prefix.length}) = ${prefix}`);
+      return await changeMany(change, { stop: pattern, what: `pattern ${pattern}`, status });
     },
   };
+}
+
+/** What suspended an agent by itself. Others are tags and patterns, as `stopOfTag` names them. */
+const ownId = 'id';
+
+/** A name as it is in `stopped_by`, between commas: no tag and no SPIFFE ID has one. */
+function marked(name: string): string {
+  return `,${name},`;
+}
+
+/** A change of all agents that fulfil a condition. An agent that something else suspended as well stays suspended. */
+function changeBecause(name: string, status: NewStatus, where: Statement): Statement {
+  const { text, values } = where;
+  const mark = `$${values.length + 1}`;
+  switch (status) {
+    case 'suspended':
+      return {
+        text: `
+          UPDATE countersign_agents SET status = 'suspended', stopped_by = replace(stopped_by, ${mark}, '') || ${mark}
+          WHERE status IN ('active', 'suspended') AND ${text} RETURNING id, status`,
+        values: [...values, marked(name)],
+      };
+    case 'active':
+      // Whether or not it still has the tag.
+      return {
+        text: `
+          UPDATE countersign_agents SET stopped_by = replace(stopped_by, $1, ''),
+            status = CASE WHEN replace(stopped_by, $1, '') = '' THEN 'active' ELSE 'suspended' END
+          WHERE status = 'suspended' AND replace(stopped_by, $1, '') <> stopped_by RETURNING id, status`,
+        values: [marked(name)],
+      };
+    case 'revoked':
+      return {
+        text: `
+          UPDATE countersign_agents SET status = 'revoked' WHERE status <> 'revoked' AND ${text} RETURNING id, status`,
+        values,
+      };
+  }
+}
+
+/** Suspends a workload whose rule got a tag, if the tag is stopped. */
+export function suspendIfStopped(id: string, tag: string): Statement {
+  const name = stopOfTag(tag);
+  return sql`
+    UPDATE countersign_agents SET status = 'suspended', stopped_by = replace(stopped_by, ${marked(name)}, '') || ${marked(name)}
+    WHERE id = ${id} AND status <> 'revoked'
+    AND EXISTS (SELECT 1 FROM countersign_workload_stops WHERE name = ${name}) RETURNING id`;
 }
 
 export function checkStatus(status: unknown): void {

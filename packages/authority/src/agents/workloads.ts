@@ -1,9 +1,13 @@
 import { AuthorityError } from '../authority-error.js';
 import { sql, type Store } from '../storage/store.js';
+import { noTrail, type Trail } from '../trail/trail.js';
 import type { RegisteredAgent } from './agent.js';
+import { agentEvent } from './agent-event.js';
 import { columnsOf } from './agent-rows.js';
+import { directoryChange } from './directory.js';
 import type { ReadFacts } from './read-agent.js';
 import type { AgentRegistry } from './registry.js';
+import { suspendIfStopped } from './status-changes.js';
 import { factsOfWorkload, type WorkloadFacts } from './workload-rules.js';
 import { notStopped, tagsNotStopped } from './workload-stops.js';
 
@@ -25,12 +29,13 @@ interface WorkloadStore {
   readonly agents: AgentRegistry;
   readonly rules: readonly WorkloadFacts[];
   readonly now: () => number;
+  readonly trail?: Trail;
 }
 
 /** That a workload comes is written so often, at most. */
 const seenSeconds = 3600;
 
-export function createWorkloads({ store, agents, rules, now }: WorkloadStore): Workloads {
+export function createWorkloads({ store, agents, rules, now, trail = noTrail }: WorkloadStore): Workloads {
   async function create(id: string, facts: ReadFacts): Promise<RegisteredAgent | undefined> {
     const { owner, capabilities, roles, tags, name, redirect_uris, expires_at } = columnsOf(facts);
     await store.batch([
@@ -56,7 +61,11 @@ export function createWorkloads({ store, agents, rules, now }: WorkloadStore): W
       WHERE id = ${id} AND workload = 1 RETURNING id`;
     const done = await store.batch([...tagsNotStopped(newTags), change]);
     if (done !== undefined) return (done.at(-1) ?? []).length > 0;
-    await agents.setStatus(id, 'suspended');
+    await store.batch([
+      ...newTags.map((tag) => suspendIfStopped(id, tag)),
+      directoryChange(),
+      ...trail.record(agentEvent('suspended', id, 'its rule got a tag that is stopped')),
+    ]);
     return true;
   }
 

@@ -211,6 +211,10 @@ CREATE TABLE countersign_end_locks (
 INSERT INTO countersign_end_locks (id)
   WITH RECURSIVE locks (id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM locks WHERE id < 63) SELECT id FROM locks;
 `,
+  `
+ALTER TABLE countersign_agents ADD COLUMN stopped_by TEXT NOT NULL DEFAULT '';
+UPDATE countersign_agents SET stopped_by = ',id,' WHERE status = 'suspended';
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -118,6 +118,37 @@ describe.each(engines)('the registry on $name', ({ skip, open }) => {
     expect(await agents.list({ tag: '%' })).toEqual([]);
   });
 
+  it.skipIf(skip)('approves no pending agent when the suspension of its tag ends [C7]', async () => {
+    const agents = await registry();
+    await agents.add({ id: 'a', tags: ['red'], publicKey: newKey().publicKey, status: 'pending' });
+    expect(await agents.setStatusByTag('red', 'suspended')).toEqual([]);
+    expect(await agents.setStatusByTag('red', 'active')).toEqual([]);
+    expect(await agents.get('a')).toMatchObject({ status: 'pending' });
+    expect(await agents.setStatusByTag('red', 'revoked')).toEqual(['a']);
+  });
+
+  it.skipIf(skip)('lets an agent go on once nothing suspends it any more [C7]', async () => {
+    const agents = await registry();
+    for (const id of ['a', 'b', 'c']) await agents.add({ id, tags: ['red', 'blue'], publicKey: newKey().publicKey });
+    const suspended = async () => (await agents.list({ status: 'suspended' })).map(({ id }) => id);
+    await agents.setStatus('a', 'suspended');
+    expect(await agents.setStatusByTag('red', 'suspended')).toEqual(['a', 'b', 'c']);
+    await agents.setStatusByTag('red', 'suspended');
+    await agents.setStatusByTag('blue', 'suspended');
+    expect((await agents.get('a'))?.suspendedBy).toEqual(['id', 'tag red', 'tag blue']);
+    expect(await agents.setStatusByTag('red', 'active')).toEqual([]);
+    expect(await suspended()).toEqual(['a', 'b', 'c']);
+    // Also after it has lost the tag.
+    await agents.update('c', { tags: [] });
+    expect(await agents.setStatusByTag('blue', 'active')).toEqual(['b', 'c']);
+    expect(await suspended()).toEqual(['a']);
+    await agents.setStatusByTag('red', 'suspended');
+    // By its id, whatever suspended it.
+    expect(await agents.setStatus('a', 'active')).not.toHaveProperty('suspendedBy');
+    expect(await agents.setStatusByTag('red', 'active')).toEqual(['b']);
+    expect(await suspended()).toEqual([]);
+  });
+
   it.skipIf(skip)('lets at most 16 keys of an agent count, also when they are added at once', async () => {
     const agents = await registry();
     await agents.add({ id: 'agent-a', publicKey: newKey().publicKey });

@@ -83,6 +83,18 @@ describe.each(engines)('workloads on $name', ({ skip, open }) => {
     expect(await Promise.all(['a', 'new'].map((name) => statusOf(ci(name))))).toEqual(['active', 'active']);
   });
 
+  it.skipIf(skip)('stay suspended by their ID when a pattern is active again [C7]', async () => {
+    const { agents, statusOf } = world(await open());
+    await statusOf(ci('a'));
+    // One that came before, and one that did not.
+    for (const name of ['a', 'b']) await agents.setStatus(ci(name), 'suspended');
+    await agents.setStatusByPattern('spiffe://example.org/ci/*', 'suspended');
+    await agents.setStatus(ci('a'), 'suspended');
+    expect((await agents.get(ci('a')))?.suspendedBy).toEqual(['spiffe://example.org/ci/*', 'id']);
+    expect(await agents.setStatusByPattern('spiffe://example.org/ci/*', 'active')).toEqual([]);
+    expect(await Promise.all(['a', 'b'].map((name) => statusOf(ci(name))))).toEqual(['suspended', 'suspended']);
+  });
+
   it.skipIf(skip)('are kept out by a tag of their rule, and by no other tag', async () => {
     const { agents, statusOf } = world(await open());
     await agents.add({ id: 'agent-a', tags: ['ci'], publicKey: newKey().publicKey });
@@ -135,8 +147,13 @@ describe.each(engines)('workloads on $name', ({ skip, open }) => {
         'active',
       ]);
       expect((await agents.listPublished()).map(({ id }) => id)).toEqual([ci('a')]);
+      expect((await agents.get(ci('a')))?.suspendedBy).toEqual(['tag incident']);
       await agents.setStatus(ci('a'), 'active');
       expect(await statusOf(ci('a'))).toBe('active');
+      await before.statusOf(ci('c'));
+      expect(await statusOf(ci('c'))).toBe('suspended');
+      expect(await agents.setStatusByTag('incident', 'active')).toEqual([ci('c')]);
+      expect(await statusOf(ci('c'))).toBe('active');
     },
   );
 

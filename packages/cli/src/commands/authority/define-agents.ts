@@ -82,12 +82,29 @@ Example:
     )
     .action(async (id: string, options: RotateOptions) => await (await import('./agents.js')).rotate(id, options, io));
 
-  const changes: readonly (readonly [string, Status, string])[] = [
-    ['suspend', 'suspended', 'let an agent, or all with a tag, act no more until `agents resume`'],
-    ['resume', 'active', 'let an agent, or all with a tag, act again; approves pending ones'],
-    ['revoke', 'revoked', 'end an agent, or all with a tag, for ever'],
+  const changes: readonly (readonly [string, Status, string, string])[] = [
+    [
+      'suspend',
+      'suspended',
+      'let an agent, or all active ones with a tag, act no more until `agents resume`',
+      'It ends open invitations of the agent, or with the tag.',
+    ],
+    [
+      'resume',
+      'active',
+      'let an agent, or all that were suspended by a tag, act again',
+      `By its id: whatever suspended it, and approves a pending one.
+With a tag or a pattern: who was suspended by it, and by nothing else.
+\`agents show\` says what suspends an agent.`,
+    ],
+    [
+      'revoke',
+      'revoked',
+      'end an agent, or all with a tag, for ever',
+      'It ends open invitations of the agent, or with the tag.',
+    ],
   ];
-  for (const [name, status, description] of changes) {
+  for (const [name, status, description, details] of changes) {
     withAuthority(
       agents
         .command(name)
@@ -98,6 +115,8 @@ Example:
       .addHelpText(
         'after',
         `
+${details}
+
 Examples:
   countersign agents ${name} agent-a --authority https://id.acme.dev
   countersign agents ${name} --tag ci --authority https://id.acme.dev`,
