@@ -15,7 +15,7 @@ export interface Authority {
   readonly listener: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
   readonly agents: AgentRegistry;
   /** Initial access tokens, each for the registration of one agent. */
-  readonly invitations: Pick<Invitations, 'create'>;
+  readonly invitations: Pick<Invitations, 'create' | 'list' | 'remove'>;
   readonly delegations: Pick<Ledger, 'revoke' | 'listOf'>;
   /** Lets an agent sign a message of the application, and trade it for a token. */
   readonly challenges: Pick<Challenges, 'expect'>;

@@ -8,7 +8,7 @@ export type {
   RegisteredAgent,
   RegisteredKey,
 } from './agents/agent.js';
-export type { Invitation } from './agents/invitations.js';
+export type { Invitation, InvitedAgent, OpenInvitation } from './agents/invitations.js';
 export type { AgentChange, AgentRegistry } from './agents/registry.js';
 export type { NewStatus, StatusChanges } from './agents/status-changes.js';
 export type { Approval, ApprovalStatus, ApproverIdentity, Decision, Verdict } from './approvals/approval.js';

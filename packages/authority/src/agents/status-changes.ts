@@ -5,6 +5,7 @@ import type { AgentStatus, RegisteredAgent } from './agent.js';
 import { agentEvent, statusEvents } from './agent-event.js';
 import { columnsOf } from './agent-rows.js';
 import { directoryChange } from './directory.js';
+import { createInvitations, endInvitations } from './invitations.js';
 import { isTag } from './read-agent.js';
 import { factsOfWorkload, isPattern, meetsRule, ruleHasTag, type WorkloadFacts } from './workload-rules.js';
 import { changeStop, stopOfTag } from './workload-stops.js';
@@ -16,12 +17,14 @@ export type NewStatus = Exclude<AgentStatus, 'pending'>;
 export interface StatusChanges {
   /**
    * Of a workload of SPIFFE, also before it first comes. `by`: who does it, for the audit log. Default: an administrator.
+   * If there is no such agent, `suspended` and `revoked` end the open invitations of the id.
    */
   setStatus(id: string, status: NewStatus, by?: TrailEvent['event']['by']): Promise<RegisteredAgent>;
   /**
    * The same for all agents with a tag; the ids of those that changed. Pending agents stay pending, unless they are revoked.
    * `active` ends a suspension by this tag, and no other: an agent that is suspended by its id as well stays so. Workloads of
-   * SPIFFE have the tags of their rule now. Those that come later are kept out until the tag is active again.
+   * SPIFFE have the tags of their rule now. Those that come later are kept out until the tag is active again. `suspended`
+   * and `revoked` also end the open invitations with the tag.
    */
   setStatusByTag(tag: string, status: NewStatus): Promise<readonly string[]>;
   /** The same for the workloads of SPIFFE below a pattern, like `spiffe://example.org/ci/*`. */
@@ -40,14 +43,16 @@ interface StatusServices {
 const statuses: readonly string[] = ['active', 'suspended', 'revoked'] satisfies readonly NewStatus[];
 
 export function createStatusChanges({ store, trail, rules, now, known }: StatusServices): StatusChanges {
+  const invitations = createInvitations(store, now, trail);
+
   async function changeMany(
+    before: readonly Statement[],
     change: Statement,
-    { stop, what, status }: { readonly stop: string | undefined; readonly what: string; readonly status: NewStatus },
+    { what, status }: { readonly what: string; readonly status: NewStatus },
   ): Promise<readonly string[]> {
-    const stopping = stop === undefined ? [] : changeStop(stop, status !== 'active', now());
     const { actor: _actor, ...event } = agentEvent(statusEvents[status], what, `all with the ${what}`);
-    const done = await store.batch([...stopping, change, directoryChange(), ...trail.record(event)]);
-    const rows = (done?.[stopping.length] ?? []).filter((row) => textOf(row, 'status') === status);
+    const done = await store.batch([...before, change, directoryChange(), ...trail.record(event)]);
+    const rows = (done?.[before.length] ?? []).filter((row) => textOf(row, 'status') === status);
     return rows.map((row: Row) => textOf(row, 'id')).toSorted();
   }
 
@@ -76,7 +81,16 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
             ELSE replace(countersign_agents.stopped_by, excluded.stopped_by, '') || excluded.stopped_by END,
           tags = CASE WHEN countersign_agents.workload = 1 THEN excluded.tags ELSE countersign_agents.tags END
         WHERE countersign_agents.status <> 'revoked' RETURNING id`;
-      const done = await store.batch([required(insert ?? change), ...happened]);
+      const changed = [required(insert ?? change), ...happened];
+      let done = await store.batch(changed);
+      if (done === undefined && status !== 'active') {
+        // Waits for a registration that has begun, and no other can begin: the agent is there afterwards, or not at all.
+        const ended = await invitations.remove(id);
+        done = await store.batch(changed);
+        if (done === undefined && ended > 0) {
+          throw new AuthorityError('agent_unknown', `there is no agent '${id}'; its open invitations are ended`);
+        }
+      }
       const agent = await known(id);
       if (done === undefined && status !== 'revoked') {
         throw new AuthorityError('status_conflict', `agent '${id}' is revoked, which is final`);
@@ -94,11 +108,11 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
         text: `(tags LIKE $1 OR (workload = 1 AND ${byRule.text}))`,
         values: [`% ${tag} %`, ...byRule.values],
       });
-      return await changeMany(change, {
-        stop: isOfRule || status === 'active' ? name : undefined,
-        what: name,
-        status,
-      });
+      const before = [
+        ...(isOfRule || status === 'active' ? changeStop(name, status !== 'active', now()) : []),
+        ...(status === 'active' ? [] : [endInvitations({ tag })]),
+      ];
+      return await changeMany(before, change, { what: name, status });
     },
 
     async setStatusByPattern(pattern, status) {
@@ -112,7 +126,8 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
       }
       const prefix = pattern.slice(0, -1);
       const change = changeBecause(pattern, status, sql`workload = 1 AND substr(id, 1, ${prefix.length}) = ${prefix}`);
-      return await changeMany(change, { stop: pattern, what: `pattern ${pattern}`, status });
+      const before = changeStop(pattern, status !== 'active', now());
+      return await changeMany(before, change, { what: `pattern ${pattern}`, status });
     },
   };
 }

@@ -32,10 +32,6 @@ export async function admin(
   if (!isAmong(bearerOf(request), services.adminTokens)) throw unauthorized();
   const [resource, ...rest] = path.split('/').slice(2).map(decodeSegment);
   switch (`${request.method ?? ''} ${resource ?? ''}`) {
-    case 'POST invitations':
-      return rest.length > 0
-        ? undefined
-        : { status: 201, body: await services.invitations.create(await readJson(request)) };
     case 'POST revocations':
       return rest.length > 0 ? undefined : await revoke(await readJson(request), services.ledger);
     case 'POST signing-keys':
@@ -46,7 +42,29 @@ export async function admin(
       if (resource === 'approvals' && services.adminApprovals !== undefined) {
         return await adminApprovals(request, rest, query, services.adminApprovals);
       }
+      if (resource === 'invitations') return await invitations(request, rest, services.invitations);
       return resource === 'agents' ? await agents(request, rest, query, services.agents) : undefined;
+  }
+}
+
+async function invitations(
+  request: IncomingMessage,
+  [id, ...rest]: readonly string[],
+  services: Invitations,
+): Promise<Answer | undefined> {
+  if (rest.length > 0) return undefined;
+  switch (`${request.method ?? ''}${id === undefined ? '' : ' :id'}`) {
+    case 'POST':
+      return { status: 201, body: await services.create(await readJson(request)) };
+    case 'GET':
+      return { status: 200, body: { invitations: await services.list() } };
+    case 'DELETE :id': {
+      const removed = await services.remove(String(id));
+      if (removed === 0) throw new BadRequest(404, 'agent_unknown', 'no invitation of this agent is open');
+      return { status: 200, body: { removed } };
+    }
+    default:
+      return undefined;
   }
 }
 

@@ -215,6 +215,11 @@ INSERT INTO countersign_end_locks (id)
 ALTER TABLE countersign_agents ADD COLUMN stopped_by TEXT NOT NULL DEFAULT '';
 UPDATE countersign_agents SET stopped_by = ',id,' WHERE status = 'suspended';
 `,
+  `
+DELETE FROM countersign_invitations;
+ALTER TABLE countersign_invitations ADD COLUMN agent_id TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE countersign_invitations ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

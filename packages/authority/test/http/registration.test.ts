@@ -327,6 +327,71 @@ describe('dynamic registration', () => {
     expect((await send(uri, 'GET', token)).status).toBe(401);
   });
 
+  it('does not register with an invitation that an administrator removed [C7]', async () => {
+    const running = await startAuthority();
+    const tokens = [await invite(running), await invite(running), await invite(running, { id: 'agent-b' })];
+    const listed = await (await running.admin('GET', '/invitations')).json();
+    expect(listed).toMatchObject({
+      invitations: [
+        { agent: { ...pinned, status: 'active' } },
+        { agent: { id: 'agent-a' } },
+        { agent: { id: 'agent-b' } },
+      ],
+    });
+    for (const token of tokens) expect(JSON.stringify(listed)).not.toContain(token);
+    expect(await (await running.admin('DELETE', '/invitations/agent-a')).json()).toEqual({ removed: 2 });
+    expect((await running.admin('DELETE', '/invitations/agent-a')).status).toBe(404);
+    for (const token of tokens.slice(0, 2)) {
+      expect((await send(`${running.issuer}/register`, 'POST', token, await metadata(running, newKey()))).status).toBe(
+        401,
+      );
+    }
+    expect(await running.authority.invitations.list()).toMatchObject([{ agent: { id: 'agent-b' } }]);
+  });
+
+  it.each(['suspended', 'revoked'] as const)(
+    'does not register with an invitation whose tag or id was %s [C7]',
+    async (status) => {
+      const running = await startAuthority();
+      const { agents, invitations } = running.authority;
+      await invitations.create({ id: 'agent-b', tags: ['team:b'] });
+      const token = await invite(running);
+      await agents.setStatusByTag('team:a', 'active');
+      expect(await invitations.list()).toHaveLength(2);
+      await agents.setStatusByTag('team:a', status);
+      expect((await send(`${running.issuer}/register`, 'POST', token, await metadata(running, newKey()))).status).toBe(
+        401,
+      );
+      expect(await invitations.list()).toMatchObject([{ agent: { id: 'agent-b' } }]);
+      const ended = await running.admin('PATCH', '/agents/agent-b', { status });
+      expect([ended.status, await ended.json()]).toMatchObject([404, { error: 'agent_unknown' }]);
+      expect(await invitations.list()).toEqual([]);
+    },
+  );
+
+  it.each(engines)(
+    'lets no agent in that registers while its tag or id is suspended, on $name [C7]',
+    async (engine) => {
+      if (engine.skip) return;
+      const running = await startAuthority({ store: await engine.open() });
+      const { agents, invitations } = running.authority;
+      const suspend = (id: string, byTag: boolean) =>
+        byTag ? agents.setStatusByTag('team:a', 'suspended') : agents.setStatus(id, 'suspended').catch(() => {});
+      for (let round = 0; round < 20; round++) {
+        const id = `agent-${round}`;
+        const { initial_access_token: token } = await invitations.create({ ...pinned, id });
+        const body = await registration(running.issuer, id, newKey());
+        const [registered] = await Promise.all([
+          send(`${running.issuer}/register`, 'POST', token, body),
+          suspend(id, round % 2 === 0),
+        ]);
+        const status = (await agents.get(id))?.status;
+        expect([registered.status, status]).toEqual(registered.status === 201 ? [201, 'suspended'] : [401, undefined]);
+        expect(await invitations.list()).toEqual([]);
+      }
+    },
+  );
+
   it('lets a pending agent in only once it is activated', async () => {
     const running = await startAuthority();
     const key = newKey();
