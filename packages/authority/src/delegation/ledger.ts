@@ -49,7 +49,8 @@ export interface Ledger {
   /** The hop, if it and all hops above it are in force and their agents may act. */
   find(id: string): Promise<LedgerEntry | undefined>;
   /**
-   * Revokes, and returns the number of delegations that were in force and are marked now. `by`: default an administrator.
+   * Revokes, and returns the number of delegations that were in force and are marked now. The sessions of a subject end as
+   * well. `by`: default an administrator.
    *
    * @throws ConfigError if it does not say clearly what.
    */
@@ -141,7 +142,10 @@ export function createLedger(store: Store, now: () => number, trail: Trail = noT
       const ends =
         'delegation' in what ? [] : ending('subject' in what ? { subject: what.subject } : { agent: what.actor }, at);
       const marked = ends.length === 0 ? required(change) : change;
-      const done = (await store.batch([...ends, marked, ...trail.record(event)])) ?? [];
+      // A user who is locked out at the provider must not consent again.
+      const signedOut =
+        'subject' in what ? [sql`DELETE FROM countersign_sessions WHERE subject = ${what.subject}`] : [];
+      const done = (await store.batch([...ends, marked, ...signedOut, ...trail.record(event)])) ?? [];
       return done[ends.length]?.length ?? 0;
     },
 

@@ -220,6 +220,9 @@ DELETE FROM countersign_invitations;
 ALTER TABLE countersign_invitations ADD COLUMN agent_id TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE countersign_invitations ADD COLUMN tags TEXT NOT NULL DEFAULT '';
 `,
+  `
+CREATE INDEX countersign_sessions_subject ON countersign_sessions (subject);
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { authorizeUrl, newPkce, redirectUri } from '../support/pages.js';
 import { cookieOf, login, signedIn, signInAgain, world } from '../support/sign-in.js';
+import { engines } from '../support/stores.js';
 
 describe('the sign-in at an OpenID provider', () => {
   it('leads to the provider and back to the question of the agent, which the user answers', async () => {
@@ -118,6 +119,21 @@ describe('the addresses of the sign-in', () => {
     expect((await browser.open(asked)).text).toContain('Invoice agent');
   });
 });
+
+it.each(engines)(
+  'a session ends when its subject is revoked, and no other one does, on $name [C7, P1]',
+  async (engine) => {
+    if (engine.skip) return;
+    const { running, browser, page } = await signedIn({ store: await engine.open() });
+    const headers = { cookie: String(cookieOf(browser, 'countersign-session')).split(';', 1)[0] ?? '' };
+    const statusOfPage = async () => (await fetch(page, { redirect: 'manual', headers })).status;
+    await running.authority.delegations.revoke({ subject: 'acme:bob' });
+    await running.authority.delegations.revoke({ actor: 'agent-a' });
+    expect(await statusOfPage()).toBe(200);
+    expect((await running.admin('POST', '/revocations', { subject: 'acme:alice' })).status).toBe(200);
+    expect(await statusOfPage()).toBe(303);
+  },
+);
 
 describe('the sign-out', () => {
   it('ends the session, and leads to the provider and to another sign-in', async () => {
