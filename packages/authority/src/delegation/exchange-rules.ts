@@ -1,6 +1,6 @@
 import type { RegisteredAgent } from '../agents/agent.js';
 import type { ExchangeRule } from '../options/authority-options.js';
-import type { SubjectToken } from './subject-token.js';
+import type { SubjectToken } from './subject-token-reading.js';
 
 /** The first rule that lets the agent exchange the token. Holding the token is no reason. */
 export function findRule(

@@ -3,6 +3,7 @@ import {
   type AuthorizationDetail,
   checkNarrowing,
   grantOf,
+  type ParentGrant,
   readAuthorizationDetails,
 } from '@countersign/delegation';
 import type { AgentRegistry } from '../agents/registry.js';
@@ -12,7 +13,7 @@ import { grantScope, readResource } from './narrow.js';
 import { oauthError } from './oauth-error.js';
 import { findRule } from '../delegation/exchange-rules.js';
 import { isEnded, notEnded } from '../delegation/ends.js';
-import type { SubjectToken } from '../delegation/subject-token.js';
+import type { SubjectToken } from '../delegation/subject-token-reading.js';
 
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
 const jwtType = 'urn:ietf:params:oauth:token-type:jwt';
@@ -56,22 +57,25 @@ export async function exchangeToken(
   }
 
   const scope = grantScope(resource, params['scope'], token.scope, [agent.capabilities, rule?.scope]);
-  const details = readDetails(params['authorization_details']) ?? token.claims?.authorizationDetails;
+  const { authorizationDetails, scopeMatch = resource.scopeMatch } = token.limits;
+  if (scopeMatch !== resource.scopeMatch)
+    throw refused('the issuer of the subject token compares scopes otherwise than the API');
+  const details = readDetails(params['authorization_details']) ?? authorizationDetails;
   const maxHops = hopsLeft(token, sameAgent);
   const expiresAt = Math.min(expiryOf(request, services), token.expiresAt);
   if (expiresAt <= now()) throw refused('the subject token has expired');
-  if (token.claims !== undefined) {
-    const parent = grantOf(token.claims);
-    const { maxHops: _, ...same } = parent;
-    const child = {
-      scope,
-      expiresAt,
-      audience: [resource.audience],
-      ...(details !== undefined && { authorizationDetails: details }),
-    };
-    const broken = checkNarrowing(sameAgent ? same : parent, child, resource.scopeMatch);
-    if (broken !== undefined) throw refused(broken.detail);
-  }
+  const parent = parentGrant(token, resource.audience);
+  const { maxHops: _, ...same } = parent;
+  const child = {
+    scope,
+    expiresAt,
+    audience: [resource.audience],
+    ...(details !== undefined && { authorizationDetails: details }),
+  };
+  const broken = checkNarrowing(sameAgent ? same : parent, child, resource.scopeMatch);
+  if (broken !== undefined) throw refused(broken.detail);
+  const binding = await request.binding();
+  checkPossession(token, [thumbprint, binding.confirmation.jkt]);
 
   const grant = {
     subject: token.subject,
@@ -86,7 +90,7 @@ export async function exchangeToken(
     scope,
     expiresAt,
     thumbprint,
-    ...(await request.binding()),
+    ...binding,
     ...(details !== undefined && { authorizationDetails: details }),
     ...(maxHops !== undefined && { maxHops }),
     uses: notEnded(grant),
@@ -147,9 +151,20 @@ function checkActors(priorActors: readonly Actor[], agent: string, subject: stri
   if (priorActors.length + (agent === subject ? 0 : 1) > most) throw refused(`a chain has at most ${most} actors`);
 }
 
-function hopsLeft({ claims }: SubjectToken, sameAgent: boolean): number | undefined {
-  if (claims?.maxHops === undefined) return undefined;
-  return sameAgent ? claims.maxHops : Math.max(claims.maxHops - 1, 0);
+/** The audience of a token of another issuer is this authority, so it does not limit the API. */
+function parentGrant({ claims, limits, scope, expiresAt }: SubjectToken, audience: string): ParentGrant {
+  return claims === undefined ? { ...limits, scope, expiresAt, audience: [audience] } : grantOf(claims);
+}
+
+/** A bound token of another issuer must not become a bearer token: whoever stole it lacks its key. */
+function checkPossession({ boundTo }: SubjectToken, proved: readonly string[]): void {
+  if (boundTo !== undefined && !proved.includes(boundTo))
+    throw refused('the subject token is bound to a key (cnf): send a DPoP proof of that key');
+}
+
+function hopsLeft({ limits: { maxHops } }: SubjectToken, sameAgent: boolean): number | undefined {
+  if (maxHops === undefined) return undefined;
+  return sameAgent ? maxHops : Math.max(maxHops - 1, 0);
 }
 
 function readDetails(value: unknown): readonly AuthorizationDetail[] | undefined {

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { startAuthority } from '../support/authority.js';
-import { claimsOf, exchange, newKey, ownToken } from '../support/client.js';
+import { type AgentKey, claimsOf, dpopProof, exchange, newKey, ownToken } from '../support/client.js';
 
 /** About now: the tests take seconds. */
 const soon = Math.floor(Date.now() / 1000);
@@ -140,11 +140,92 @@ describe('a subject token', () => {
     [{ gty: 'client-credentials' }],
     [{ gty: ['client-credentials'] }],
     [{ idtyp: 'app' }],
-  ])('with %j is that of an application, for which nobody acts [B7]', async (claims) => {
+    [{ sub_profile: 'ai_agent' }],
+    [{ sub_profile: 'service ai_agent' }],
+  ])('with %j is that of an application or agent, for which nobody acts [B7, C2]', async (claims) => {
     const { running, acme, a } = await world();
     expect(await exchange(running, 'agent-a', a, await tokenOf(acme, claims))).toMatchObject({
       error: 'invalid_grant',
       error_description: expect.stringContaining('application') as unknown,
     });
+  });
+
+  const invoice = { type: 'Invoice', identifier: '7', actions: ['invoice.pay'] };
+
+  it('passes its authorization details on, and no request widens them [C6]', async () => {
+    const { running, acme, a, b } = await world();
+    const token = await tokenOf(acme, { authorization_details: [invoice] });
+    const first = await exchange(running, 'agent-a', a, token);
+    const second = await exchange(running, 'agent-b', b, first.access_token);
+    for (const { access_token: made } of [first, second]) {
+      expect(claimsOf(made)['authorization_details']).toEqual([invoice]);
+    }
+    const ask = async (details: object) =>
+      await exchange(running, 'agent-a', a, token, { authorization_details: JSON.stringify([details]) });
+    for (const wider of [{ ...invoice, identifier: '8' }, { type: 'Invoice' }, { type: 'Order' }]) {
+      expect((await ask(wider)).error).toBe('invalid_grant');
+    }
+    const narrower = { ...invoice, locations: ['https://api.acme.dev'] };
+    expect(claimsOf((await ask(narrower)).access_token)['authorization_details']).toEqual([narrower]);
+  });
+
+  it('passes on how often it may be handed on, and 0 forbids the exchange [C6]', async () => {
+    const { running, acme, a, b } = await world();
+    const first = await exchange(running, 'agent-a', a, await tokenOf(acme, { max_hops: 1 }));
+    expect(claimsOf(first.access_token)['max_hops']).toBe(0);
+    for (const refused of [
+      await exchange(running, 'agent-b', b, first.access_token),
+      await exchange(running, 'agent-a', a, await tokenOf(acme, { max_hops: 0 })),
+    ]) {
+      expect(refused).toMatchObject({
+        error: 'invalid_grant',
+        error_description: 'The token or link before a link forbids to hand it on.',
+      });
+    }
+  });
+
+  it.each([
+    ['authorization details', { authorization_details: [] }],
+    ['authorization details as a text', { authorization_details: JSON.stringify([invoice]) }],
+    ['hops', { max_hops: '1' }],
+    ['rule of comparison', { scope_match: 'prefix' }],
+    ['key', { cnf: 'a key' }],
+    ['key of a certificate', { cnf: { 'x5t#S256': 'A'.repeat(43) } }],
+  ])('with %s that cannot be read is refused [C6, B8]', async (_, claims) => {
+    const { running, acme, a } = await world();
+    expect(await exchange(running, 'agent-a', a, await tokenOf(acme, claims))).toMatchObject({
+      error: 'invalid_grant',
+      error_description: expect.stringContaining('cannot be read') as unknown,
+    });
+  });
+
+  it('whose scopes were compared otherwise than at the API is refused [C6]', async () => {
+    const { running, acme, a } = await world();
+    expect(await exchange(running, 'agent-a', a, await tokenOf(acme, { scope_match: 'exact' }))).toMatchObject({
+      error: 'invalid_grant',
+      error_description: 'the issuer of the subject token compares scopes otherwise than the API',
+    });
+    const same = await exchange(running, 'agent-a', a, await tokenOf(acme, { scope_match: 'hierarchical' }));
+    expect(same.error).toBeUndefined();
+  });
+
+  it('that is bound to a key is exchanged only with a proof of that key [B8]', async () => {
+    const { running, acme, a } = await world();
+    const [bound, other] = [newKey(), newKey()];
+    const token = await tokenOf(acme, { cnf: { jkt: bound.thumbprint } });
+    const withProof = async (key: AgentKey, claims?: object) => {
+      const headers = { dpop: dpopProof(`${running.issuer}/token`, key, { ...(claims !== undefined && { claims }) }) };
+      return await exchange(running, 'agent-a', a, token, {}, { headers });
+    };
+    for (const refused of [await exchange(running, 'agent-a', a, token), await withProof(other)]) {
+      expect(refused).toMatchObject({
+        error: 'invalid_grant',
+        error_description: 'the subject token is bound to a key (cnf): send a DPoP proof of that key',
+      });
+    }
+    expect((await withProof(bound, { htu: `${running.issuer}/other` })).error).toBe('invalid_dpop_proof');
+    expect(claimsOf((await withProof(bound)).access_token)['cnf']).toEqual({ jkt: bound.thumbprint });
+    const ofAgent = await exchange(running, 'agent-a', a, await tokenOf(acme, { cnf: { jwk: a.jwk } }));
+    expect(claimsOf(ofAgent.access_token)['cnf']).toEqual({ jwk: a.jwk });
   });
 });

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose';
 import { jwkThumbprint } from '@countersign/signature';
 import { tokenExchange } from '../../src/tokens/client-agent.js';
@@ -77,6 +77,23 @@ export async function post(
   });
 }
 
+export interface ProofChanges {
+  readonly header?: object;
+  readonly claims?: object;
+  readonly sign?: (input: Buffer) => Uint8Array;
+}
+
+/** A DPoP proof for a POST to `url`. */
+export function dpopProof(url: string, key: AgentKey, { header, claims, sign: by }: ProofChanges = {}): string {
+  const parts = [
+    { typ: 'dpop+jwt', alg: 'EdDSA', jwk: key.jwk, ...header },
+    { htm: 'POST', htu: url, jti: randomUUID(), iat: Math.floor(Date.now() / 1000), ...claims },
+  ];
+  const input = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  const signature = (by ?? ((text: Buffer) => sign(null, text, key.privateKey)))(Buffer.from(input));
+  return `${input}.${Buffer.from(signature).toString('base64url')}`;
+}
+
 export interface TokenAnswer {
   readonly access_token: string;
   readonly token_type: string;
@@ -102,13 +119,15 @@ export async function exchange(
   key: AgentKey,
   subjectToken: string,
   parameters: Readonly<Record<string, string>> = {},
+  options: Parameters<typeof post>[5] = {},
 ): Promise<TokenAnswer> {
-  const response = await post(running, '/token', agent, key, {
+  const exchanged = {
     grant_type: tokenExchange,
     subject_token: subjectToken,
     subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
     ...parameters,
-  });
+  };
+  const response = await post(running, '/token', agent, key, exchanged, options);
   return (await response.json()) as TokenAnswer;
 }
 

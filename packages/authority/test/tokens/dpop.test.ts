@@ -1,25 +1,9 @@
-import { createHmac, randomUUID, sign } from 'node:crypto';
+import { createHmac, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { startAuthority } from '../support/authority.js';
-import { type AgentKey, claimsOf, newKey, post, type TokenAnswer } from '../support/client.js';
+import { claimsOf, dpopProof as proof, newKey, post, type ProofChanges, type TokenAnswer } from '../support/client.js';
 
 const grant = { grant_type: 'client_credentials' };
-
-interface ProofChanges {
-  readonly header?: object;
-  readonly claims?: object;
-  readonly sign?: (input: Buffer) => Uint8Array;
-}
-
-function proof(url: string, key: AgentKey, { header, claims, sign: by }: ProofChanges = {}): string {
-  const parts = [
-    { typ: 'dpop+jwt', alg: 'EdDSA', jwk: key.jwk, ...header },
-    { htm: 'POST', htu: url, jti: randomUUID(), iat: Math.floor(Date.now() / 1000), ...claims },
-  ];
-  const input = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  const signature = (by ?? ((text: Buffer) => sign(null, text, key.privateKey)))(Buffer.from(input));
-  return `${input}.${Buffer.from(signature).toString('base64url')}`;
-}
 
 async function withAgent() {
   const running = await startAuthority();
