@@ -1,3 +1,6 @@
+import { posix } from 'node:path';
+import type { Source } from './sources.js';
+
 /** A call like `router.get(…)` of something that has routes. */
 export interface RouterCall {
   /** The name of the method, like `get`. */
@@ -12,6 +15,8 @@ export interface RouterCall {
 
 /** Names that applications give to what has routes. Others, like `axios.get('/x')`, are no routes. */
 const owners = /^(?:app|api|server|fastify|instance|router|routes|\w*(?:App|Router|Routes))$/;
+const relativeImports =
+  /^(?:import|const|let|var)\b[^;='"`]{1,500}(?:\bfrom\b|=\s*require\()\s*['"`](\.[^'"`\n]*)['"`]/gm;
 const creations = /\b(?:(\w+)(?:: ?\w{1,50})? ?= ?)?(?:new )?(?:express\.)?Router\(/g;
 /** Those that return their router, so that calls can be chained. */
 const chained = /\.(get|post|put|patch|delete|del|head|options|all|use|param|route|prefix)\b/g;
@@ -96,4 +101,61 @@ export function endOfCall(text: string, start: number): number {
     if (depth === 0) return place;
   }
   return start;
+}
+
+const closings: Readonly<Record<string, string>> = { "'": "'", '"': '"', '`': '`', '//': '\n', '/*': '*/' };
+
+/**
+ * The members of an object itself, from behind its brace: what is in inner brackets and in comments is blank, and offsets
+ * stay. Undefined if the object does not end.
+ */
+export function ownMembers(text: string, start: number): string | undefined {
+  let shown = '';
+  let depth = 0;
+  /** What ends the quotes or the comment. */
+  let closing = '';
+  let isComment = false;
+  for (let place = start; place < text.length && place < start + 100_000; place += 1) {
+    const character = text.charAt(place);
+    if (closing === '') {
+      const comment = closings[text.slice(place, place + 2)];
+      isComment = comment !== undefined;
+      closing = comment ?? closings[character] ?? '';
+      if (/[)\]}]/.test(character)) depth -= 1;
+      if (depth < 0) return shown;
+      shown += depth > 0 || isComment ? ' ' : character;
+      if (/[([{]/.test(character)) depth += 1;
+    } else {
+      shown += depth > 0 || isComment ? ' ' : character;
+      if (character === '\\' && !isComment) {
+        shown += ' ';
+        place += 1;
+      } else if (text.endsWith(closing, place + 1)) closing = '';
+    }
+  }
+  return undefined;
+}
+
+/** The names by which a file may use routers: all that it imports from a file with routes may be one. */
+export function routerNames(file: Source, sources: readonly Source[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { text } of sources) {
+    for (const [, name] of text.matchAll(creations)) if (name !== undefined) names.add(name);
+  }
+  for (const [statement, path = ''] of file.text.matchAll(relativeImports)) {
+    const target = bare(posix.join(posix.dirname(file.path), path));
+    const imported = sources.find((source) => bare(source.path) === target);
+    if (imported === undefined || !hasRouter(imported.text)) continue;
+    for (const name of statement.split(/\W+/)) names.add(name);
+  }
+  return names;
+}
+
+function hasRouter(text: string): boolean {
+  return text.search(creations) >= 0 || routerCalls(text).length > 0;
+}
+
+/** A path as an import without an ending names it. */
+function bare(path: string): string {
+  return path.replace(/\/$/, '').replace(/(?:\/index)?(?:\.[cm]?[jt]s)?$/, '');
 }

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import type { Application, Framework } from './application.js';
-import { endOfCall, skipSpace } from './calls.js';
+import { endOfCall, routerNames, skipSpace } from './calls.js';
 import type { FoundRoute } from './find-routes.js';
 import type { Source } from './sources.js';
 import { isOuter, placeOnKoa } from './place-on-koa.js';
-import { findRootModule, withModule } from './nest-edits.js';
+import { findRootModule, rootModuleName, withModule } from './nest-edits.js';
 import { permitObjectText, permitText } from './texts.js';
 
 /** A file before and after, by lines. Undefined: the line is new. */
@@ -52,14 +52,21 @@ export function planEdits(
     if (own.length === 0 && !guards) return [];
     const alike = [source, ...sources.filter(({ path }) => posix.extname(path) === posix.extname(source.path))];
     const other = alike.map(({ text }) => importIn(text)).find((path) => path !== undefined);
-    return [edit(source, own, application, guards ? { path: guardPath, other } : undefined)];
+    if (!guards) return [edit(source, own, application, undefined)];
+    const [routers, root] = [routerNames(source, sources), rootModuleName(sources)];
+    return [edit(source, own, application, { path: guardPath, other, routers, root })];
   });
 }
 
-/** The module of the guard, and another relative import, whose form that of the guard takes. */
+/** The module of the guard, and what its place in the application depends on. */
 interface GuardModule {
   readonly path: string;
+  /** Another relative import, whose form that of the guard takes. */
   readonly other: string | undefined;
+  /** The names of routers. */
+  readonly routers: ReadonlySet<string>;
+  /** The name of the root module of NestJS. */
+  readonly root: string;
 }
 
 /** `guardModule`: also puts the guard into the application that this file creates. */
@@ -71,7 +78,7 @@ function edit(
 ): Edited {
   const { framework } = application;
   const isNest = framework === 'nestjs';
-  const inModule = isNest && guardModule !== undefined ? withModule(text) : text;
+  const inModule = isNest && guardModule !== undefined ? withModule(text, guardModule.root) : text;
   const changed = routes.reduceRight((result, route) => insertPermit(result, route, framework), inModule);
   const isModule = /^import\s/m.test(text) || (application.esm && !/\brequire\(/.test(text));
   const [guardName, permitName] = isNest ? ['CountersignModule', 'Permit'] : ['agentAuth', 'permit'];
@@ -98,7 +105,7 @@ function edit(
     lines.splice(index, 0, added(indent + permitText(route, framework)));
   }
   if (guardModule !== undefined && !isNest) {
-    const { end, name, indent } = creationIn(text, framework);
+    const { end, name, indent } = creationIn(text, framework, guardModule.routers);
     lines.splice(end, 0, added(indent + styled(guardLine(name, framework, indent === '' && isModule))));
   }
   const first = before.findIndex((line) => /^(?:import\s|(?:const|let|var)\s.*\brequire\()/.test(line));
@@ -149,7 +156,7 @@ interface Creation {
   readonly indent: string;
 }
 
-function creationIn(text: string, framework: Framework): Creation {
+function creationIn(text: string, framework: Framework, routers: ReadonlySet<string>): Creation {
   const { index = 0, 0: match } = creations[framework].exec(text) ?? { 0: '' };
   const start = text.lastIndexOf('\n', index) + 1;
   const line = text.slice(start, index);
@@ -157,8 +164,9 @@ function creationIn(text: string, framework: Framework): Creation {
   const created = endOfCall(text, index + match.length);
   const own = text.slice(start, skipSpace(text, start)).replaceAll('\n', '');
   const lineBehind = (place: number): number => text.slice(0, place).split('\n').length;
-  if (framework !== 'koa') return { end: lineBehind(endOfCors(text, created, name) ?? created), name, indent: own };
-  const { behind, indent } = placeOnKoa(text, created, name);
+  if (framework !== 'koa')
+    return { end: lineBehind(endOfCors(text, created, name, routers) ?? created), name, indent: own };
+  const { behind, indent } = placeOnKoa(text, created, name, routers);
   return { end: lineBehind(behind), name: indent === undefined ? name : '', indent: indent ?? own };
 }
 
@@ -166,7 +174,7 @@ function creationIn(text: string, framework: Framework): Creation {
  * After `app.use(cors())`, because browsers sign no preflight; undefined if it is not there, or comes after anything that
  * may answer: what is not known stays behind the guard.
  */
-function endOfCors(text: string, created: number, name: string): number | undefined {
+function endOfCors(text: string, created: number, name: string, routers: ReadonlySet<string>): number | undefined {
   const call = `${name}.use(cors(`;
   const start = text.indexOf(call, created);
   if (start < 0) return undefined;
@@ -178,12 +186,15 @@ function endOfCors(text: string, created: number, name: string): number | undefi
   const end = endOfCall(text, start + name.length + '.use('.length);
   // A chain may go on with anything.
   const isChained = [between, text.slice(end, end + 100)].some((rest) => /^\)\s*\./.test(rest));
-  return !isChained && uses.every(isHarmless) ? end : undefined;
+  const isCorsAlone = isOuter(text.slice(start + name.length + '.use('.length), routers);
+  return !isChained && isCorsAlone && uses.every((use) => isHarmless(use, routers)) ? end : undefined;
 }
 
-function isHarmless(use: string): boolean {
+function isHarmless(use: string, routers: ReadonlySet<string>): boolean {
   if (/\)\s*\./.test(use)) return false;
-  return /^\.(?:set|enable|disable)\(/.test(use) || (use.startsWith('.use(') && isOuter(use.slice('.use('.length)));
+  return (
+    /^\.(?:set|enable|disable)\(/.test(use) || (use.startsWith('.use(') && isOuter(use.slice('.use('.length), routers))
+  );
 }
 
 function guardLine(name: string, framework: Framework, mayAwait: boolean): string {

@@ -2,7 +2,7 @@ import { CliError } from '../../cli-error.js';
 import { singular } from '../policy/names.js';
 import { readRoutes, type Route } from '../policy/routes.js';
 import type { Framework } from './application.js';
-import { afterTypes, endOfCall, routerCalls, skipSpace } from './calls.js';
+import { afterTypes, endOfCall, ownMembers, routerCalls, skipSpace } from './calls.js';
 import { shownPlace, type Source } from './sources.js';
 
 /** A route where it stands in the source. */
@@ -167,8 +167,9 @@ function pathAt(text: string, at: number): { readonly text: string; readonly end
 function placeIn(text: string, end: number, next: number, framework: Framework): Place | undefined {
   if (framework !== 'fastify') return { offset: end, kind: 'argument' };
   if (text.charAt(next) === '{') {
-    const options = text.slice(next + 1, endOfCall(text, next + 1));
-    const own = /^[^]*?\bconfig\b(?:\s*:\s*(\{))?/.exec(withoutNested(options));
+    const members = ownMembers(text, next + 1);
+    if (members === undefined) return undefined;
+    const own = /^[^]*?\bconfig\b(?:['"]?\s*:\s*(\{))?/.exec(members);
     if (own === null) return { offset: next + 1, kind: 'spread' };
     return own[1] === undefined ? undefined : { offset: next + 1 + own[0].length, kind: 'config' };
   }
@@ -180,17 +181,4 @@ function isNameBeforeComma(text: string, start: number): boolean {
   let place = start;
   while (/[\w.$]/.test(text.charAt(place))) place += 1;
   return place > start && text.charAt(skipSpace(text, place)) === ',';
-}
-
-/** Blanks what is in inner braces, so that only the members of an object itself are found. Offsets stay. */
-function withoutNested(text: string): string {
-  let depth = 0;
-  let shown = '';
-  for (let place = 0; place < text.length && depth >= 0; place += 1) {
-    const character = text.charAt(place);
-    if (character === '}') depth -= 1;
-    shown += depth === 0 && character !== '}' ? character : ' ';
-    if (character === '{') depth += 1;
-  }
-  return shown;
 }

@@ -1,14 +1,18 @@
+import { ownMembers } from './calls.js';
 import type { Source } from './sources.js';
 
 /** The class that `NestFactory.create` takes, and its decorator. */
 const creation = /NestFactory\.create(?:<[^>\n]{0,100}>)?\(\s*(\w+)/;
 
+/** The name of the class of which the application is created. */
+export function rootModuleName(sources: readonly Source[]): string {
+  return sources.map(({ text }) => creation.exec(text)?.[1]).find((found) => found !== undefined) ?? 'AppModule';
+}
+
 /** The root module of an application of NestJS; undefined if it is not created in a way that is known. */
 export function findRootModule(sources: readonly Source[]): Source | undefined {
-  const name = sources.map(({ text }) => creation.exec(text)?.[1]).find((found) => found !== undefined) ?? 'AppModule';
-  return sources.find(
-    ({ text }) => placeOfModule(text) !== undefined && text.split(/\W+/).join(' ').includes(`class ${name} `),
-  );
+  const name = rootModuleName(sources);
+  return sources.find(({ text }) => placeOfModule(text, name) !== undefined);
 }
 
 interface ModulePlace {
@@ -16,18 +20,25 @@ interface ModulePlace {
   readonly lists: boolean;
 }
 
-/** Where an import goes: into the list of imports, or into the object that has none. */
-function placeOfModule(text: string): ModulePlace | undefined {
-  const start = /@Module\(\s*\{/.exec(text);
-  if (start === null) return undefined;
+/**
+ * Where an import goes: into the list of imports, or into the object that has none. Undefined if the object may get its
+ * imports in another way, which would replace those that are written.
+ */
+function placeOfModule(text: string, name: string): ModulePlace | undefined {
+  const declared = text.search(new RegExp(`\\bclass\\s+${name}\\b`));
+  const start = [...text.slice(0, Math.max(declared, 0)).matchAll(/@Module\(\s*\{/g)].at(-1);
+  if (start === undefined) return undefined;
   const offset = start.index + start[0].length;
-  const list = /^[^}]*?\bimports:\s*\[/.exec(text.slice(offset));
-  return list === null ? { offset, lists: false } : { offset: offset + list[0].length, lists: true };
+  const members = ownMembers(text, offset);
+  if (members === undefined || members.includes('...')) return undefined;
+  const list = /^[^]*?\bimports['"]?\s*:\s*\[/.exec(members);
+  if (list !== null) return { offset: offset + list[0].length, lists: true };
+  return text.slice(offset, offset + members.length).includes('imports') ? undefined : { offset, lists: false };
 }
 
-/** The text with `CountersignModule` in the first module, on the same lines. */
-export function withModule(text: string): string {
-  const place = placeOfModule(text);
+/** The text with `CountersignModule` in the module of this name, on the same lines. */
+export function withModule(text: string, name: string): string {
+  const place = placeOfModule(text, name);
   if (place === undefined) return text;
   const { offset, lists } = place;
   const module = 'CountersignModule.forRootAsync({ useFactory: createAppGuard })';

@@ -2,8 +2,7 @@ import { endOfCall, skipSpaceBefore, wordBefore } from './calls.js';
 
 /** What strangers may reach, and what has to see refusals. Whatever is not known here stays behind the guard. */
 const outer =
-  /^\w*(?:error|logger|cors|helmet|rateLimit|throttle|requestId|responseTime|favicon)\w*$|^(?:log|morgan|compress)$/i;
-const inner = /rout|body|session|auth|upload|static|serve/i;
+  /^(?:koa|express|http|create|handle)?(?:error|log|logger|morgan|cors|helmet|rateLimit|rateLimiter|throttle|throttleLimit|requestId|requestLogger|responseTime|favicon|compress)(?:Handler|Middleware)?$/i;
 /** An error handler that does nothing else. */
 const onlyCatches = /^async \(\w+, next\) => \{\s*try \{\s*await next\(\);?\s*\} catch\b/;
 
@@ -14,16 +13,18 @@ export interface KoaPlace {
 }
 
 /** After the error handler, CORS and rate limits with which an application begins, else where it was created. */
-export function placeOnKoa(text: string, created: number, name: string): KoaPlace {
+export function placeOnKoa(text: string, created: number, name: string, routers: ReadonlySet<string>): KoaPlace {
   let place: KoaPlace = { behind: created, indent: undefined };
   let closed = -1;
+  const passedOn = new RegExp(`(?<![\\w.])${name}\\s*[,)]`);
   for (const { index, 0: call } of text.matchAll(/\.use\(/g)) {
     if (index < created) continue;
     const before = skipSpaceBefore(text, index);
     const isChained = before - 1 === closed;
     if (!isChained && wordBefore(text, before) !== name) continue;
     const start = index + call.length;
-    if (!isOuter(text.slice(start))) return place;
+    // `mountRoutes(app)` may use anything.
+    if (passedOn.test(text.slice(place.behind, index)) || !isOuter(text.slice(start), routers)) return place;
     closed = endOfCall(text, start);
     place = { behind: closed, indent: chainBehind(text, index, closed) };
   }
@@ -31,10 +32,16 @@ export function placeOnKoa(text: string, created: number, name: string): KoaPlac
   return place.indent === undefined ? place : { behind: created, indent: undefined };
 }
 
-/** `text`: what follows `use(`. */
-export function isOuter(text: string): boolean {
-  const [middleware = ''] = /^\w*/.exec(text) ?? [];
-  return (outer.test(middleware) && !inner.test(middleware)) || onlyCatches.test(text.slice(0, 500));
+/**
+ * `text`: what follows `use(`. Only the middleware itself or one call that makes it: `errors.routes()` and
+ * `cors(), router` may answer requests.
+ */
+export function isOuter(text: string, routers: ReadonlySet<string>): boolean {
+  const used = text.slice(0, endOfCall(text, 0)).trim().replace(/,$/, '');
+  const [middleware = ''] = /^\w*/.exec(used) ?? [];
+  const isCall = used.startsWith(`${middleware}(`) && endOfCall(used, middleware.length + 1) === used.length - 1;
+  const isWhole = isCall || used === middleware;
+  return (outer.test(middleware) && isWhole && !routers.has(middleware)) || onlyCatches.test(text.slice(0, 500));
 }
 
 /** The indentation of a call that others follow in a chain; undefined if a statement ends there. */

@@ -137,8 +137,34 @@ describe('the root module of NestJS', () => {
     ['@Module({\n  imports: [],\n})', `@Module({\n  imports: [${module}],\n})`],
     ['@Module({ imports: [A, B] })', `@Module({ imports: [${module}, A, B] })`],
     ['@Module({\n  imports: [\n    A,\n  ],\n})', `@Module({\n  imports: [${module},\n    A,\n  ],\n})`],
-    ['class A {}', 'class A {}'],
+    [
+      '@Module({ imports: [] })\nclass A {}\n@Module({})',
+      `@Module({ imports: [] })\nclass A {}\n@Module({ imports: [${module}] })`,
+    ],
+    ['', ''],
   ])('gets the module in %j', (before, after) => {
-    expect(withModule(before)).toBe(after);
+    expect(withModule(`${before}\nclass AppModule {}`, 'AppModule')).toBe(`${after}\nclass AppModule {}`);
+  });
+
+  it.each([
+    'providers: [{ provide: APP_PIPE, useValue: { transform: (value) => value } }],\n  ',
+    "providers: [{ provide: 'imports: [', useValue: \"it's }\" }], // imports: [Old]\n  ",
+    '/* }) */ providers: [Module.register({ imports: [Config] })],\n  ',
+  ])('gets it into its own list of imports behind %j [G3]', (members) => {
+    const text = (added: string): string => `@Module({\n  ${members}imports: [${added}A],\n})\nclass AppModule {}`;
+    expect(withModule(text(''), 'AppModule')).toBe(text(`${module}, `));
+  });
+
+  it.each([
+    'imports: modules',
+    'imports',
+    'get imports() { return []; }',
+    'providers: [A], ...base',
+    "providers: [{ useValue: /'/ }], imports: [A], exports: [/'/]",
+    'providers: [`',
+  ])('is left to a person if it has its imports otherwise: %j [G3]', (members) => {
+    const text = `@Module({ ${members} })\nclass AppModule {}`;
+    expect(findRootModule([{ path: 'src/app.module.ts', text }])).toBeUndefined();
+    expect(withModule(text, 'AppModule')).toBe(text);
   });
 });

@@ -61,14 +61,73 @@ export default router;
     ],
   ])('puts the guard %s', async (_where, app, expected) => {
     await put({ 'package.json': manifest('koa'), 'app.js': app });
-    await init();
-    const diff = await read('.countersign/init.diff');
-    const after = diff.split('\n').flatMap((line) => (/^[+ ]/.test(line) ? [line.slice(1)] : []));
-    expect(`${after.join('\n')}\n`).toContain(expected);
+    expect(await applied()).toContain(expected);
+  });
+});
+
+/** What the changed files are after `init`. */
+async function applied(): Promise<string> {
+  await init();
+  const diff = await read('.countersign/init.diff');
+  const after = diff.split('\n').flatMap((line) => (/^[+ ]/.test(line) ? [line.slice(1)] : []));
+  return `${after.join('\n')}\n`;
+}
+
+describe('init puts the guard before all that may have routes [G3]', () => {
+  const files = {
+    'src/errors.js': "const router = new Router();\nrouter.get('/errors', list);\nexport default router;\n",
+    'src/log/index.js': "import Router from '@koa/router';\nexport const reports = new Router();\n",
+  };
+
+  it.each([
+    ['errorReports.routes()', ''],
+    ['error.routes()', ''],
+    ['loggerApi.middleware()', ''],
+    ['logger.middleware()', ''],
+    ['corsProxy("http://a.test")', ''],
+    ['throttledApi', ''],
+    ['cors(), errorReports', ''],
+    ['cors(), error.routes()', ''],
+    ['error', "import error from './errors.js';\n"],
+    ['error', "const error = require('./errors');\n"],
+    ['log', "import { reports as log } from './log';\n"],
+    ['logger', "const logger = Router();\nlogger.get('/entries', list);\n"],
+  ])('on Koa and Express: %s', async (used, before) => {
+    for (const [framework, creation] of [
+      ['koa', 'new Koa()'],
+      ['express', 'express()'],
+    ] as const) {
+      const app = `${before}const app = ${creation};\napp.use(${used});\napp.use(cors());\napp.use(orders.routes());\n`;
+      await put({ 'package.json': manifest(framework), ...files, 'src/app.js': app });
+      expect(await applied()).toContain(`const app = ${creation};\napp.use(agentAuth(guard));`);
+      await init('--undo');
+    }
+  });
+
+  it('on Koa: what gets the application itself', async () => {
+    const app = 'const app = new Koa();\nmountRoutes(app);\napp.use(cors());\n';
+    await put({ 'package.json': manifest('koa'), 'app.js': app });
+    expect(await applied()).toContain('new Koa();\napp.use(agentAuth(guard));');
+  });
+
+  it('on Express: a router that the call of cors has, too', async () => {
+    const app = 'const app = express();\napp.use(cors(), reports);\n';
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect(await applied()).toContain('express();\napp.use(agentAuth(guard));');
   });
 });
 
 describe('init on Fastify', () => {
+  it('finds the config of a route behind text and comments with brackets', async () => {
+    const app = `const app = fastify();
+app.get('/a', { schema: { summary: '}' }, /* { */ config: { rateLimit: {} } }, list);
+app.get('/b', { schema: [{ pattern: "it's (" }], 'config': { rateLimit: {} } }, list);
+`;
+    await put({ 'package.json': manifest('fastify'), 'app.js': app });
+    expect(permits((await init()).out)).toEqual([]);
+    expect((await init()).out.match(/config'?: \{ permit: /g)).toHaveLength(2);
+  });
+
   it('writes the permit into the config that a route has, and leaves a config in a variable to a person', async () => {
     const app = `import fastify from 'fastify';
 const app = fastify();
