@@ -1,3 +1,4 @@
+import type { AgentRegistration } from '@countersign/core';
 import type { SharedAgents } from '@countersign/stores';
 import { expect, it } from 'vitest';
 import { keyNamed } from './keys.js';
@@ -26,6 +27,22 @@ export function itIsARegistry(open: () => Promise<SharedAgents>): void {
     await one.remove('agent-1');
     expect(await other.findByThumbprint(first.thumbprint)).toMatchObject({ kind: 'unknown' });
     expect(await other.statusOf('agent-1')).toBe('unknown');
+  });
+
+  it('finds an agent by its key however the entry spells its members [A11]', async () => {
+    const agents = await open();
+    const spellings = [
+      { id: 'agent-5', public_key: first.publicBase64 },
+      { agent_id: 'agent-5', publicKey: first.publicBase64 },
+      { agent_id: 'agent-5', jwk: first.publicJwk },
+      { agent_id: 'agent-5', keys: [{ public_key: first.publicBase64 }] },
+    ] as unknown as AgentRegistration[];
+    for (const entry of spellings) {
+      await agents.put(entry);
+      expect(await agents.findByThumbprint(first.thumbprint)).toMatchObject({ agent: { id: 'agent-5' } });
+      await expect(agents.put({ id: 'agent-6', publicKey: first.publicBase64 })).rejects.toThrow();
+    }
+    await agents.remove('agent-5');
   });
 
   it('refuses the key of another agent, and changes nothing then [A11]', async () => {

@@ -109,13 +109,15 @@ export type {
 } from './keys/directory.js';
 export { type PublicKeyReading, readPublicKey } from './keys/ed25519-key.js';
 export type { PublicJwk } from './model/jwk.js';
-export type {
-  AgentDetails,
-  AgentRegistration,
-  KeyRegistration,
-  NamedRegistration,
-  PrintedKey,
-  PrintedRegistration,
+export {
+  type AgentDetails,
+  type AgentRegistration,
+  type KeyRegistration,
+  type NamedRegistration,
+  type PrintedKey,
+  type PrintedRegistration,
+  type RegisteredAgent,
+  readRegistration,
 } from './keys/registration.js';
 export type { AgentsRefresh, RemoteDirectoryOptions, SkippedKey } from './keys/remote-directory.js';
 export type { DpopOptions } from './stages/possession/dpop-options.js';

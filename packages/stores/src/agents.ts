@@ -1,12 +1,11 @@
-import { ConfigError, parseStrictJson } from '@countersign/common';
+import { parseStrictJson } from '@countersign/common';
 import {
   type AgentDirectory,
   type AgentQuestion,
   type AgentRegistration,
   agentsFromDatabase,
   type AgentsFromDatabaseOptions,
-  agentsFromObjects,
-  readPublicKey,
+  readRegistration,
 } from '@countersign/core';
 
 /** Agents that all processes share. A change counts with the next request, or once `cacheSeconds` are over. */
@@ -41,21 +40,10 @@ export function sharedAgents(table: AgentTable, options: AgentsFromDatabaseOptio
   // The same object: core knows it as one that bounds what it asks.
   return Object.assign(directory, {
     async put(agent: AgentRegistration) {
-      // It throws if the entry is wrong.
-      agentsFromObjects([agent]);
-      const id = 'agent_id' in agent ? agent.agent_id : agent.id;
-      await table.put(id, JSON.stringify(agent), thumbprintsOf(agent));
+      const { agent: read, keys } = readRegistration(agent, 'put: the agent');
+      const thumbprints = keys.map(({ thumbprint }) => thumbprint);
+      await table.put(read.id, JSON.stringify(agent), thumbprints);
     },
     remove: (id: string) => table.remove(id),
-  });
-}
-
-function thumbprintsOf(agent: AgentRegistration): readonly string[] {
-  const single = 'agent_id' in agent ? [agent.public_key] : [agent.publicKey, agent.jwk];
-  const several = (agent.keys ?? []).map((key) => ('public_key' in key ? key.public_key : (key.publicKey ?? key.jwk)));
-  return [...single, ...several].flatMap((key) => {
-    const read = key === undefined ? undefined : readPublicKey(key);
-    if (read?.ok === false) throw new ConfigError(`put: ${read.problem}`);
-    return read === undefined ? [] : [read.thumbprint];
   });
 }

@@ -78,9 +78,14 @@ const keyMembers = ['publicKey', 'jwk', 'notBefore', 'expires'];
 const printedKeyMembers = ['public_key', 'not_before'];
 
 /**
- * Reads what a user wrote about one agent. `where` names it in messages until its id is known.
+ * Reads what a user wrote about one agent, as every directory does. `where` names it in messages until its id is known.
  *
  * @throws ConfigError which names the agent and says what to do.
+ *
+ * @example
+ * ```ts
+ * const { agent, keys } = readRegistration({ id: 'agent-a', publicKey: 'CUDL…0ok=' }, 'the new agent');
+ * ```
  */
 export function readRegistration(input: unknown, where: string): RegisteredAgent {
   if (!isJsonObject(input)) throw new ConfigError(`${where} must be an object like { id, publicKey, capabilities }.`);
