@@ -92,6 +92,8 @@ export async function* callWorkloadApi(
 function askWhetherAlive(session: ClientHttp2Session, asking: typeof liveness): () => void {
   let timer: NodeJS.Timeout | undefined;
   const ask = (): void => {
+    // A throw here would end the process. Node emits `connect` for a destroyed session, too.
+    if (session.destroyed) return;
     timer = setTimeout(() => session.destroy(new Error('it does not answer')), asking.limitMilliseconds).unref();
     session.ping(() => {
       clearTimeout(timer);

@@ -142,6 +142,15 @@ describe('a call of the Workload API', () => {
     expect(await problemOf(callWorkloadApi(call(socket), asking).next())).toMatchObject(problem);
   });
 
+  it('throws nothing later when it is aborted before it is connected [A16]', async () => {
+    const agent = await fakeSpireAgent(domain, '/a');
+    onTestFinished(() => agent.close());
+    const aborted = { ...call(agent.socket), signal: AbortSignal.abort() };
+    expect(await problemOf(callWorkloadApi(aborted).next())).toMatchObject({ status: 14 });
+    // By the end of this one, the first is connected.
+    expect((await callWorkloadApi(call(agent.socket)).next()).done).toBe(false);
+  });
+
   it('goes on while its server answers, however long no message comes', async () => {
     let send: ((message: Buffer) => void) | undefined;
     const api = await fake((asked) => void (send = (message) => asked.send(message)));
