@@ -44,12 +44,7 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
     sendRefusal(nodeResponse(http.getResponse()), refused);
   const check = permitOf(context);
   const handler = context.getHandler();
-  if (check !== undefined) {
-    if (decided.has(context)) return true;
-    const mayRun = await check(node, request, respond);
-    if (mayRun) decided.add(context);
-    return mayRun;
-  }
+  if (check !== undefined) return await isPermitted(context, () => check(node, request, respond));
   // Nest itself would run the handler if `agentAuth` has not seen the request.
   if (refuseUnguarded(node, respond)) return false;
   // A method with the `@Permit` of an adapter enforces it by itself.
@@ -57,16 +52,30 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
   return await mayRunUnmapped(node, request, routeOf(node, request));
 }
 
+async function isPermitted(context: ExecutionContext, ask: () => Promise<boolean>): Promise<boolean> {
+  if (decided.has(context)) return true;
+  const mayRun = await ask();
+  if (mayRun) decided.add(context);
+  return mayRun;
+}
+
 /** A message of a microservice or a WebSocket has no admitted request, so it cannot be asked for a permit. */
 async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
   const node = requestAmong(context.getArgs());
+  const check = permitOf(context);
   if (node === undefined) {
     // The context of a resolver is of the application's making, and an agent may have sent the query.
     const isResolver = context.getType<string>() === 'graphql';
-    if (permitOf(context) !== undefined || (isResolver && !isOfSocket(context.getArgs()))) throw noRequest();
+    if (check !== undefined || (isResolver && !isOfSocket(context.getArgs()))) throw noRequest();
     return true;
   }
+  // Whatever was decided about the path says nothing of this resolver. The request is Node's: it has no `params`.
+  if (check !== undefined) return await isPermitted(context, () => check(node, node, notAdmitted));
   return await mayRunUnmapped(node, node, `${context.getClass().name}.${context.getHandler().name}`);
+}
+
+function notAdmitted(): never {
+  throw noRequest();
 }
 
 /** Nest sends it to the client, so it names nothing of the application. */

@@ -1,6 +1,7 @@
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Guard } from '@countersign/core';
+import type { PermitOptions } from '@countersign/core/adapter';
 import { Controller, Get, Inject, Injectable, type MiddlewareConsumer, Module } from '@nestjs/common';
 import { ExternalContextCreator, HttpAdapterHost, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -10,7 +11,14 @@ import supertest from 'supertest';
 import { describe, expect, it, vi } from 'vitest';
 import { guarded, host, key, send, signed, unsigned } from '../../../test/support/guarded.js';
 import { signedRequest } from '../../../test/support/signed-request.js';
-import { actingUser, COUNTERSIGN, CountersignModule, getCaller, Permit } from '../src/index.js';
+import {
+  actingUser,
+  COUNTERSIGN,
+  CountersignModule,
+  type CountersignOptions,
+  getCaller,
+  Permit,
+} from '../src/index.js';
 import { adapterOf, Api, codeOf, platforms } from './support.js';
 
 const settings = { logger: false, abortOnError: false } as const;
@@ -263,7 +271,12 @@ describe('a handler outside of HTTP', () => {
   }
 
   /** Calls the resolver like `@nestjs/graphql`, or a handler of messages, with the request of a route. */
-  async function startResolver(contextType: string, argsOf: (request: object) => unknown[], resolver = new Resolver()) {
+  async function startResolver(
+    contextType: string,
+    argsOf: (request: object) => unknown[],
+    resolver = new Resolver(),
+    countersign: Partial<CountersignOptions> = {},
+  ) {
     @Controller()
     class Gateway {
       constructor(@Inject(ExternalContextCreator) readonly creator: ExternalContextCreator) {}
@@ -275,6 +288,7 @@ describe('a handler outside of HTTP', () => {
     const parts = await guarded({ traffic: 'mixed' });
     const api = await Api.start('express', [Gateway], {
       guarded: parts,
+      countersign,
       main: (app) => {
         const creator = app.get(ExternalContextCreator);
         const run = creator.create(
@@ -329,6 +343,39 @@ describe('a handler outside of HTTP', () => {
     await using _closing = api;
     expect((await api.call({ target: '/graphql' })).body).toBe('orders');
     expect(resolver.ran).toBe(1);
+  });
+
+  const ofApollo = (request: object) => [{}, {}, { req: request }, {}];
+
+  function permittedResolver(options: PermitOptions = {}): Resolver {
+    class Permitted extends Resolver {
+      @Permit('forbidden', thing, options)
+      override orders(): string {
+        return super.orders();
+      }
+    }
+    return new Permitted();
+  }
+
+  it.each<[string, Parameters<typeof startResolver>[3]]>([
+    ['every request is decided', { everyRequest: true }],
+    ['routes without a permit are open', { unmapped: 'authenticated' }],
+    ['routes without a permit are closed', {}],
+  ])('of GraphQL is asked for its own permit where %s [D8]', async (_where, countersign) => {
+    const { api, resolver } = await startResolver('graphql', ofApollo, permittedResolver(), countersign);
+    await using _closing = api;
+    expect(codeOf(await api.call({ target: '/graphql' }))).toBe('policy_denied');
+    expect(resolver.ran).toBe(0);
+    const { action, code } = api.guarded.audit.records.findLast(({ phase }) => phase === 'decision') ?? {};
+    expect({ action, code }).toStrictEqual({ action: 'forbidden', code: 'policy_denied' });
+    expect((await api.send(unsigned({ target: '/graphql' }))).body).toBe('orders');
+  });
+
+  it('of GraphQL is closed to people by a permit for agents only [A17]', async () => {
+    const { api, resolver } = await startResolver('graphql', ofApollo, permittedResolver({ agentsOnly: true }));
+    await using _closing = api;
+    expect(codeOf(await api.send(unsigned({ target: '/graphql' })))).toBe('signature_required');
+    expect(resolver.ran).toBe(0);
   });
 
   it('is closed to messages when it has a permit, which cannot be asked', async () => {
