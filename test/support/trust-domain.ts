@@ -142,8 +142,9 @@ export function issueCertificate(
     der(0xa3, extensions),
   );
   const signature = sign(hash ?? 'sha256', toBeSigned, issuer?.key ?? privateKey);
+  // In PEM: Node would look for PEM first, also within the DER.
   const certificate = new X509Certificate(
-    sequence(toBeSigned, algorithm, der(0x03, Buffer.concat([Buffer.from([0]), signature]))),
+    pem(sequence(toBeSigned, algorithm, der(0x03, Buffer.concat([Buffer.from([0]), signature])))),
   );
   return {
     key: privateKey,
@@ -151,6 +152,11 @@ export function issueCertificate(
     keyPem: String(privateKey.export({ format: 'pem', type: 'pkcs8' })),
     certificatePem: certificate.toString(),
   };
+}
+
+function pem(certificate: Buffer): string {
+  const lines = certificate.toString('base64').match(/.{1,64}/g) ?? [];
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
 const critical = Buffer.from([0x01, 0x01, 0xff]);

@@ -74,7 +74,7 @@ function readX509Authority(jwk: JsonObject): readonly X509Certificate[] {
   const [der, ...others] = Array.isArray(chain) ? chain : [];
   if (typeof der !== 'string' || others.length > 0) return [];
   try {
-    return [new X509Certificate(Buffer.from(der, 'base64'))];
+    return [readCertificate(Buffer.from(der, 'base64'))];
   } catch {
     return [];
   }
@@ -84,5 +84,12 @@ function readX509Authority(jwk: JsonObject): readonly X509Certificate[] {
 export function readCertificates(der: Buffer): readonly X509Certificate[] {
   const elements = readDer(der);
   if (elements.length > mostKeys) throw new Error(`it has more than ${mostKeys} certificates`);
-  return elements.map(({ raw }) => new X509Certificate(raw));
+  return elements.map(({ raw }) => readCertificate(raw));
+}
+
+/** Node looks for PEM first, also within DER: there, a key or a name may spell another certificate. */
+function readCertificate(der: Buffer): X509Certificate {
+  const certificate = new X509Certificate(der);
+  if (!certificate.raw.equals(der)) throw new Error('a certificate holds another certificate, in PEM');
+  return certificate;
 }

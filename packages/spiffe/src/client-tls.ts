@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { ConfigError } from '@countersign/common';
@@ -68,7 +67,7 @@ class WorkloadAgent extends Agent {
     // Node asks for the name again when a request has ended, and the SVID may be another one by then.
     options[shownSvid] = fingerprintOf(this.#workload);
     const { id, trustDomain } = this.#server;
-    return connect({
+    const socket: TLSSocket = connect({
       ...options,
       cert: chain.map(String).join(''),
       key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
@@ -77,10 +76,13 @@ class WorkloadAgent extends Agent {
       session: undefined,
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
-      checkServerIdentity: (_host, { raw }) => {
-        const named = readX509Svid(new X509Certificate(raw));
-        return named.ok && named.value.id === id ? undefined : new Error(`the server is not ${id}`);
+      checkServerIdentity: () => {
+        // The certificate that TLS verified. Its DER may hold another one in PEM, which Node would read in its place.
+        const leaf = socket.getPeerX509Certificate();
+        const named = leaf && readX509Svid(leaf);
+        return named?.ok === true && named.value.id === id ? undefined : new Error(`the server is not ${id}`);
       },
     });
+    return socket;
   }
 }

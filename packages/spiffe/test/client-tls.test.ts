@@ -80,4 +80,10 @@ describe('a client with an X.509-SVID', () => {
     const forClients = extension([0x55, 0x1d, 0x25], sequence(oid(0x2b, 6, 1, 5, 5, 7, 3, 2)));
     expect(await ask(domain.ca, [], { more: [forClients] })).toEqual(refused);
   });
+
+  it('sends nothing to a workload whose certificate spells another one, with the ID of the server, in PEM [Q4]', async () => {
+    const spelt = trustDomain().x509Svid('/api').certificatePem;
+    const own = { uris: [domain.id('/web')] };
+    expect(await ask(domain.ca, [], { ...own, commonName: `\n${spelt}` })).toEqual(refused);
+  });
 });

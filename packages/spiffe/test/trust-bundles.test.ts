@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
-import { trustDomain } from '../../../test/support/trust-domain.js';
+import { certificateAuthority, trustDomain } from '../../../test/support/trust-domain.js';
 import { fakeSpireAgent } from '../../../test/support/workload-api.js';
 import { openTrustBundles, type TrustDomains } from '../src/index.js';
 import { hasVectors, readVectors } from './vectors.js';
-import { readBundle } from '../src/bundle.js';
+import { readBundle, readCertificates } from '../src/bundle.js';
 
 const domain = trustDomain();
 const other = trustDomain('other.org');
@@ -141,6 +141,14 @@ describe('trust bundles', () => {
     ];
     const read = readBundle(JSON.stringify({ keys: [...keys, { ...x509, x5c: ['AA'] }, { ...x509, x5c: [] }] }));
     expect(read).toMatchObject({ ok: true, value: { jwtAuthorities: [], x509Authorities: [] } });
+  });
+
+  it('leave out the certificate of an authority that spells another one in PEM [Q4]', () => {
+    const commonName = `\n${String(trustDomain().ca.certificate)}`;
+    const { certificate } = certificateAuthority('example.org', undefined, { commonName });
+    const key = { use: 'x509-svid', x5c: [certificate.raw.toString('base64')] };
+    expect(readBundle(JSON.stringify({ keys: [key] }))).toMatchObject({ ok: true, value: { x509Authorities: [] } });
+    expect(() => readCertificates(certificate.raw)).toThrow('in PEM');
   });
 
   it('leave out RSA keys that are too large to verify with [A14]', () => {
