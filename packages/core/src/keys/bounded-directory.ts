@@ -13,8 +13,13 @@ import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 /** Most look-ups at once: a stranger can make up as many keys as it likes, and each could hold a connection. */
 const maxLookUps = 1024;
 
-/** Most keys that are remembered as found. */
-const maxKnown = 10_000;
+/** Keys that some directory or issuer knew: strangers who make up keys do not keep these waiting. */
+const knownKeys = new LruCache<true>(10_000);
+
+/** Call it for a key that belongs to somebody, wherever that was found out. */
+export function rememberKey(thumbprint: string): void {
+  knownKeys.set(thumbprint, true);
+}
 
 /** What a directory is asked. */
 export type LookUpMethods = Pick<AgentDirectory, 'findByThumbprint' | 'statusOf'>;
@@ -51,20 +56,19 @@ export function boundedDirectory(directory: AgentDirectory, seconds: number): Ag
 }
 
 /**
- * The directory with a bound of its own, unless it has one. A look-up has its place for `seconds` at most. Keys that were
- * found before have places apart, so that made-up keys do not keep their agents out. A name is known: it is asked for
+ * The directory with a bound of its own, unless it has one. A look-up has its place for `seconds` at most. Known keys have
+ * places apart, so that made-up keys do not keep their agents out. A name is known: it is asked for
  * only after a signature or a token was verified. Of other keys, `atOnce` are asked for at once, and the rest wait.
  */
 export function withPlaces(directory: LookUpMethods, seconds: number, atOnce: number = maxLookUps): LookUpMethods {
   if (selfBounded.has(directory)) return directory;
   const places = { known: new Places(seconds, maxLookUps), other: new Places(seconds, atOnce) };
-  const known = new LruCache<true>(maxKnown);
   return {
     findByThumbprint: (thumbprint) =>
       andThen(
-        places[known.get(thumbprint) ? 'known' : 'other'].ask(() => directory.findByThumbprint(thumbprint)),
+        places[knownKeys.get(thumbprint) ? 'known' : 'other'].ask(() => directory.findByThumbprint(thumbprint)),
         (lookup) => {
-          if (isKeyLookup(lookup) && lookup.kind === 'found') known.set(thumbprint, true);
+          if (isKeyLookup(lookup) && lookup.kind === 'found') rememberKey(thumbprint);
           return lookup;
         },
       ),

@@ -7,7 +7,9 @@ import {
   agentsFromDatabase,
   type AgentsFromDatabaseOptions,
 } from '../../src/keys/agents-from-database.js';
-import { boundedDirectory } from '../../src/keys/bounded-directory.js';
+import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
+import { boundedDirectory, rememberKey } from '../../src/keys/bounded-directory.js';
+import { combine } from '../../src/keys/combine.js';
 import type { AgentDirectory } from '../../src/keys/directory.js';
 import { readPublicKey } from '../../src/keys/ed25519-key.js';
 import type { AgentRegistration } from '../../src/keys/registration.js';
@@ -93,16 +95,33 @@ describe('agentsFromDatabase', () => {
     expect(await agents.findByThumbprint(madeUp(1024))).toMatchObject({ cause: 'the database took longer than 0.2 s' });
   });
 
+  it('lets no made-up key keep out an agent that another source or an issuer knows [A14, I6]', async () => {
+    const [ofFile, vouched] = [newEd25519Key(), newEd25519Key()];
+    const query: AgentQuery = async ({ thumbprint, id }) =>
+      id !== undefined || [ofFile, vouched].some((key) => thumbprintOf(key) === thumbprint)
+        ? undefined
+        : new Promise(() => {});
+    const file = agentsFromObjects([{ id: 'agent-f', publicKey: ofFile.base64 }]);
+    const agents = combine(agentsFromDatabase(query, { timeoutSeconds: 0.2 }), file);
+    await agents.findByThumbprint(thumbprintOf(ofFile));
+    rememberKey(thumbprintOf(vouched));
+    const flood = Array.from({ length: 100 }, async (_, at) => agents.findByThumbprint(madeUp(at)));
+    expect(await agents.findByThumbprint(thumbprintOf(ofFile))).toMatchObject({ agent: { id: 'agent-f' } });
+    expect(await agents.findByThumbprint(thumbprintOf(vouched))).toEqual({ kind: 'unknown' });
+    await Promise.allSettled(flood);
+  });
+
   it('asks for four new keys at once, and for the others in turn [A14, I6]', async () => {
+    const fresh = newEd25519Key();
     let most = 0;
     let underWay = 0;
     const agents = agentsFromDatabase(async ({ thumbprint }) => {
       most = Math.max(most, ++underWay);
       await setImmediate();
       underWay -= 1;
-      return thumbprint === thumbprintOf(one) ? agentA : undefined;
+      return thumbprint === thumbprintOf(fresh) ? { id: 'agent-n', publicKey: fresh.base64 } : undefined;
     });
-    const keys = [...Array.from({ length: 50 }, (_, at) => madeUp(at)), thumbprintOf(one)];
+    const keys = [...Array.from({ length: 50 }, (_, at) => madeUp(at)), thumbprintOf(fresh)];
     const found = await Promise.all(keys.map(async (key) => (await agents.findByThumbprint(key)).kind));
     expect(found).toEqual([...Array.from({ length: 50 }, () => 'unknown'), 'found']);
     expect(most).toBe(4);

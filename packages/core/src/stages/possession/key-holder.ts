@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import type { TokenResult, VerifiedToken } from '../token/token-verifier.js';
 import type { Agent, AgentDirectory, AgentStatus, KeyLookup } from '../../keys/directory.js';
+import { rememberKey } from '../../keys/bounded-directory.js';
 import { readPublicKey } from '../../keys/ed25519-key.js';
 import { isThumbprint } from '../../keys/remote-directory.js';
 import { andThen, answerOr, type Awaitable } from '@countersign/common';
@@ -57,6 +58,7 @@ async function findVouchedKey(keyId: string, parts: KeyHolderParts): Promise<Kno
   if (!verified.ok) return refusal(verified.code, verified.detail);
   const publicKey = vouchedKey(keyId, verified.token, parts.presentedKey);
   if (publicKey === undefined) return refusal('key_unknown');
+  rememberKey(keyId);
   return { publicKey, holder: await vouchedHolder(keyId, publicKey, verified.token, parts.agents) };
 }
 
