@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { CertificateChain } from './x509-svid.js';
 
-/** The part of a TLS socket of Node that is used here. */
+/** The part of a TLS socket of Node that is used here. In HTTP/2: of the socket of the session. */
 export interface PeerConnection {
   getPeerX509Certificate?(): X509Certificate | undefined;
 }
@@ -14,11 +14,20 @@ const chains = new WeakMap<PeerConnection, CertificateChain>();
 export function certificateOf(connection: PeerConnection): CertificateChain | undefined {
   const known = chains.get(connection);
   if (known !== undefined) return known;
-  const leaf = connection.getPeerX509Certificate?.();
+  const leaf = leafOf(connection);
   if (leaf === undefined) return undefined;
   const chain = { leaf, others: issuersOf(leaf) };
   chains.set(connection, chain);
   return chain;
+}
+
+function leafOf(connection: PeerConnection): X509Certificate | undefined {
+  try {
+    return connection.getPeerX509Certificate?.();
+  } catch {
+    // The socket of an HTTP/2 session that has ended throws.
+    return undefined;
+  }
 }
 
 function issuersOf(leaf: X509Certificate): readonly X509Certificate[] {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectHttp2, createSecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -33,6 +34,27 @@ describe('the certificate of a connection', () => {
       const { leaf, others = [] } = certificateOf(socket) ?? {};
       expect([leaf, ...others].map(String)).toEqual(sent.map(String));
     }
+  });
+
+  it('is missing when the HTTP/2 session has ended [A16]', async () => {
+    const { keyPem: key, certificatePem: cert } = domain.x509Svid('/api');
+    const server = createSecureServer(tlsServerOptions({ key, cert })).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connectHttp2(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+      key,
+      cert,
+      rejectUnauthorized: false,
+    });
+    onTestFinished(() => {
+      client.destroy();
+      server.close();
+    });
+    const [session] = (await once(server, 'session')) as [ServerHttp2Session];
+    const { socket } = session;
+    session.destroy();
+    await once(session, 'close');
+    expect(() => (socket as TLSSocket).getPeerX509Certificate()).toThrow();
+    expect(certificateOf(socket as TLSSocket)).toBeUndefined();
   });
 
   it('is missing when the client shows none', async () => {

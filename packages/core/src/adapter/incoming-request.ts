@@ -28,7 +28,8 @@ export function incomingRequest(
     headers,
     remoteAddress,
     body,
-    connection: socket,
+    // The socket of an HTTP/2 request is a proxy of its stream, and that of the session is the same for all requests.
+    connection: stream?.session?.socket ?? socket,
     // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
     // The socket of an injected request has no `readable` and no `destroy`, and that of HTTP/2 says nothing of the one request.
     clientIsGone: () =>

@@ -17,7 +17,7 @@ export interface HttpRequest {
   /** Address of the connected peer; never taken from a header. */
   readonly remoteAddress?: string | undefined;
   readonly body: RequestBody;
-  /** The socket. Its certificate counts if the guard accepts `mtls`. */
+  /** The socket, in HTTP/2 that of the session. Its certificate counts if the guard accepts `mtls`. */
   readonly connection?: object | undefined;
   /** Whether the connection has been closed meanwhile. Default: never. */
   readonly clientIsGone?: (() => boolean) | undefined;
