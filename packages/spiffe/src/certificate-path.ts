@@ -5,6 +5,8 @@ import { isUsableKey } from './usable-key.js';
 
 const usage = { digitalSignature: 0x80, keyAgreement: 0x08, keyCertSign: 0x04, crlSign: 0x02 };
 const clientAuth = '2b06010505070302';
+/** For one path: each name is compared with each constraint of an authority above it. */
+const mostComparisons = 10_000;
 
 /**
  * Whether each certificate of a path allows the path (RFC 5280 §6.1), and until when, in unix seconds. The leaf is first,
@@ -49,6 +51,7 @@ function problemOfLeaf(leaf: X509Certificate | undefined, rules: CertificateRule
 }
 
 function problemOfPath(path: readonly CertificateRules[]): string | undefined {
+  let comparisons = 0;
   for (const [index, rules] of path.entries()) {
     const below = path.slice(0, index);
     // The signature of the authority itself says nothing.
@@ -57,6 +60,8 @@ function problemOfPath(path: readonly CertificateRules[]): string | undefined {
     // Authorities that issue for themselves count as well, which is stricter than RFC 5280.
     if (below.length - 1 > rules.pathLength) return 'too many authorities are between it and that of its trust domain';
     const names = below.flatMap((each) => each.names);
+    comparisons += names.length * (rules.permitted.length + rules.excluded.length);
+    if (comparisons > mostComparisons) return 'it has too many names and constraints on them';
     if (!names.every((name) => isAllowed(name, rules))) return 'an authority may not issue a name of it';
   }
   return undefined;

@@ -149,6 +149,17 @@ describe('the path of an X.509-SVID', () => {
     expect(problem(lower.issue({ uris: [id] }), [upper, lower])).toBe('an authority may not issue a name of it');
   });
 
+  it('is refused when names would be compared with constraints more than 10,000 times [A14]', () => {
+    const excluded = Array.from({ length: 100 }, (_, index) => [dns, `${index}.example`] as const);
+    const lower = below(domain.ca, { more: [constraints([], excluded)] });
+    // With its subject and its URI, a certificate has two names more.
+    const [most, tooMany] = [98, 99].map((length) =>
+      lower.issue({ uris: [id], dns: Array.from({ length }, () => 'a.acme.dev') }),
+    ) as [IssuedCertificate, IssuedCertificate];
+    expect(problem(most, [lower])).toBeUndefined();
+    expect(problem(tooMany, [lower])).toBe('it has too many names and constraints on them');
+  });
+
   it('consists of certificates that may do so by their extensions [Q4]', () => {
     const unknown = extension([0x55, 0x1d, 0x24], sequence());
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
