@@ -190,6 +190,8 @@ function admitFirst(
     reportUndecided(guard, `${request.method} ${pathOf(incoming.target)}`, ended);
   }
   const outcome = caller && watchOutcome(request, response, (ending) => void complete(caller, ending));
+  // No outcome ends it: of a request that would have been refused, the guard may still hold the body.
+  if (caller === undefined) response.once('close', () => void incoming.body.discard());
   const admission = { guard, caller, requestId, outcome, refuse, refuseUnmarked };
   rememberAdmission(request, admission, progress);
   return admission;
