@@ -19,7 +19,7 @@ async function world(secret: 'file' | 'environment') {
     issuer: `http://127.0.0.1:${port}`,
     clientId: 'authority',
     subjectNamespace: 'acme:',
-    ...(secret === 'file' && { clientSecretFile: 'client-secret' }),
+    ...(secret === 'file' && { clientSecretFile: 'client-secret', subjectClaim: 'oid' }),
   };
   const files = await configure({ resources: [{ audience: 'https://api.acme.dev' }], users: { signIn } });
   const startIdp = async () => {
@@ -66,7 +66,7 @@ it('users of a standalone authority sign in, let an agent act, and end it, witho
   const callback = new URL(String(sent.headers.get('location')));
   const tokens = await openid.authorizationCodeGrant(client, callback, { pkceCodeVerifier });
   const isActive = async () => await openid.tokenIntrospection(client, tokens.access_token);
-  expect(await isActive()).toMatchObject({ active: true, sub: 'acme:alice', act: { sub: 'agent-a' } });
+  expect(await isActive()).toMatchObject({ active: true, sub: 'acme:oid-alice', act: { sub: 'agent-a' } });
 
   const page = await browser.open(`${issuer}/delegations`);
   expect(page.text).toContain('alice@acme.dev');

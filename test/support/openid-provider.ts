@@ -50,7 +50,7 @@ export async function startOpenIdProvider(options: TestOpenIdProviderOptions): P
     ],
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'op-1', use: 'sig' }] },
     cookies: { keys: [randomBytes(24).toString('base64url')] },
-    claims: { openid: ['sub', 'hd', 'groups'], email: ['email'], profile: ['name'] },
+    claims: { openid: ['sub', 'hd', 'groups', 'oid'], email: ['email'], profile: ['name'] },
     conformIdTokenClaims: thinIdTokens,
     features: { devInteractions: { enabled: false } },
     interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
@@ -86,7 +86,7 @@ export async function startOpenIdProvider(options: TestOpenIdProviderOptions): P
 
 /** What the provider says of a user besides `sub`. */
 function claimsOf(user: string): object {
-  return { email: `${user}@acme.dev`, hd: 'acme.dev', groups: ['staff'] };
+  return { email: `${user}@acme.dev`, hd: 'acme.dev', groups: ['staff'], oid: `oid-${user}` };
 }
 
 function changeAnswer(response: ServerResponse, alter: (body: Record<string, unknown>) => object): void {

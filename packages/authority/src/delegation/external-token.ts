@@ -23,6 +23,7 @@ export async function verifyExternal(
     tokenTypes = ['at+jwt'],
     scopeClaim = 'scope',
     subjectNamespace,
+    subjectClaim = 'sub',
   }: ExternalIssuerOptions,
   resolve: ResolveKey,
   now: number,
@@ -36,7 +37,7 @@ export async function verifyExternal(
       algorithms: [...algorithms],
       currentDate: new Date(now * 1000),
       clockTolerance: clockSkewSeconds,
-      requiredClaims: ['exp', 'sub'],
+      requiredClaims: ['exp'],
     });
     payload = verified.payload;
   } catch (error) {
@@ -49,9 +50,11 @@ export async function verifyExternal(
   // An end is not remembered longer.
   if (exp - iat > longestGrantSeconds) return failed('the subject token lives longer than 30 days');
   if (isOtherToken(payload)) return failed('the subject token is no access token');
-  if (isOfApplication(payload)) return failed('the subject token is that of an application, and names no user');
-  const subject = `${subjectNamespace}${String(payload.sub)}`;
-  if (!isIdentifier(subject)) return failed('the sub of the subject token is no name');
+  const user = member(payload, subjectClaim);
+  if (isOfApplication(payload, [payload.sub, user]))
+    return failed('the subject token is that of an application, and names no user');
+  const subject = isIdentifier(user) ? `${subjectNamespace}${user}` : undefined;
+  if (!isIdentifier(subject)) return failed(`the claim '${subjectClaim}' of the subject token names nobody`);
   // Its actors are of another namespace than ours: without them the token would lose an actor.
   if (payload['act'] !== undefined)
     return failed('a subject token of another issuer that has an actor cannot be exchanged');
@@ -97,10 +100,11 @@ function isOtherToken(payload: JsonObject): boolean {
  * What an application got for itself, by the marks of RFC 9068 §2.2, Okta (`cid`), Auth0 (`gty`) and Entra ID (`idtyp`),
  * or an agent (`sub_profile`): its tokens would pass for those of a user.
  */
-function isOfApplication(payload: JsonObject): boolean {
-  const { sub, gty, idtyp, sub_profile: profile } = payload;
+function isOfApplication(payload: JsonObject, names: readonly unknown[]): boolean {
+  const { gty, idtyp, sub_profile: profile } = payload;
   if (typeof profile === 'string' && profile.split(' ').includes(agentProfile)) return true;
-  const isClient = ['client_id', 'azp', 'appid', 'cid'].some((name) => payload[name] === sub);
+  const clients = ['client_id', 'azp', 'appid', 'cid'].map((name) => payload[name]).filter((id) => id !== undefined);
+  const isClient = clients.some((id) => names.includes(id));
   return isClient || idtyp === 'app' || [gty].flat().includes('client-credentials');
 }
 

@@ -25,8 +25,13 @@ export interface ExternalIssuerOptions {
   readonly issuer: string;
   /** The `aud` that its tokens must have. */
   readonly audience: string;
-  /** Prefix of each `sub`, so that equal `sub` values of two issuers are two subjects. */
+  /** Prefix of the name of each user, so that equal names of two issuers are two subjects. */
   readonly subjectNamespace: string;
+  /**
+   * The claim that names the user: `oid` of Entra ID, `uid` of Okta. Not one that a user can change, or that is given to
+   * another user later, such as an e-mail address. Default `sub`.
+   */
+  readonly subjectClaim?: string;
   /** URL of its public keys. Default: discovered by its name. */
   readonly jwksUri?: string;
   /** Its public keys, given. */
@@ -77,11 +82,13 @@ export interface SignInOptions {
   /** The authority, as it is registered there, with the redirect URI `ISSUER/sign-in/callback`, ISSUER being its own. */
   readonly clientId: string;
   readonly clientSecret: string;
-  /**
-   * Prefix of each `sub`. If the provider is one of `externalIssuers` too: the same one where its ID tokens have the `sub` of
-   * its access tokens, and another one where they do not.
-   */
+  /** Prefix of the name of each user. If the provider is one of `externalIssuers` too, the same as there. */
   readonly subjectNamespace: string;
+  /**
+   * The claim of the ID token that names the user, as access tokens of the provider name them: `oid` of Entra ID, `sub` of
+   * Okta. Default `sub`.
+   */
+  readonly subjectClaim?: string;
   /**
    * Claims that the ID token must have, such as `{ hd: 'acme.dev' }`; of a claim that is a list, one entry. Default: none, and
    * everybody with an account at the provider can sign in.

@@ -1,6 +1,12 @@
 import { checkOptionNames, ConfigError, integerOption, isJsonObject, secureUrl } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
-import type { ApprovalOptions, ChannelOptions, UserOptions } from './authority-options.js';
+import type {
+  ApprovalOptions,
+  ChannelOptions,
+  ExternalIssuerOptions,
+  SignInOptions,
+  UserOptions,
+} from './authority-options.js';
 
 export interface ApprovalSettings {
   /** Subjects by group. */
@@ -13,9 +19,14 @@ export interface ApprovalSettings {
 const owner = "createAuthority, 'approvals'";
 
 /** @throws ConfigError */
-export function readApprovals(options: ApprovalOptions, users: UserOptions | undefined): ApprovalSettings {
+export function readApprovals(
+  options: ApprovalOptions,
+  users: UserOptions | undefined,
+  externalIssuers: readonly ExternalIssuerOptions[],
+): ApprovalSettings {
   checkOptionNames(owner, options, ['groups', 'denials', 'breakGlass', 'channels']);
   if (users === undefined) throw wrong("needs 'users' besides: without a sign-in nobody can approve");
+  checkNames(users.signIn, externalIssuers);
   const { groups = {}, denials = 1, breakGlass = [], channels = [] } = options;
   if (!isJsonObject(groups)) throw wrong("'groups' must be an object like { 'release-managers': ['user:alice'] }");
   const members = Object.entries(groups).map(([name, subjects]) => {
@@ -31,6 +42,15 @@ export function readApprovals(options: ApprovalOptions, users: UserOptions | und
     breakGlass: new Set(listOfNames("'breakGlass'", breakGlass)),
     channels: read,
   };
+}
+
+/** With two names, a person could approve what an agent does for them although policy excludes its subject. */
+function checkNames(signIn: SignInOptions | undefined, externalIssuers: readonly ExternalIssuerOptions[]): void {
+  const same = externalIssuers.find(({ issuer }) => issuer === signIn?.issuer);
+  if (signIn === undefined || same === undefined || same.subjectNamespace === signIn.subjectNamespace) return;
+  throw wrong(
+    `people of '${signIn.issuer}' would have two names, '${signIn.subjectNamespace}…' when they approve and '${same.subjectNamespace}…' in exchanged tokens, so that excluding the subject excludes nobody. Give 'signIn' and 'externalIssuers' one 'subjectNamespace', and by 'subjectClaim' the claims with the same value`,
+  );
 }
 
 function readChannel(channel: ChannelOptions): ChannelOptions {

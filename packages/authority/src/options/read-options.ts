@@ -77,7 +77,9 @@ export function readOptions(options: AuthorityOptions): Settings {
     externalIssuers,
     exchange: listOf('exchange', options.exchange ?? []).map((rule) => readRule(rule, names)),
     ...(users !== undefined && { users }),
-    ...(options.approvals !== undefined && { approvals: readApprovals(options.approvals, options.users) }),
+    ...(options.approvals !== undefined && {
+      approvals: readApprovals(options.approvals, options.users, externalIssuers),
+    }),
     ...(options.spiffe !== undefined && { spiffe: readSpiffe(options.spiffe) }),
     ...(options.audit !== undefined && { audit: readAudit(options.audit) }),
     signingKeyDays: integerOption(owner, 'signingKeyDays', signingKeyDays, 1, 365),
@@ -154,6 +156,7 @@ const externalNames = [
   'issuer',
   'audience',
   'subjectNamespace',
+  'subjectClaim',
   'jwksUri',
   'jwks',
   'algorithms',
@@ -163,7 +166,7 @@ const externalNames = [
 
 function readExternalIssuer(external: ExternalIssuerOptions): ExternalIssuerOptions {
   checkOptionNames(`${owner}, 'externalIssuers'`, external, externalNames);
-  const { issuer, audience, subjectNamespace, jwksUri, jwks, algorithms, tokenTypes, scopeClaim } = external;
+  const { issuer, audience, subjectNamespace, jwksUri, jwks, algorithms, tokenTypes } = external;
   if (!secureUrl(issuer, 'loopback').ok) throw wrong("the 'issuer' of an external issuer must be its https URL");
   if (!isStringOrUri(audience)) throw wrong(`external issuer '${issuer}': 'audience' must be the aud of its tokens`);
   if (!isIdentifier(subjectNamespace) || subjectNamespace.length > 64) {
@@ -184,8 +187,11 @@ function readExternalIssuer(external: ExternalIssuerOptions): ExternalIssuerOpti
   if (algorithms?.some((algorithm) => !asymmetric.has(algorithm))) {
     throw wrong(`external issuer '${issuer}': 'algorithms' must be some of ${[...asymmetric].join(' ')}`);
   }
-  if (scopeClaim !== undefined && !isIdentifier(scopeClaim))
-    throw wrong(`external issuer '${issuer}': 'scopeClaim' must be a name`);
+  const { subjectClaim, scopeClaim } = external;
+  for (const [name, claim] of Object.entries({ subjectClaim, scopeClaim })) {
+    if (claim === undefined || isIdentifier(claim)) continue;
+    throw wrong(`external issuer '${issuer}': '${name}' must be the name of a claim`);
+  }
   return { ...external };
 }
 

@@ -37,6 +37,7 @@ const signInNames = Object.keys({
   clientId: true,
   clientSecret: true,
   subjectNamespace: true,
+  subjectClaim: true,
   requiredClaims: true,
   groupsClaim: true,
   tenantClaim: true,
@@ -44,7 +45,8 @@ const signInNames = Object.keys({
 
 function readSignIn(signIn: SignInOptions): SignInOptions {
   checkOptionNames(`${owner}, 'signIn'`, signIn, signInNames);
-  const { issuer, clientId, clientSecret, subjectNamespace, requiredClaims = {}, groupsClaim, tenantClaim } = signIn;
+  const { issuer, clientId, clientSecret, subjectNamespace, requiredClaims = {} } = signIn;
+  const { subjectClaim, groupsClaim, tenantClaim } = signIn;
   if (!secureUrl(issuer, 'loopback').ok || /[?#]/.test(issuer)) {
     throw wrong(
       "'signIn': 'issuer' must be the https URL of your OpenID provider, as its discovery document writes it",
@@ -63,7 +65,7 @@ function readSignIn(signIn: SignInOptions): SignInOptions {
   if (!isJsonObject(requiredClaims) || claims.some(([, value]) => !['string', 'boolean'].includes(typeof value))) {
     throw wrong('\'signIn\': \'requiredClaims\' must name claims with their values, like { "hd": "acme.dev" }');
   }
-  for (const [name, claim] of Object.entries({ groupsClaim, tenantClaim })) {
+  for (const [name, claim] of Object.entries({ subjectClaim, groupsClaim, tenantClaim })) {
     if (claim !== undefined && !isIdentifier(claim)) throw wrong(`'signIn': '${name}' must be the name of a claim`);
   }
   return { ...signIn, requiredClaims: { ...requiredClaims } };

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { member } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
 import type { Answer } from '../http/answer.js';
 import { createSealedJson } from '../keys/sealed-json.js';
@@ -105,7 +106,13 @@ export async function createOpenIdSignIn({
       throw new PageProblem(403, 'You are not signed in', `The sign-in did not succeed: ${error.message}.`);
     }
     const { claims, name } = provided;
-    const subject = `${options.subjectNamespace}${claims.sub}`;
+    const { subjectNamespace, subjectClaim = 'sub' } = options;
+    const user = member(claims, subjectClaim);
+    if (!isIdentifier(user)) {
+      const reason = `The ID token has no claim '${subjectClaim}' that names you. Tell the administrator of the authority.`;
+      throw new PageProblem(403, 'You are not signed in', reason);
+    }
+    const subject = `${subjectNamespace}${user}`;
     if (!isIdentifier(subject) || !hasClaims(claims, options.requiredClaims ?? {})) {
       throw new PageProblem(403, 'You cannot sign in here', 'Your account is not one of those that may.');
     }

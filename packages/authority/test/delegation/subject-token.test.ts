@@ -1,6 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
+import type { ExternalIssuerOptions } from '../../src/index.js';
 import { startAuthority } from '../support/authority.js';
 import { type AgentKey, claimsOf, dpopProof, exchange, newKey, ownToken } from '../support/client.js';
 
@@ -25,7 +26,9 @@ async function tokenOf({ issuer, key }: Login, claims: object = {}, header: obje
   return await new SignJWT(all).setProtectedHeader(typed).sign(key);
 }
 
-async function world(options: { readonly tokenTypes?: readonly string[]; readonly scopeClaim?: string } = {}) {
+type Options = Pick<ExternalIssuerOptions, 'tokenTypes' | 'scopeClaim' | 'subjectClaim'>;
+
+async function world(options: Options = {}) {
   const [acme, corp] = [login('https://login.acme.dev'), login('https://login.corp.dev')];
   const running = await startAuthority({
     externalIssuers: [
@@ -81,6 +84,29 @@ describe('a subject token', () => {
     expect(claimsOf(chained.access_token)).toMatchObject({ sub: 'agent-a', act: { sub: 'agent-b' } });
     await running.authority.delegations.revoke({ delegation: String(claimsOf(own.access_token).jti) });
     expect((await exchange(running, 'agent-b', b, chained.access_token)).error).toBe('invalid_grant');
+  });
+
+  it('names its user by the claim that is configured [C5]', async () => {
+    const { running, acme, a } = await world({ subjectClaim: 'uid' });
+    const named = await exchange(running, 'agent-a', a, await tokenOf(acme, { uid: '00u1', sub: 'alice@acme.dev' }));
+    expect(claimsOf(named.access_token).sub).toBe('acme:00u1');
+    const unnamed = await exchange(running, 'agent-a', a, await tokenOf(acme, { uid: '00u1', sub: undefined }));
+    expect(claimsOf(unnamed.access_token).sub).toBe('acme:00u1');
+    for (const uid of [undefined, null, '', 7, ['00u1'], { id: '00u1' }, 'a\nb']) {
+      expect(await exchange(running, 'agent-a', a, await tokenOf(acme, { uid }))).toMatchObject({
+        error: 'invalid_grant',
+        error_description: "the claim 'uid' of the subject token names nobody",
+      });
+    }
+    const ofClient = await tokenOf(acme, { uid: 'client', client_id: 'client' });
+    expect((await exchange(running, 'agent-a', a, ofClient)).error_description).toContain('application');
+  });
+
+  it('whose sub is no text is refused, also a number [B7]', async () => {
+    const { running, acme, a } = await world();
+    for (const sub of [7, ['alice'], '']) {
+      expect((await exchange(running, 'agent-a', a, await tokenOf(acme, { sub }))).error).toBe('invalid_grant');
+    }
   });
 
   it.each([

@@ -31,6 +31,8 @@ describe('createAuthority', () => {
       const same = { ...external, issuer: users.signIn.issuer, subjectNamespace };
       await create({ users, externalIssuers: [same], onTrouble: () => {} });
     }
+    const same = { ...external, issuer: users.signIn.issuer, subjectClaim: 'uid' };
+    await create({ users, externalIssuers: [same], approvals: {}, onTrouble: () => {} });
     await create({
       issuer: 'http://127.0.0.1:8080',
       externalIssuers: [external],
@@ -71,6 +73,8 @@ describe('createAuthority', () => {
     [{ externalIssuers: [{ ...external, algorithms: ['HS256'] }] }, /EdDSA/],
     [{ externalIssuers: [{ ...external, algorithms: [] }] }, /algorithms/],
     [{ externalIssuers: [{ ...external, jwksUri: 'http://idp.acme.dev/jwks' }] }, /jwksUri/],
+    [{ externalIssuers: [{ ...external, subjectClaim: '' }] }, /'subjectClaim' must be the name of a claim/],
+    [{ externalIssuers: [{ ...external, subjectClaim: ['oid'] }] }, /'subjectClaim' must be the name of a claim/],
     [{ users: {} }, /either 'signIn'/],
     [{ users: { signIn, authenticate: () => ({ redirect: '/' }) } }, /either 'signIn'/],
     [{ users: { signIn, longestConsentSeconds: 1 } }, /longestConsentSeconds/],
@@ -80,6 +84,15 @@ describe('createAuthority', () => {
     [{ users: { signIn: { ...signIn, clientSecret: undefined } } }, /clientSecret/],
     [{ users: { signIn: { ...signIn, subjectNamespace: ' ' } } }, /'subjectNamespace' like/],
     [{ users: { signIn: { ...signIn, requiredClaims: { hd: 1 } } } }, /requiredClaims/],
+    [{ users: { signIn: { ...signIn, subjectClaim: 1 } } }, /'subjectClaim' must be the name of a claim/],
+    [
+      {
+        users: { signIn },
+        approvals: {},
+        externalIssuers: [{ ...external, issuer: signIn.issuer, subjectNamespace: 'b:' }],
+      },
+      /'approvals'.*'acme:….*'b:….*subjectClaim/,
+    ],
     [{ users: { signIn: { ...signIn, requiredClaim: {} } } }, /Did you mean 'requiredClaims'/],
     [{ users: { signIn }, externalIssuers: [external] }, /beginning/],
     [

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { approvalDetails, argumentsDigest } from '@countersign/approval';
+import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { decide, needs, people, requestOf, requirement, startApprovals } from '../support/approvals.js';
 import { sql } from '../../src/storage/store.js';
-import { newKey, post } from '../support/client.js';
+import { claimsOf, exchange, newKey, post } from '../support/client.js';
 import { open, submit, ticketOf } from '../support/pages.js';
 import { login, world } from '../support/sign-in.js';
 
@@ -254,5 +255,41 @@ describe('the pages of approvers', () => {
       decisions: [{ approver: 'acme:alice', groups: ['staff'] }],
     });
     expect((await browser.open(`${issuer}/approvals`)).text).toContain('Sign out');
+  });
+
+  it('give no button to a person for whom an agent acts by the access token of the same provider [C11]', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+    const external = (issuer: string) => ({
+      issuer,
+      audience: 'authority',
+      subjectNamespace: 'acme:',
+      subjectClaim: 'uid',
+      jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] },
+    });
+    const { browser, running, idp, issuer } = await world({
+      approvals: {},
+      signIn: { subjectClaim: 'oid' },
+      external,
+      exchange: [{ agents: ['agent-b'] }],
+    });
+    const key = newKey();
+    await running.authority.agents.add({ id: 'agent-b', publicKey: key.publicKey, capabilities: ['pr:write'] });
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss: idp.issuer, sub: 'alice@acme.dev', uid: 'oid-alice', aud: 'authority', scope: 'pr:write' };
+    const token = await new SignJWT({ ...claims, iat: now, exp: now + 60 })
+      .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: 'k' })
+      .sign(privateKey);
+    const { sub } = claimsOf((await exchange(running, 'agent-b', key, token)).access_token);
+    const asked = requestOf({
+      actor: { id: 'agent-b' },
+      subject: { id: String(sub), type: 'user' },
+      requirement: { ...requirement, quorums: [{ groups: ['staff'], count: 1 }], excluded: ['subject'] },
+    });
+    const details = { authorization_details: JSON.stringify([approvalDetails(asked)]) };
+    const answer = (await (await post(running, '/approval', 'agent-b', key, details)).json()) as Record<string, string>;
+    const seen = await login(browser, await browser.open(answer['approval_uri'] ?? ''));
+    expect(seen.text).toContain('oid-alice');
+    expect(seen.text).not.toContain('value="approve"');
+    expect((await browser.open(`${issuer}/delegations`)).text).toContain('agent-b');
   });
 });

@@ -50,6 +50,16 @@ describe('the sign-in at an OpenID provider', () => {
     expect(cookieOf(browser, 'countersign-session')).toBeUndefined();
   });
 
+  it('names users by the claim that is configured, and refuses one without it [C5]', async () => {
+    const { seen } = await signedIn({ signIn: { subjectClaim: 'oid', requiredClaims: { hd: 'acme.dev' } } });
+    expect(seen.status).toBe(200);
+    for (const subjectClaim of ['nothing', 'groups', 'toString']) {
+      const { seen: refused, browser } = await signedIn({ signIn: { subjectClaim } });
+      expect([refused.status, refused.text]).toEqual([403, expect.stringContaining('has no claim')]);
+      expect(cookieOf(browser, 'countersign-session')).toBeUndefined();
+    }
+  });
+
   it('says that the user did not sign in when they cancel', async () => {
     const { browser, page } = await world();
     const seen = await login(browser, await browser.open(page), '', { do: 'cancel' });

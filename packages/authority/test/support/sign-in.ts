@@ -5,7 +5,7 @@ import {
   type TestOpenIdProvider,
   type TestOpenIdProviderOptions,
 } from '../../../../test/support/openid-provider.js';
-import type { SignInOptions, UserOptions } from '../../src/index.js';
+import type { ExternalIssuerOptions, SignInOptions, UserOptions } from '../../src/index.js';
 import { startAuthority } from './authority.js';
 import { newKey } from './client.js';
 import { redirectUri } from './pages.js';
@@ -13,10 +13,12 @@ import { redirectUri } from './pages.js';
 export interface Start extends NonNullable<Parameters<typeof startAuthority>[0]> {
   readonly signIn?: Partial<SignInOptions>;
   readonly idp?: Partial<TestOpenIdProviderOptions>;
+  /** The provider as one whose access tokens are exchanged, also by the rules of `exchange`. */
+  readonly external?: (issuer: string) => ExternalIssuerOptions;
 }
 
 /** An authority whose users sign in at a provider, and a browser. */
-export async function world({ signIn, idp: idpOptions, ...options }: Start = {}) {
+export async function world({ signIn, idp: idpOptions, external, ...options }: Start = {}) {
   const troubles: string[] = [];
   let made: { readonly idp: TestOpenIdProvider; readonly users: UserOptions } | undefined;
   const running = await startAuthority({
@@ -28,7 +30,9 @@ export async function world({ signIn, idp: idpOptions, ...options }: Start = {})
       const { issuer, clientId, clientSecret } = idp;
       const users = { signIn: { issuer, clientId, clientSecret, subjectNamespace: 'acme:', ...signIn } };
       made = { idp, users };
-      return { users };
+      if (external === undefined) return { users };
+      const exchange = (options.exchange ?? []).map((rule) => ({ ...rule, issuer }));
+      return { users, externalIssuers: [external(issuer)], exchange };
     },
     ...options,
   });
