@@ -30,8 +30,9 @@ export function tlsServerOptions(identity: ServerIdentity): TlsServerOptions {
     // authority could break the paths of another one that has the same name. Without `ca` Node's own would count.
     ca: [],
     minVersion: 'TLSv1.2',
-    // A resumed connection shows no issuers, and would outlive an authority that was taken out of the bundle.
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    // A resumed connection shows no issuers, and would outlive an authority that was taken out of the bundle. In each
+    // renegotiation of TLS 1.2, OpenSSL would verify another chain of a client.
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     requestCert: true,
     rejectUnauthorized: false,
   };

@@ -46,6 +46,21 @@ describe('a TLS server with the options of a guard', () => {
     },
   );
 
+  it('verifies the certificate of a connection once: it lets no client negotiate again [A14]', async () => {
+    const { server, port } = await serve();
+    const shown = domain.x509Svid('/client');
+    const given = { key: shown.keyPem, cert: shown.certificatePem, maxVersion: 'TLSv1.2' } as const;
+    const socket = connect({ ...given, port, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const [problem] = await new Promise<unknown[]>((resolve) => {
+      socket.on('error', (error) => resolve([error]));
+      socket.renegotiate({ rejectUnauthorized: false }, (...result) => resolve(result));
+    });
+    expect(problem).toMatchObject({ code: 'ERR_SSL_NO_RENEGOTIATION' });
+    socket.destroy();
+    server.close();
+  });
+
   it('accepts no certificate by the authorities of Node itself [Q4]', () => {
     expect(tlsServerOptions({ key, cert }).ca).toEqual([]);
   });
