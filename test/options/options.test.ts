@@ -12,6 +12,9 @@ const folder = mkdtempSync(join(tmpdir(), 'countersign-options-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const rows = [...guardRows, ...optionRows(folder)];
 
+/** Options that are refused when they are undefined. */
+const restrictive = ['agentsOnly', 'scopeMatch', 'subjectMustAlsoBePermitted', 'nonce', 'status', 'keepPathSegments'];
+
 describe.each(rows)('the options of $name', ({ kinds, open, opens }) => {
   const refusal = async (change: object): Promise<string> => {
     try {
@@ -35,9 +38,17 @@ describe.each(rows)('the options of $name', ({ kinds, open, opens }) => {
   }
 
   if (!opens) return;
+  const names = Object.keys(kinds);
   it('have their defaults when they are undefined', async () => {
-    expect(await refusal(Object.fromEntries(Object.keys(kinds).map((name) => [name, undefined])))).toBe('it opens');
+    const given = names.filter((name) => !restrictive.includes(name)).map((name) => [name, undefined]);
+    expect(await refusal(Object.fromEntries(given))).toBe('it opens');
   });
+
+  for (const name of names.filter((each) => restrictive.includes(each))) {
+    it(`refuse an undefined ${name}, because a value would restrict more [G5]`, async () => {
+      expect(await refusal({ [name]: undefined })).toMatch(`'${name}' is undefined. Leave the member out`);
+    });
+  }
 });
 
 /** Types without a row of their own. */

@@ -21,7 +21,7 @@ export interface ApprovalCheckOptions {
   /** What the ids of people at the authority begin with here. Default: empty. */
   readonly namespace?: string;
   /** The groups for which people of the authority count here. Default: all. */
-  readonly groups?: readonly string[] | undefined;
+  readonly groups?: readonly string[];
 }
 
 const optionNames = [

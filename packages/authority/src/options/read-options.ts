@@ -81,7 +81,8 @@ export function readOptions(options: AuthorityOptions): Settings {
       approvals: readApprovals(options.approvals, options.users, externalIssuers),
     }),
     ...(options.spiffe !== undefined && { spiffe: readSpiffe(options.spiffe) }),
-    ...(options.audit !== undefined && { audit: readAudit(options.audit) }),
+    // A misspelt sink must not pass for none.
+    ...(Object.hasOwn(options, 'audit') && { audit: readAudit(options.audit) }),
     signingKeyDays: integerOption(owner, 'signingKeyDays', signingKeyDays, 1, 365),
     onTrouble: readOnTrouble(owner, options.onTrouble),
   };

@@ -61,6 +61,7 @@ describe('createAuthority', () => {
     [{ signingKeyDays: 0 }, /365/],
     [{ audit: 'audit' }, /auditFile/],
     [{ audit: [] }, /auditFile/],
+    [{ audit: undefined }, /'audit' must be a sink/],
     [{ audit: { write: async () => {}, bestEffort: true } }, /no sink keeps records for sure/],
     [{ tokenLifetimeSecond: 60 }, /Did you mean 'tokenLifetimeSeconds'/],
     [{ externalIssuers: [{ ...external, subjectNamespace: '' }] }, /subjectNamespace/],

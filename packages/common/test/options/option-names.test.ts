@@ -27,4 +27,21 @@ describe('checkOptionNames', () => {
       "unknown option 'zzzzzz'. Known options: origin.",
     );
   });
+
+  it.each(['requires', 'agentsOnly', 'revocations', 'replay', 'uses', 'redact', 'audience', 'status', 'witnesses'])(
+    'refuses %s if it is there and undefined, and says what to do [G5]',
+    (name) => {
+      expect(() => checkOptionNames('f', { [name]: undefined }, [name])).toThrow(
+        new ConfigError(
+          `f: '${name}' is undefined. Leave the member out, or give it a value: is the name of its constant right?`,
+        ),
+      );
+      expect(() => checkOptionNames('f', {}, [name])).not.toThrow();
+      expect(() => checkOptionNames('f', { [name]: null }, [name])).not.toThrow();
+    },
+  );
+
+  it.each(['clock', 'onTrouble', 'logger', 'maxAgeSeconds', 'issuers', 'dpop'])('lets an undefined %s pass', (name) => {
+    expect(() => checkOptionNames('f', { [name]: undefined }, [name])).not.toThrow();
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
-import { checkAdmissionOptions } from '../../src/adapter/options.js';
+import { checkAdmissionOptions, checkPermission } from '../../src/adapter/options.js';
 
 describe('checkAdmissionOptions', () => {
   it.each([
@@ -21,4 +21,12 @@ describe('checkAdmissionOptions', () => {
     const misspelt = { streamBodies: () => true } as never;
     expect(() => checkAdmissionOptions(misspelt)).toThrow(/Did you mean 'streamBody'/);
   });
+});
+
+it.each(['requires', 'agentsOnly'])('a permit refuses an undefined %s, which would demand nothing [G5]', (name) => {
+  const thing = { type: 'Repo', id: '1' };
+  expect(() => checkPermission('permit', 'pr.create', thing, { [name]: undefined })).toThrow(
+    `permit('pr.create'): '${name}' is undefined. Leave the member out`,
+  );
+  expect(() => checkPermission('permit', 'pr.create', thing, {})).not.toThrow();
 });

@@ -128,7 +128,8 @@ export function createApprove(parts: ApproveParts): Approve {
     const breakGlass = approvals?.breakGlass ?? [];
     // Of now: people may have decided while their queue was asked.
     const now = clock() / 1000;
-    const problem = checkApproval(claims, request, { now, clockSkewSeconds, breakGlass, namespace, groups });
+    const options = { now, clockSkewSeconds, breakGlass, namespace, ...(groups !== undefined && { groups }) };
+    const problem = checkApproval(claims, request, options);
     const refused =
       problem === undefined ? await spend(found, question) : refusal(problemCodes[problem.kind], problem.detail);
     if (refused !== undefined) return { ok: false, refused, approval: { binding, id, issuer } };
