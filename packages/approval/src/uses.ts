@@ -8,7 +8,10 @@ export interface ApprovalUse {
   readonly issuedAt: number;
   /** How far ahead of ours the clock of `issuedAt` may be, in seconds. */
   readonly clockSkewSeconds: number;
-  /** How long to remember it: from this moment on, the guard refuses the approval as expired. */
+  /**
+   * How long to remember it: from this moment on, this guard refuses the approval as expired. A store that processes share
+   * adds `clockSkewSeconds`, since a guard whose clock is behind accepts it for so long.
+   */
   readonly until: number;
   /** The guard's clock at the call. Count `until - now` from your own clock, and the two need not agree. */
   readonly now: number;

@@ -32,7 +32,9 @@ export async function replayStoreIn(
       const now = performance.now() / 1000;
       if (entries.isFull(proof.agent, now)) return 'full';
       const result = await reserveOnce(reservations, clockSkewSeconds, proof);
-      if (result === 'reserved' || result === 'before_epoch') entries.add(proof.agent, now + lifetimeOf(proof) / 1000);
+      if (result === 'reserved' || result === 'before_epoch') {
+        entries.add(proof.agent, now + lifetimeOf(proof, clockSkewSeconds) / 1000);
+      }
       return result;
     },
   };
@@ -62,13 +64,16 @@ async function reserveOnce(
   proof: Omit<OneTimeProof, 'agent'>,
 ): Promise<ReplayResult> {
   const asked = performance.now();
-  const { result, ageMilliseconds } = await reserve(proof.keyId, proof.nonce, lifetimeOf(proof));
+  const { result, ageMilliseconds } = await reserve(proof.keyId, proof.nonce, lifetimeOf(proof, clockSkewSeconds));
   if (result !== 'reserved') return result;
   const elapsedMilliseconds = performance.now() - asked;
   return isBeforeEpoch({ proof, ageMilliseconds, elapsedMilliseconds, clockSkewSeconds }) ? 'before_epoch' : 'reserved';
 }
 
-/** In milliseconds: relative, so that clocks need not agree; a second more, or it could end before the guard refuses it. */
-function lifetimeOf({ until, now }: Pick<OneTimeProof, 'until' | 'now'>): number {
-  return Math.max(0, Math.ceil((until - now) * 1000)) + 1000;
+/**
+ * In milliseconds, and relative, so that the clock of the store does not matter. `until` is the end by the clock of this
+ * process: one whose clock is behind accepts the proof for longer. A second more, or it could end before a guard refuses it.
+ */
+function lifetimeOf({ until, now }: Pick<OneTimeProof, 'until' | 'now'>, clockSkewSeconds: number): number {
+  return Math.max(0, Math.ceil((until - now) * 1000)) + (clockSkewSeconds + 1) * 1000;
 }

@@ -8,7 +8,10 @@ export interface OneTimeProof {
   readonly nonce: string;
   /** When the client says that it made the proof. */
   readonly created: number;
-  /** How long to remember it: from this moment on, the guard refuses the proof as expired. */
+  /**
+   * How long to remember it: from this moment on, this guard refuses the proof as expired. A store that processes share
+   * adds `clockSkewSeconds`, since a guard whose clock is behind accepts it for so long.
+   */
   readonly until: number;
   /** The guard's clock at the call. Count `until - now` from your own clock, and the two need not agree. */
   readonly now: number;
