@@ -148,7 +148,7 @@ class KnownCertificate {
   readonly #shared: Shared;
   readonly #claimed: ReturnType<typeof readX509Svid>;
   #last:
-    | { readonly version: number; readonly from: number; readonly lookup: CertificateLookup & { kind: 'found' } }
+    | { readonly version: number; readonly from: number; readonly until: number; readonly lookup: CertificateLookup }
     | undefined;
 
   constructor(chain: CertificateChain, shared: Shared) {
@@ -165,9 +165,12 @@ class KnownCertificate {
     const bundle = this.#shared.bundles.x509Authorities(this.#claimed.value.trustDomain);
     if (bundle.kind === 'unknown') return { kind: 'refused', detail: 'its trust domain is not trusted here' };
     if (bundle.kind === 'unavailable') return { kind: 'unavailable', cause: bundle.cause };
-    if (last?.version === version && last.from <= now && now < last.lookup.expires) return last.lookup;
+    if (last?.version === version && last.from <= now && now < last.until) return last.lookup;
     const lookup = this.#verify(this.#claimed.value, bundle.authorities, now);
-    this.#last = lookup.kind === 'found' ? { version, from: now, lookup } : undefined;
+    const { leaf, others } = this.#chain;
+    const until =
+      lookup.kind === 'found' ? lookup.expires : nextBeginning([leaf, ...others, ...bundle.authorities], now);
+    this.#last = { version, from: now, until, lookup };
     return lookup;
   }
 
@@ -186,6 +189,13 @@ class KnownCertificate {
       recheck: (at) => this.lookUp(at),
     };
   }
+}
+
+/** When the next of these certificates begins to count: time alone ends a refusal in no other way. */
+function nextBeginning(certificates: readonly X509Certificate[], now: number): number {
+  return Math.min(
+    ...certificates.map(({ validFrom }) => Date.parse(validFrom) / 1000).filter((beginning) => beginning > now),
+  );
 }
 
 function agentOf(id: string, rules: readonly SpiffeAgentRule[]): Agent | undefined {

@@ -1,5 +1,60 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { patiently } from '../../../test/support/patiently.js';
+import { certificateAuthority, type IssuedCertificate, trustDomain } from '../../../test/support/trust-domain.js';
 import { agentsFromSpiffe, type SpiffeAgentsOptions } from '../src/index.js';
+
+const now = Math.floor(Date.now() / 1000);
+const domain = trustDomain();
+
+/** The agents of a domain whose bundle the test replaces. */
+async function open(first = domain) {
+  const folder = await mkdtemp(join(tmpdir(), 'agents-'));
+  const file = join(folder, 'bundle.json');
+  const replaceBundle = async (next: typeof domain) => await writeFile(file, JSON.stringify(next.bundle()));
+  await replaceBundle(first);
+  const agents = await agentsFromSpiffe({
+    trustDomains: { 'example.org': { file } },
+    agents: [{ id: 'spiffe://example.org/agent/*' }],
+  });
+  onTestFinished(async () => {
+    agents.close();
+    await rm(folder, { recursive: true });
+  });
+  const connect = ({ certificate }: Pick<IssuedCertificate, 'certificate'>) => {
+    const connection = { getPeerX509Certificate: () => certificate };
+    return (at = now) => agents.findByCertificate({ connection, forwarded: [] }, at);
+  };
+  return { connect, replaceBundle };
+}
+
+describe('the answer about a connection', () => {
+  it('is kept, also if it is a refusal, until the bundle changes [A14]', async () => {
+    const { connect, replaceBundle } = await open();
+    const next = trustDomain();
+    const [accepted, refused, unnamed] = [
+      connect(domain.x509Svid('/agent/a')),
+      connect(next.x509Svid('/agent/a')),
+      connect(domain.x509Svid('/other')),
+    ];
+    expect([accepted().kind, refused().kind, unnamed().kind]).toEqual(['found', 'refused', 'refused']);
+    for (const look of [accepted, refused, unnamed]) expect(look(now + 60)).toBe(look());
+    await replaceBundle(next);
+    await vi.waitFor(() => expect([accepted().kind, refused().kind]).toEqual(['refused', 'found']), patiently);
+  });
+
+  it('is another one once a certificate begins or ends, and when the clock is set back', async () => {
+    const at = (seconds: number) => new Date((now + seconds) * 1000);
+    const authority = certificateAuthority('example.org', undefined, { notBefore: at(10) });
+    const { connect } = await open(trustDomain('example.org', authority));
+    const look = connect(authority.issue({ uris: [domain.id('/agent/a')], notBefore: at(20), notAfter: at(30) }));
+    const kinds = [0, 10, 19, 20, 29, 30, 25, 5].map((seconds) => look(now + seconds).kind);
+    const [refused, found] = ['refused', 'found'];
+    expect(kinds).toEqual([refused, refused, refused, found, found, refused, found, refused]);
+  });
+});
 
 describe('agentsFromSpiffe', () => {
   const trustDomains = { 'example.org': { file: 'bundle.json' } };
