@@ -9,6 +9,10 @@ import { agentsFromSpiffe, type SpiffeAgentsOptions } from '../src/index.js';
 const now = Math.floor(Date.now() / 1000);
 const domain = trustDomain();
 
+function at(seconds: number): Date {
+  return new Date((now + seconds) * 1000);
+}
+
 /** The agents of a domain whose bundle the test replaces. */
 async function open(first = domain) {
   const folder = await mkdtemp(join(tmpdir(), 'agents-'));
@@ -46,7 +50,6 @@ describe('the answer about a connection', () => {
   });
 
   it('is another one once a certificate begins or ends, and when the clock is set back', async () => {
-    const at = (seconds: number) => new Date((now + seconds) * 1000);
     const authority = certificateAuthority('example.org', undefined, { notBefore: at(10) });
     const { connect } = await open(trustDomain('example.org', authority));
     const look = connect(authority.issue({ uris: [domain.id('/agent/a')], notBefore: at(20), notAfter: at(30) }));
