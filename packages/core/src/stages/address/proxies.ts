@@ -28,8 +28,15 @@ export function createForwardedReader(
   trusted: readonly string[],
   forwardCertificates: readonly string[] = [],
 ): ForwardedReader {
-  const isProxy = matcherOf('trustedProxies', trusted);
-  const forwardsCertificates = matcherOf('forwardedBy', forwardCertificates);
+  const proxies = readRanges('trustedProxies', trusted);
+  const forwarding = readRanges('forwardedBy', forwardCertificates);
+  // The certificate of its connection would be that of the proxy, for every client.
+  const unlisted = forwarding.find((range) => !proxies.some((proxy) => contains(proxy, range)));
+  if (unlisted !== undefined) {
+    throw new ConfigError(`forwardedBy: '${unlisted.entry}' must also be within one of the guard's 'trustedProxies'.`);
+  }
+  const isProxy = matcherOf(proxies);
+  const forwardsCertificates = matcherOf(forwarding);
   if (trusted.length === 0) return () => noProxy;
   return ({ remoteAddress, fields }) => {
     if (remoteAddress === undefined || !isProxy(remoteAddress)) return {};
@@ -59,9 +66,17 @@ function clientAddress(fields: FieldSection, isProxy: (address: string) => boole
   return undefined;
 }
 
-/** Whether an address is one of a list. */
-function matcherOf(name: string, entries: readonly string[]): (address: string) => boolean {
-  const list = blockListOf(name, entries);
+interface AddressRange {
+  readonly entry: string;
+  readonly address: string;
+  readonly bits: number;
+  readonly family: 'ipv4' | 'ipv6';
+}
+
+/** Whether an address is in one of the ranges. */
+function matcherOf(ranges: readonly AddressRange[]): (address: string) => boolean {
+  const list = new BlockList();
+  for (const { address, bits, family } of ranges) list.addSubnet(address, bits, family);
   return (address) => {
     const bare = address.replace(/^::ffff:(?=\d+\.)/i, '');
     const version = isIP(bare);
@@ -69,17 +84,19 @@ function matcherOf(name: string, entries: readonly string[]): (address: string) 
   };
 }
 
-function blockListOf(name: string, trusted: readonly string[]): BlockList {
-  if (!Array.isArray(trusted)) throw new ConfigError(`${name}: write a list, like ['10.0.0.0/8'].`);
-  const list = new BlockList();
-  for (const entry of trusted) {
+function contains(outer: AddressRange, inner: AddressRange): boolean {
+  return outer.family === inner.family && outer.bits <= inner.bits && matcherOf([outer])(inner.address);
+}
+
+function readRanges(name: string, entries: readonly string[]): readonly AddressRange[] {
+  if (!Array.isArray(entries)) throw new ConfigError(`${name}: write a list, like ['10.0.0.0/8'].`);
+  return entries.map((entry: string) => {
     const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(String(entry)) ?? [];
     const version = isIP(address);
     const bits = prefix === undefined ? (version === 4 ? 32 : 128) : Number(prefix);
     if (version === 0 || bits < 1 || bits > (version === 4 ? 32 : 128)) {
       throw new ConfigError(`${name}: '${entry}' is no address and no range like '10.0.0.0/8'.`);
     }
-    list.addSubnet(address, bits, version === 4 ? 'ipv4' : 'ipv6');
-  }
-  return list;
+    return { entry, address, bits, family: version === 4 ? 'ipv4' : 'ipv6' };
+  });
 }

@@ -35,6 +35,18 @@ describe('createForwardedReader', () => {
     expect(() => createForwardedReader([], ['x'])).toThrow(/forwardedBy/);
   });
 
+  it.each([
+    [[], ['10.0.0.7']],
+    [['10.0.0.0/8'], ['11.0.0.7']],
+    [['10.0.0.0/16'], ['10.0.0.0/8']],
+    [['10.0.0.0/8'], ['10.0.0.7', '::1']],
+  ])(
+    'refuses to let all of %j and %j forward certificates: one is no trusted proxy [Q7, G5]',
+    (trusted, forwarding) => {
+      expect(() => createForwardedReader(trusted, forwarding)).toThrow(/'trustedProxies'/);
+    },
+  );
+
   it('takes the nearest untrusted address for the client, never an address that the client wrote [A13]', () => {
     expect(seen(['10.0.0.0/8'], '10.0.0.1', 'x-forwarded-for', '1.1.1.1, 9.9.9.9, 10.0.0.2').remoteAddress).toBe(
       '9.9.9.9',
