@@ -91,7 +91,7 @@ function contains(outer: AddressRange, inner: AddressRange): boolean {
 function readRanges(name: string, entries: readonly string[]): readonly AddressRange[] {
   if (!Array.isArray(entries)) throw new ConfigError(`${name}: write a list, like ['10.0.0.0/8'].`);
   return entries.map((entry: string) => {
-    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(String(entry)) ?? [];
+    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
     const version = isIP(address);
     const bits = prefix === undefined ? (version === 4 ? 32 : 128) : Number(prefix);
     if (version === 0 || bits < 1 || bits > (version === 4 ? 32 : 128)) {
