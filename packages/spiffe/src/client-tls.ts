@@ -9,7 +9,7 @@ import { readX509Svid } from './x509-svid.js';
 export function workloadAgents(workload: SvidSource): (server: string) => Agent {
   const agents = new Map<string, WorkloadAgent>();
   workload.onChange(() => {
-    for (const agent of agents.values()) agent.closeFreeSockets();
+    for (const agent of agents.values()) agent.renew();
   });
   return (server) => {
     const id = readSpiffeId(server);
@@ -24,24 +24,23 @@ export function workloadAgents(workload: SvidSource): (server: string) => Agent 
   };
 }
 
-/** The SVID that a connection shows, in the options by which Node pools it. */
-const shownSvid = Symbol('shownSvid');
+/** With which state of the workload a connection was made, in the options by which Node pools it. */
+const madeWith = Symbol('madeWith');
 
 interface Pooled extends RequestOptions {
-  [shownSvid]?: string;
-}
-
-function fingerprintOf(workload: SvidSource): string {
-  return workload.current().chain[0]?.fingerprint256 ?? '';
+  [madeWith]?: number;
 }
 
 /**
- * Shows the X.509-SVID of the moment, and accepts one server. Connections are pooled by host: without the ID and the
- * certificate in the name of the pool, a request would ride on a connection to another server, or with an old SVID.
+ * Shows the X.509-SVID of the moment, and accepts one server. Connections are pooled by host. Without the ID and the state
+ * of the workload in the name of the pool, a request would ride on a connection to another server, with an old SVID, or
+ * to a server whose authority has left the bundle.
  */
 class WorkloadAgent extends Agent {
   readonly #workload: SvidSource;
   readonly #server: { readonly id: string; readonly trustDomain: string };
+  /** How often SVID or bundles were replaced. */
+  #state = 0;
 
   constructor(
     options: AgentOptions,
@@ -53,19 +52,20 @@ class WorkloadAgent extends Agent {
     this.#server = server;
   }
 
-  /** Requests that are on their way end on the connection that they have. */
-  closeFreeSockets(): void {
+  /** SVID or bundles were replaced. Requests that are on their way end on the connection that they have. */
+  renew(): void {
+    this.#state += 1;
     for (const socket of Object.values(this.freeSockets).flat()) socket?.destroy();
   }
 
   override getName(options?: Pooled): string {
-    return `${super.getName(options)}:${this.#server.id}:${options?.[shownSvid] ?? fingerprintOf(this.#workload)}`;
+    return `${super.getName(options)}:${this.#server.id}:${options?.[madeWith] ?? this.#state}`;
   }
 
   override createConnection(options: ConnectionOptions & Pooled): TLSSocket {
     const { chain, privateKey } = this.#workload.current();
-    // Node asks for the name again when a request has ended, and the SVID may be another one by then.
-    options[shownSvid] = fingerprintOf(this.#workload);
+    // Node asks for the name again when a request has ended, and the state may be another one by then.
+    options[madeWith] = this.#state;
     const { id, trustDomain } = this.#server;
     const socket: TLSSocket = connect({
       ...options,

@@ -32,6 +32,10 @@ async function spire(path = '/client') {
       for (const send of streams) send(Buffer.concat([message, federated]));
       return svid.certificate.serialNumber;
     },
+    /** Replaces the authorities of the domain, and nothing else. */
+    replaceBundle(next: TrustDomain) {
+      for (const send of streams) send(x509Answer(next, path, svid));
+    },
   };
 }
 
@@ -148,6 +152,23 @@ describe('the X.509-SVID of a workload', () => {
     await vi.waitFor(() => expect(workload.current().chain[0]?.serialNumber).toBe(serial), patiently);
     release();
     expect([await busy, await ask(url, agent)]).toEqual([before, serial]);
+  });
+
+  it('is shown on no connection to a server whose authority has left the bundle meanwhile [Q5]', async () => {
+    const api = await spire();
+    const workload = await open(api.socket);
+    const { url, hold, asked } = await server(domain);
+    const agent = workload.httpsAgent({ server: 'spiffe://example.org/api' });
+    onTestFinished(() => agent.destroy());
+    const release = hold();
+    const [busy] = [ask(url, agent), await asked()];
+    const next = trustDomain();
+    api.replaceBundle(next);
+    const authorities = () => workload.bundles().get('example.org')?.map(String);
+    await vi.waitFor(() => expect(authorities()).toEqual([String(next.ca.certificate)]), patiently);
+    release();
+    await busy;
+    await expect(ask(url, agent)).rejects.toThrow(/certificate/);
   });
 
   it('is used on while the Workload API is down, which is told once', async () => {
