@@ -1,4 +1,5 @@
 import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
+import type { SecureContextOptions } from 'node:tls';
 import { checkOptionNames, ConfigError, LruCache, readOnTrouble } from '@countersign/common';
 import { certificateOf, type PeerConnection } from './connection-certificate.js';
 import { readForwardedCertificate } from './forwarded-certificate.js';
@@ -69,8 +70,8 @@ export interface SpiffeAgents {
   statusOf(id: string): 'active' | 'suspended' | 'unknown';
   /** Options for `https.createServer` and `http2.createSecureServer`: clients are asked for a certificate, none needs one. */
   tlsOptions(identity: ServerIdentity): TlsServerOptions;
-  /** Keeps the certificates of a server current; returns what ends that. */
-  follow(server: TlsServer, identity: ServerIdentity): () => void;
+  /** Keeps the certificates of a server current; returns what ends that. `added` is what the application spread beside `tlsOptions`. */
+  follow(server: TlsServer, identity: ServerIdentity, added?: SecureContextOptions): () => void;
   close(): void;
   readonly forwardedBy: readonly string[];
 }
@@ -130,7 +131,7 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
       connection === undefined ? findForwarded(forwarded, now) : findOnConnection(connection, now),
     statusOf: (id) => agentOf(id, rules)?.status ?? 'unknown',
     tlsOptions: (identity) => tlsServerOptions(identity),
-    follow: (server, identity) => followServer(server, identity, onTrouble),
+    follow: (server, identity, added = {}) => followServer(server, identity, { added, onTrouble }),
     close: () => bundles.close(),
     forwardedBy: Object.freeze([...forwardedBy]),
   } satisfies SpiffeAgents);

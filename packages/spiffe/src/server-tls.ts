@@ -38,16 +38,22 @@ export function tlsServerOptions(identity: ServerIdentity): TlsServerOptions {
   };
 }
 
+export interface FollowOptions {
+  /** What the application added to the options of the server: a new context has nothing of the one before. */
+  readonly added?: SecureContextOptions;
+  readonly onTrouble: (message: string) => unknown;
+}
+
 /** Connections that are open go on: the guard asks for each request whether their certificate still counts. */
 export function followServer(
   server: TlsServer,
   identity: ServerIdentity,
-  onTrouble: (message: string) => unknown,
+  { added, onTrouble }: FollowOptions,
 ): () => void {
   if (!('current' in identity)) return () => {};
   const renew = (): void => {
     try {
-      server.setSecureContext(tlsServerOptions(identity));
+      server.setSecureContext({ ...tlsServerOptions(identity), ...added });
     } catch (error) {
       // A throw would end the process: the Workload API calls this, and no request.
       onTrouble(`the certificates of a TLS server cannot be renewed: ${messageOf(error)}. The last ones are used.`);

@@ -65,6 +65,17 @@ describe('a TLS server with the options of a guard', () => {
     expect(tlsServerOptions({ key, cert }).ca).toEqual([]);
   });
 
+  it('keeps the options that the application added when its certificate is renewed', async () => {
+    const added = { minVersion: 'TLSv1.3' } as const;
+    const server = createServer({ ...tlsServerOptions({ key, cert }), ...added }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    followServer(server, renewed(), { added, onTrouble: () => {} });
+    const { port } = server.address() as AddressInfo;
+    const socket = connect({ port, maxVersion: 'TLSv1.2', rejectUnauthorized: false });
+    await expect(once(socket, 'secureConnect')).rejects.toThrow(/protocol version/);
+  });
+
   it('keeps its certificate when it cannot use the next one, which is reported', () => {
     const troubles: string[] = [];
     const refusing = {
@@ -72,7 +83,7 @@ describe('a TLS server with the options of a guard', () => {
         throw new Error('ee key too small');
       },
     };
-    followServer(refusing, renewed(), (message) => troubles.push(message))();
+    followServer(refusing, renewed(), { onTrouble: (message) => troubles.push(message) })();
     expect(troubles).toEqual([
       'the certificates of a TLS server cannot be renewed: ee key too small. The last ones are used.',
     ]);
