@@ -11,6 +11,8 @@ export interface ApprovalSuggestion {
   readonly resource: { readonly type: string; readonly id: string };
   /** Links of the chain from the subject to the agent. */
   readonly hops: number;
+  /** Only signed requests and local calls can be approved, and MCP calls by their arguments: those count as signed. */
+  readonly possession: 'signature' | 'local';
   /** How often it was approved, and never denied. */
   readonly approvals: number;
   readonly approvers: readonly string[];
@@ -18,9 +20,8 @@ export interface ApprovalSuggestion {
   readonly policies: readonly string[];
 }
 
-/** The questions about one thing. */
+/** The questions about one thing, at one API. */
 interface Alike {
-  isDoubtful: boolean;
   /** The newest that was approved. Those that other policies asked are not counted with it. */
   newest?: ApprovalRequest;
   approvals: number;
@@ -31,12 +32,13 @@ interface Alike {
 const atOnce = 500;
 
 /**
- * Groups the questions that people decided about by who asked for what, for whom. A group with a denial or an emergency is
- * none: people did read. All that the store holds is read, since an agent could push a denial out of the newest ones.
+ * Groups the questions that people decided about by who asked for what, for whom, at which API. A denial or an emergency
+ * at any API ends the groups of the same call at all of them: people did read. All that the store holds is read, since an agent could push a denial out of the newest ones.
  * Nothing is remembered: a person commits a policy, or nothing changes.
  */
 export async function readSuggestions(store: Store, least: number): Promise<readonly ApprovalSuggestion[]> {
   const groups = new Map<string, Alike>();
+  const doubtful = new Set<string>();
   for (let before = Number.MAX_SAFE_INTEGER; ; ) {
     const rows = await store.run(sql`
       SELECT idx, id, request, status, broke_glass FROM countersign_approvals
@@ -52,28 +54,35 @@ export async function readSuggestions(store: Store, least: number): Promise<read
       values: ids,
     });
     for (const row of rows) {
-      count(
-        row,
-        decisions.filter((one) => one['approval_id'] === row['id']),
-        groups,
-      );
+      const request = requestIn(row);
+      const own = decisions.filter((one) => one['approval_id'] === row['id']);
+      if (row['broke_glass'] === 1 || own.some(({ verdict }) => verdict === 'deny')) doubtful.add(callOf(request));
+      if (row['status'] === 'approved') count(request, own, groups);
     }
   }
-  return [...groups.values()].flatMap((alike) => suggestionOf(alike, least));
+  return [...groups.values()].flatMap((alike) => suggestionOf(alike, least, doubtful));
 }
 
-function count(row: Row, decisions: readonly Row[], groups: Map<string, Alike>): void {
+function requestIn(row: Row): ApprovalRequest {
   const json = parseStrictJson(textOf(row, 'request'));
   const read = json.ok ? readApprovalRequest(json.value) : json;
   if (!read.ok) throw new Error('an approval of the store cannot be read');
-  const { value: request } = read;
-  const { audience, actor, action, resource, subject, chain } = request;
-  const same = [audience, actor.id, action, resource.type, resource.id, subject.type, subject.id, chain.length];
-  const key = JSON.stringify(same);
-  const alike = groups.get(key) ?? { isDoubtful: false, approvals: 0, approvers: new Set<string>() };
+  return read.value;
+}
+
+/** Without the chain: a suggestion permits shorter chains, too. */
+function callOf({ actor, action, resource, subject }: ApprovalRequest): string {
+  return JSON.stringify([actor.id, action, resource.type, resource.id, subject.type, subject.id]);
+}
+
+function possessionOf({ chain }: ApprovalRequest): ApprovalSuggestion['possession'] {
+  return chain.at(-1)?.proof === 'local' ? 'local' : 'signature';
+}
+
+function count(request: ApprovalRequest, decisions: readonly Row[], groups: Map<string, Alike>): void {
+  const key = JSON.stringify([callOf(request), request.audience, request.chain.length, possessionOf(request)]);
+  const alike = groups.get(key) ?? { approvals: 0, approvers: new Set<string>() };
   groups.set(key, alike);
-  alike.isDoubtful ||= row['broke_glass'] === 1 || decisions.some(({ verdict }) => verdict === 'deny');
-  if (row['status'] !== 'approved') return;
   alike.newest ??= request;
   if (namesOf(alike.newest) !== namesOf(request)) return;
   alike.approvals += 1;
@@ -85,10 +94,11 @@ function namesOf({ policies }: ApprovalRequest): string {
 }
 
 function suggestionOf(
-  { isDoubtful, newest, approvals, approvers }: Alike,
+  { newest, approvals, approvers }: Alike,
   least: number,
+  doubtful: ReadonlySet<string>,
 ): readonly ApprovalSuggestion[] {
-  if (isDoubtful || newest === undefined || approvals < least) return [];
+  if (newest === undefined || approvals < least || doubtful.has(callOf(newest))) return [];
   const { audience, actor, action, resource, subject, chain, policies } = newest;
   return [
     {
@@ -98,6 +108,7 @@ function suggestionOf(
       action,
       resource,
       hops: chain.length - 1,
+      possession: possessionOf(newest),
       approvals,
       approvers: [...approvers].toSorted(),
       policies,

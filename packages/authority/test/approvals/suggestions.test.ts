@@ -66,6 +66,7 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
         action: 'pr.merge',
         resource: { type: 'Repo', id: 'acme/api' },
         hops: 2,
+        possession: 'signature',
         approvals: 2,
         approvers: ['rita', 'sam'],
         policies: ['policies.cedar#merge'],
@@ -79,6 +80,12 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
     ['denied by one of several', { status: 'pending', verdicts: { rita: 'approve', sam: 'deny' } }],
     ['approved in an emergency', { brokeGlass: true, verdicts: { eve: 'break_glass' } }],
     ['denied when other policies asked', { ...denied, change: { policies: ['other.cedar#x'] } }],
+    ['denied at another API', { ...denied, change: { audience: 'https://api.prod.acme.dev' } }],
+    ['denied with a shorter chain', { ...denied, change: { chain: requestOf().chain.filter(({ id }) => id !== 'agent-planner') } }],
+    [
+      'approved in an emergency at another API',
+      { brokeGlass: true, verdicts: { eve: 'break_glass' }, change: { audience: 'https://api.prod.acme.dev' } },
+    ],
   ])('are not for what was once %s, whatever came afterwards [C11]', async (_how, question) => {
     // An agent asks and withdraws as often as it likes.
     const later = Array.from({ length: 1200 }, () => withdrawn);
@@ -93,6 +100,23 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
     expect(await readSuggestions(store, 2)).toEqual([]);
     await fill(store, [{}]);
     expect(await readSuggestions(store, 2)).toMatchObject([{ approvals: 2, policies: ['policies.cedar#merge'] }]);
+  });
+
+  it.skipIf(skip)('count each API, and local callers, by themselves [C11]', async () => {
+    const elsewhere: Question = { change: { audience: 'https://api.prod.acme.dev' } };
+    const local: Question = {
+      change: { chain: requestOf().chain.map((hop) => ({ ...hop, proof: 'local' as const })) },
+    };
+    const store = await fill(await open(), [{}, {}, elsewhere, elsewhere, elsewhere, local, local, local, local]);
+    expect(
+      (await readSuggestions(store, 2))
+        .map(({ audience, possession, approvals }) => [audience, possession, approvals])
+        .toSorted(([, , a], [, , b]) => Number(a) - Number(b)),
+    ).toEqual([
+      ['https://api.acme.dev', 'signature', 2],
+      ['https://api.prod.acme.dev', 'signature', 3],
+      ['https://api.acme.dev', 'local', 4],
+    ]);
   });
 
   it.skipIf(skip)('are made of all decisions, however many there are', async () => {

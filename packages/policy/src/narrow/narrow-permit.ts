@@ -12,6 +12,8 @@ export interface ApprovedCall {
   readonly subject: { readonly id: string; readonly type: 'user' | 'agent' };
   /** Links of the chain from the subject to the agent. */
   readonly hops: number;
+  /** How requests are proven that people can approve: nothing binds the body of others. */
+  readonly possession: 'signature' | 'local';
   readonly action: string;
   readonly resource: TypeAndId;
   /** Ids of the policies that asked. */
@@ -70,7 +72,7 @@ export function narrowPermit(
       action: { op: '==', entity: scope.action },
       resource: { op: '==', entity: scope.resource },
       conditions: [
-        { kind: 'when', body: all([...subjectOf(call), atMostHops(call.hops)]) },
+        { kind: 'when', body: all([...subjectOf(call), atMostHops(call.hops), provenBy(call.possession)]) },
         ...kept.flatMap((policy) => conditionsOf(treeOf(cedar, policy), scope)),
         ...exceptions.map(({ body }): Clause => ({ kind: 'unless', body: all(body) })),
       ],
@@ -175,6 +177,10 @@ function subjectOf({ agent, subject: { type, id } }: ApprovedCall): readonly Exp
 /** More agents in between would be another chain than the one that people saw. */
 function atMostHops(hops: number): Expr {
   return { '<=': { left: attribute('depth'), right: { Value: hops } } };
+}
+
+function provenBy(possession: ApprovedCall['possession']): Expr {
+  return { '==': { left: attribute('possession'), right: { Value: possession } } };
 }
 
 function has(attr: string): Expr {

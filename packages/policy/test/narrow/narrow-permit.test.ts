@@ -10,6 +10,7 @@ const call: ApprovedCall = {
   agent,
   subject: { id: 'user_123', type: 'user' },
   hops: 1,
+  possession: 'signature',
   action: 'pr.merge',
   resource: { type: 'Repo', id: 'acme/api' },
   policies: ['policies.cedar#merge'],
@@ -64,7 +65,12 @@ permit (
   resource == Repo::"acme/api"
 )
 when
-{ (context has onBehalfOf) && (context.onBehalfOf == User::"user_123") && (context.depth <= 1) }
+{
+  (context has onBehalfOf) &&
+  (context.onBehalfOf == User::"user_123") &&
+  (context.depth <= 1) &&
+  (context.possession == "signature")
+}
 when
 {
   (principal in Role::"reviewer") &&
@@ -110,6 +116,16 @@ unless { resource.frozen };
       'ask ask',
       'ask allow',
     ]);
+  });
+
+  it('still asks about requests by proofs that people cannot approve [C11]', async () => {
+    const any = '@id("merge") @approval("managers") permit (principal, action, resource);';
+    const proofs = (['signature', 'dpop', 'bearer', 'mtls', 'web-bot-auth', 'local'] as const).map((possession) =>
+      query({}, { possession }),
+    );
+    const [ask, allow] = ['ask ask', 'ask allow'];
+    expect(await decisions(any, proofs)).toEqual([allow, ask, ask, ask, ask, ask]);
+    expect(await decisions(any, proofs, { possession: 'local' })).toEqual([ask, ask, ask, ask, ask, allow]);
   });
 
   it('still asks where another permit asks, too [C11]', async () => {

@@ -85,6 +85,7 @@ Example:
   withAuthority(
     approvals.command('suggest').description('propose policies for what people always approve, as a diff to commit'),
   )
+    .requiredOption('--audience <audience>', 'the audience of the API whose policies these are')
     .option('--least <count>', 'approved so often, and never denied', '10')
     .option('--days <days>', 'how long such a policy counts, 1 to 365', '30')
     .option('--policies <folder>', 'folder of the policies that asked, below this one', 'policies')
@@ -92,12 +93,13 @@ Example:
       'after',
       `
 Nothing is changed. Each policy is for one agent, one user, one action and one
-resource, and expires. It keeps the conditions of the permits that asked, which
-it reads in the folder, and leaves out what another permit asks about. It
-permits the rest whatever its content: narrow it.
+resource, by signed requests to this API, and expires. It keeps the conditions
+of the permits that asked, which it reads in the folder, and leaves out what
+another permit asks about. It permits the rest whatever its content: narrow it.
 
 Example:
-  countersign approvals suggest --authority https://id.acme.dev > narrow.diff
+  countersign approvals suggest --authority https://id.acme.dev \\
+    --audience https://api.acme.dev > narrow.diff
   git apply narrow.diff`,
     )
     .action(async (options: SuggestOptions) => await (await import('./suggest.js')).suggest(options, io));

@@ -9,6 +9,7 @@ import { loadPolicies } from '../policy/load.js';
 import { listOf, objectOf } from './approvals.js';
 
 export interface SuggestOptions extends AdminOptions {
+  readonly audience: string;
   readonly least: string;
   readonly days: string;
   readonly policies: string;
@@ -16,9 +17,13 @@ export interface SuggestOptions extends AdminOptions {
 
 /**
  * Prints, as a diff, policies for what people approved again and again. Each keeps the conditions of the permits of this
- * folder that asked. A person commits it, or nothing changes.
+ * folder that asked. A person commits it, or nothing changes. Policies of two APIs may have the same names, so the audience
+ * says which API the folder is of.
  */
-export async function suggest({ least, days, policies: folder, ...options }: SuggestOptions, io: Io): Promise<void> {
+export async function suggest(
+  { audience, least, days, policies: folder, ...options }: SuggestOptions,
+  io: Io,
+): Promise<void> {
   if (!/^[1-9]\d{0,2}$/.test(least)) throw new CliError('--least must be 1 to 999', exitCodes.usage);
   if (!/^[1-9]\d{0,2}$/.test(days) || Number(days) > 365)
     throw new CliError('--days must be 1 to 365', exitCodes.usage);
@@ -26,9 +31,13 @@ export async function suggest({ least, days, policies: folder, ...options }: Sug
     throw new CliError('--policies must be a folder below this one', exitCodes.usage);
   }
   const answer = await askAdmin(options, io, 'GET', `/approvals/suggestions?least=${least}`);
-  const suggestions = listOf(answer, 'suggestions');
+  const all = listOf(answer, 'suggestions');
+  const suggestions = all.filter((suggestion) => member(suggestion, 'audience') === audience);
   if (suggestions.length === 0) {
-    io.err(`Nothing was approved ${least} times, by the same agent for the same user.\n`);
+    const elsewhere = [...new Set(all.map((suggestion) => show(member(suggestion, 'audience'))))].join(', ');
+    io.err(
+      `Nothing was approved ${least} times at ${printable(audience)}, by the same agent for the same user.${elsewhere && ` It was at ${elsewhere}.`}\n`,
+    );
     return;
   }
   const { policies } = await loadPolicies(folder);
@@ -61,20 +70,19 @@ function callOf(suggestion: JsonObject): ApprovedCall {
     resource: { type: String(member(resource, 'type')), id: String(member(resource, 'id')) },
     subject: { type: member(subject, 'type') === 'user' ? 'user' : 'agent', id: String(member(subject, 'id')) },
     hops: Number(member(suggestion, 'hops')),
+    possession: member(suggestion, 'possession') === 'local' ? 'local' : 'signature',
     policies: Array.isArray(policies) ? policies.map(String) : [],
   };
 }
 
 function nameOf(suggestion: JsonObject): string {
-  const { agent, action, subject, resource } = callOf(suggestion);
+  const { agent, action, subject, resource, hops, possession } = callOf(suggestion);
   const slug = `${agent}-${action}`
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .slice(0, 60);
   const digest = createHash('sha256')
-    .update(
-      JSON.stringify([subject, resource, agent, action, member(suggestion, 'hops'), member(suggestion, 'audience')]),
-    )
+    .update(JSON.stringify([subject, resource, agent, action, hops, possession, member(suggestion, 'audience')]))
     .digest('hex');
   return `approved-${slug}-${digest.slice(0, 8)}`;
 }

@@ -31,6 +31,9 @@ async function world(
     ...approvals,
     issuer,
     cli: async (...args: readonly string[]) => await runCli(['approvals', ...args, '--authority', issuer]),
+    /** For the API that `merge` asks at. */
+    suggest: async (...args: readonly string[]) =>
+      await runCli(['approvals', 'suggest', '--authority', issuer, '--audience', 'https://api.acme.dev', ...args]),
     /** Asks for the merge of a pull request, and decides. */
     merge: async (
       number: number,
@@ -88,7 +91,7 @@ describe('countersign approvals', () => {
   });
 
   it('suggests a policy for what is always approved, which applies as a diff and expires', async () => {
-    const { cli, merge } = await world();
+    const { suggest, merge } = await world();
     const path = folderHere(`
       @id("merge") @approval("release-managers") permit (principal, action == Action::"pr.merge", resource)
         when { context.scope.contains("pr:merge") };
@@ -99,8 +102,8 @@ describe('countersign approvals', () => {
     for (const number of [1, 2, 3]) await merge(number, 'approve', close);
     await merge(4, 'deny', close);
     for (const number of [1, 2, 3]) await merge(number, 'approve', { resource: { type: 'Repo', id: 'x"); permit' } });
-    expect((await cli('suggest')).err).toContain('Nothing was approved 10 times');
-    const { out, err } = await cli('suggest', '--least', '3', '--days', '30', '--policies', path);
+    expect((await suggest()).err).toContain('Nothing was approved 10 times');
+    const { out, err } = await suggest('--least', '3', '--days', '30', '--policies', path);
     expect(err).toBe('');
     expect(out.match(/^diff /gm)).toHaveLength(2);
     expect(out).not.toContain('pr.close');
@@ -140,17 +143,36 @@ describe('countersign approvals', () => {
   });
 
   it('suggests nothing if the permits that asked are not in the folder [C11]', async () => {
-    const { cli, merge } = await world();
+    const { suggest, merge } = await world();
     for (const number of [1, 2, 3]) await merge(number);
     const path = folderHere('@id("merge") permit (principal, action, resource);');
-    const { code, out, err } = await cli('suggest', '--least', '3', '--policies', path);
+    const { code, out, err } = await suggest('--least', '3', '--policies', path);
     expect([code, out, err]).toEqual([
       0,
       '',
       "Not suggested: pr.merge of agent-a, since no permit 'policies.cedar#merge' asks for approval.\n",
     ]);
-    const missing = await cli('suggest', '--least', '3', '--policies', 'no-such-folder');
+    const missing = await suggest('--least', '3', '--policies', 'no-such-folder');
     expect([missing.code, missing.out]).toEqual([1, '']);
+  });
+
+  it('suggests nothing from approvals of another API with the same policies [C11]', async () => {
+    const { cli, suggest, merge } = await world();
+    for (const number of [1, 2, 3]) await merge(number, 'approve', { audience: 'https://other.acme.dev' });
+    const path = folderHere('@id("merge") @approval("release-managers") permit (principal, action, resource);');
+    const args = ['--least', '3', '--policies', path];
+    const { code, out, err } = await suggest(...args);
+    expect([code, out, err]).toEqual([
+      0,
+      '',
+      'Nothing was approved 3 times at https://api.acme.dev, by the same agent for the same user. It was at https://other.acme.dev.\n',
+    ]);
+    expect((await suggest(...args, '--audience', 'https://other.acme.dev')).out).toContain(
+      '+// At https://other.acme.dev, people approved this 3 times',
+    );
+    const unnamed = await cli('suggest', ...args);
+    expect([unnamed.code, unnamed.out]).toEqual([2, '']);
+    expect(unnamed.err).toContain("'--audience <audience>' not specified");
   });
 
   it('lists emergencies, and fails while one waits for a review', async () => {
