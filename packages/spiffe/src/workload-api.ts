@@ -89,6 +89,8 @@ async function* follow<Update>(
         wait = waits.firstMilliseconds;
         yield update;
       }
+      // Without this, what answers each stream with status 0 and no message would keep the last keys for ever.
+      throw new WorkloadApiError(grpcStatus.unavailable, 'the stream ended');
     } catch (error) {
       if (signal.aborted) return;
       // Also permissionDenied: the workload may be registered later.

@@ -201,6 +201,16 @@ describe('the stream of X.509-SVIDs', () => {
     await vi.waitFor(() => expect(unregistered.updates).toHaveLength(1), patiently);
   });
 
+  it('has an outage when the agent ends it, also with status 0 [A14]', async () => {
+    const api = await fake((call) => {
+      call.send(x509Answer(domain, '/a', domain.x509Svid('/a')));
+      call.end();
+    });
+    const { updates, troubles } = following(api.socket);
+    await vi.waitFor(() => expect(updates.length).toBeGreaterThan(1), patiently);
+    expect(troubles[0]).toMatchObject({ status: 14, message: 'the stream ended' });
+  });
+
   it('ends with the signal, also while it waits', async () => {
     const { stop, done, troubles } = following('/nowhere/agent.sock');
     await vi.waitFor(() => expect(troubles.length).toBeGreaterThan(0), patiently);
