@@ -81,7 +81,10 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
     ['approved in an emergency', { brokeGlass: true, verdicts: { eve: 'break_glass' } }],
     ['denied when other policies asked', { ...denied, change: { policies: ['other.cedar#x'] } }],
     ['denied at another API', { ...denied, change: { audience: 'https://api.prod.acme.dev' } }],
-    ['denied with a shorter chain', { ...denied, change: { chain: requestOf().chain.filter(({ id }) => id !== 'agent-planner') } }],
+    [
+      'denied with a shorter chain',
+      { ...denied, change: { chain: requestOf().chain.filter(({ id }) => id !== 'agent-planner') } },
+    ],
     [
       'approved in an emergency at another API',
       { brokeGlass: true, verdicts: { eve: 'break_glass' }, change: { audience: 'https://api.prod.acme.dev' } },
