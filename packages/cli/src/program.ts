@@ -82,7 +82,7 @@ Examples:
 The entry goes to standard output, everything else to standard error.
 
 Exit code 1: the file is there already, or cannot be written; the agent is in
---agents already.
+--agents already, or another keygen changes that file (FILE.lock).
 
 Example:
   countersign keygen --out agent.pem --id agent-a --capabilities repo:read \\

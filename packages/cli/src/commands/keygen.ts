@@ -4,7 +4,7 @@ import { isIdentifier } from '@countersign/delegation';
 import { CliError, exitCodes } from '../cli-error.js';
 import type { Io } from '../io.js';
 import { printable } from '../text.js';
-import { openAgentsFile } from './agents-file.js';
+import { addToAgentsFile } from './agents-file.js';
 import { writePrivateFile } from './private-file.js';
 import { readScopes } from './scopes.js';
 
@@ -27,11 +27,12 @@ export async function keygen(options: KeygenOptions, io: Io): Promise<void> {
     ...register(key, id, readScopes('--capabilities', capabilities)),
     ...(names.length > 0 && { roles: names }),
   };
-  // Before the key is written: a file that cannot take the entry leaves no key behind.
-  const append = agents === undefined ? undefined : await openAgentsFile(agents, registration.agent_id);
-  await writePrivateFile(out, encode(key, format), { overwrite: force, holds: 'the key in it' });
-  io.out(`${JSON.stringify(registration, null, 2)}\n`);
-  await append?.(registration);
+  const write = async (): Promise<void> => {
+    await writePrivateFile(out, encode(key, format), { overwrite: force, holds: 'the key in it' });
+    io.out(`${JSON.stringify(registration, null, 2)}\n`);
+  };
+  // A file that cannot take the entry leaves no key behind.
+  await (agents === undefined ? write() : addToAgentsFile(agents, registration, write));
   io.err(`Private key: ${printable(out)} (mode 0600; keep it secret). Key id: ${key.thumbprint}\n`);
   io.err(`Keep it out of git: add the line '/${printable(basename(out))}' to .gitignore.\n`);
   if (agents === undefined) {

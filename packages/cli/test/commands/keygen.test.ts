@@ -106,6 +106,37 @@ describe('keygen', () => {
     await (await agentsFromFile(agents)).close?.();
   });
 
+  it('loses no entry and leaves no key behind when several add one at once', async () => {
+    const agents = join(folder, 'busy.json');
+    writeFileSync(agents, '[]');
+    const make = async (id: string) => ({
+      id,
+      ...(await runCli(['keygen', '--out', join(folder, `${id}.key`), '--id', id, '--agents', agents])),
+    });
+    const made = await Promise.all(['busy-a', 'busy-b', 'busy-c', 'busy-d', 'busy-e', 'busy-f'].map(make));
+    const done = made.filter(({ code }) => code === 0).map(({ id }) => id);
+    expect(done).not.toEqual([]);
+    const entries = JSON.parse(readFileSync(agents, 'utf8')) as readonly { agent_id: string }[];
+    expect(entries.map((entry) => entry.agent_id).toSorted()).toEqual(done.toSorted());
+    for (const { id, code, err } of made) {
+      expect(existsSync(join(folder, `${id}.key`))).toBe(code === 0);
+      if (code !== 0) expect(err).toContain(`${agents}.lock exists: another keygen changes the agents`);
+    }
+    expect(existsSync(`${agents}.lock`)).toBe(false);
+  });
+
+  it('keeps what somebody else changes in agents.json while it makes the key', async () => {
+    const agents = join(folder, 'edited.json');
+    const edited = { agent_id: 'edited-a', status: 'suspended' };
+    writeFileSync(agents, '[]');
+    const { code } = await runCli(
+      ['keygen', '--out', join(folder, 'edited.key'), '--id', 'edited-b', '--agents', agents],
+      { out: () => writeFileSync(agents, JSON.stringify([edited])) },
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(readFileSync(agents, 'utf8'))).toMatchObject([edited, { agent_id: 'edited-b' }]);
+  });
+
   it.each([
     ['already holds the agent', '[{"agent_id":"agent-a"}]', /already holds an agent 'agent-a'/],
     ['is no list', '{"agent_id":"agent-b"}', /is no list of agents/],
@@ -119,6 +150,7 @@ describe('keygen', () => {
       err: expect.stringMatching(why) as string,
     });
     expect(existsSync(out)).toBe(false);
+    expect(existsSync(`${agents}.lock`)).toBe(false);
     expect(readFileSync(agents, 'utf8')).toBe(text);
   });
 
