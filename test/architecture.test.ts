@@ -67,7 +67,7 @@ function sourcesOf(name: string): { readonly file: string; readonly text: string
 
 /** Every specifier that a file imports in any form: static, side effect, dynamic, `require` or type. */
 function importsOf(text: string): string[] {
-  const forms = /(?:\bfrom\s*|^\s*import\s*|\bimport\s*\(\s*|\brequire(?:\.resolve)?\s*\(\s*)['"]([^'"<>]+)['"]/gm;
+  const forms = /(?:\bfrom\s+|^\s*import\s*|\bimport\s*\(\s*|\brequire(?:\.resolve)?\s*\(\s*)['"]([^'"<>]+)['"]/gm;
   return [...withoutComments(text).matchAll(forms)].map(([, specifier]) => specifier ?? '');
 }
 

@@ -15,4 +15,11 @@ export type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondi
 export { checkPolicies } from './lint/check.js';
 export { type ApprovedCall, narrowPermit } from './narrow/narrow-permit.js';
 export type { PolicyCheck, PolicyFinding, PolicyFindingCode } from './lint/finding.js';
-export { IncompleteResource, isResource, readResource, resourceProblem } from './resource.js';
+export {
+  IncompleteResource,
+  isResource,
+  readNamedResource,
+  readResource,
+  refuseUnknownMembers,
+  resourceProblem,
+} from './resource.js';

@@ -11,6 +11,29 @@ export function readResource(value: unknown): Resource | undefined {
   return { type, id, ...(attributes !== undefined && { attributes }), ...(parents !== undefined && { parents }) };
 }
 
+/**
+ * Reads a resource that the application names for a decision. A member that policy does not see is refused, since a
+ * forbid on it would not apply: only in plain objects, as an instance of a class may have members of its own. `given` is
+ * what the application wrote, if `value` was made from it.
+ *
+ * @throws IncompleteResource
+ */
+export function readNamedResource(value: unknown, given: unknown = value): Resource {
+  const read = readResource(value);
+  if (read === undefined) throw new IncompleteResource(resourceProblem(value));
+  refuseUnknownMembers(given as object, ['type', 'id', 'attributes', 'parents']);
+  return read;
+}
+
+/** @throws IncompleteResource that names the member. */
+export function refuseUnknownMembers(value: object, known: readonly string[]): void {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return;
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new IncompleteResource(`'${unknown}' is no member of it: policies read 'attributes' and 'parents'`);
+}
+
 /** Whether a value has a type and an id, which every decision needs. */
 export function isResource(value: unknown): value is Resource {
   return readResource(value) !== undefined;

@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { parseScope } from '@countersign/delegation';
-import { checkOptionNames, ConfigError, flagOption, oneOfOption } from '@countersign/common';
-import { isResource } from '@countersign/policy';
+import { checkOptionNames, ConfigError, errorMessage, flagOption, oneOfOption } from '@countersign/common';
 import type { RefusalLogger } from './log-refusal.js';
-import { withTextId } from './resource.js';
+import { namedResource } from './resource.js';
 
 /** How an application wants its requests admitted; every adapter takes these options. */
 export interface AdmissionOptions {
@@ -89,11 +88,7 @@ export function checkPermission(name: string, action: string, resource: unknown,
       `${name}('${action}'): name the resource, like { type: 'Repo', id: 'acme/api' }, or a function that makes it.`,
     );
   }
-  if (typeof resource === 'object' && !isResource(withTextId(resource))) {
-    throw new ConfigError(
-      `${name}('${action}'): a resource needs a type and an id, like { type: 'Repo', id: 'acme/api' }.`,
-    );
-  }
+  if (typeof resource === 'object') checkConstant(`${name}('${action}')`, resource);
   checkOptionNames(`${name}('${action}')`, options, permitOptionNames);
   const { requires, agentsOnly = false } = options;
   const scope = requires === undefined ? undefined : parseScope(requires);
@@ -103,4 +98,12 @@ export function checkPermission(name: string, action: string, resource: unknown,
     );
   }
   flagOption(`${name}('${action}')`, 'agentsOnly', agentsOnly);
+}
+
+function checkConstant(owner: string, resource: object | null): void {
+  try {
+    namedResource(resource);
+  } catch (error) {
+    throw new ConfigError(`${owner}: write a resource like { type: 'Repo', id: 'acme/api' }: ${errorMessage(error)}.`);
+  }
 }

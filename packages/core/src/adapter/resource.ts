@@ -1,4 +1,4 @@
-import { IncompleteResource, readResource, type Resource, resourceProblem } from '@countersign/policy';
+import { IncompleteResource, readNamedResource, type Resource } from '@countersign/policy';
 
 /**
  * A resource as a route's function returns it. Its id may be a route parameter, which is undefined if its name is misspelt.
@@ -29,8 +29,13 @@ function isWholeNumber(id: unknown): id is number | bigint {
   return typeof id === 'bigint' || Number.isSafeInteger(id);
 }
 
+/** The resource that a route names. @throws IncompleteResource */
+export function namedResource(given: unknown): Resource {
+  return readNamedResource(withTextId(given), given);
+}
+
 /** Turns an integer id into its decimal text, and leaves any other value unchanged. */
-export function withTextId(made: unknown): unknown {
+function withTextId(made: unknown): unknown {
   const { type, id, attributes, parents } = (made ?? {}) as Partial<RouteResource>;
   return isWholeNumber(id) ? { type, id: String(id), attributes, parents } : made;
 }
@@ -43,9 +48,7 @@ export function withTextId(made: unknown): unknown {
  */
 export function wholeResource(given: RouteResource | undefined, target = ''): Resource | undefined {
   if (given === undefined) return undefined;
-  const withText = withTextId(given);
-  const made = readResource(withText);
-  if (made === undefined) throw new IncompleteResource(resourceProblem(withText));
+  const made = namedResource(given);
   if (isTextOfMissing(made.id)) {
     if (textsOfMissing.some((text) => decoded(target).includes(text))) return undefined;
     throw new IncompleteResource("'id' reads as JavaScript writes what is not there: is a route parameter misspelt?");

@@ -40,6 +40,16 @@ describe('wholeResource', () => {
     expect(wholeResource(new Order())).toEqual(whole);
   });
 
+  it.each(['7', 7])('refuses a member that policy would not see, with the id %s [D9]', (id) => {
+    const written = { type: 'Order', id, parent: [{ type: 'Shop', id: '1' }] };
+    const problem = "'parent' is no member of it: policies read 'attributes' and 'parents'";
+    expect(() => wholeResource(written)).toThrow(problem);
+    expect(() => checkPermission('permit', 'order.read', written, {})).toThrow(problem);
+    expect(wholeResource(Object.assign(new (class Row {})(), { type: 'Order', id, total: 5 }))).toMatchObject({
+      id: '7',
+    });
+  });
+
   it.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER + 1])(
     'refuses the number %s, which is not a safe integer [D11]',
     (id) => {

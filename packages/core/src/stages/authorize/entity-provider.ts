@@ -1,7 +1,7 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { RequestFacts } from '../../model/request.js';
 import { type Awaitable, kindOf, errorMessage, withTimeout } from '@countersign/common';
-import { IncompleteResource, isResource, type Resource } from '@countersign/policy';
+import { IncompleteResource, isResource, refuseUnknownMembers, type Resource } from '@countersign/policy';
 
 /**
  * What the application knows of a resource: its attributes, and all that it is in, also indirectly. Undefined: there is
@@ -65,6 +65,7 @@ const timedOut = Symbol('timed out');
 function recordOf(found: unknown): EntityRecord {
   if (typeof found !== 'object' || found === null || Array.isArray(found))
     throw new IncompleteResource('it gave neither an object nor undefined');
+  refuseUnknownMembers(found, ['attributes', 'parents']);
   const { attributes, parents } = found as EntityRecord;
   if (
     attributes !== undefined &&

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '@countersign/common';
 import { cedarFromText } from '@countersign/policy';
-import type { EntityProvider } from '../../../src/stages/authorize/entity-provider.js';
+import type { EntityProvider, EntityRecord } from '../../../src/stages/authorize/entity-provider.js';
 import { patiently } from '../../../../../test/support/patiently.js';
 import { allow, engine, guarded, letIn } from '../../guarded.js';
 
@@ -74,6 +74,16 @@ describe('entities', () => {
     expect(present).toEqual(absent);
     expect(JSON.parse(present?.body ?? '')).toMatchObject({ code });
   });
+
+  it.each([{ parent: [{ type: 'Folder', id: 'shared' }] }, { open: true }])(
+    'that gives %j in place of attributes and parents is refused [D9]',
+    async (record) => {
+      const { guard, audit } = await withEntities(async () => record as EntityRecord);
+      const refused = await guard.authorize(await letIn(guard), reading('x'));
+      expect(refused).toMatchObject({ refusal: { code: 'resource_unresolved' } });
+      expect(audit.records[0]?.detail).toContain('is no member of it');
+    },
+  );
 
   it('is asked once for each request and resource, also about lists and at the same time', async () => {
     const { guard, entities } = await withEntities(async ({ id }) => records[id]);
