@@ -170,8 +170,13 @@ function nameOf(commonName: string): Buffer {
   return sequence(der(0x31, sequence(oid(0x55, 0x04, 0x03), der(0x0c, Buffer.from(commonName)))));
 }
 
+/** RFC 5280 §4.1.2.5. */
 function time(date: Date): Buffer {
-  return der(0x17, Buffer.from(`${date.toISOString().replaceAll(/[-:T]/g, '').slice(2, 14)}Z`));
+  const digits = date.toISOString().replaceAll(/[-:T]/g, '').slice(0, 14);
+  const year = date.getUTCFullYear();
+  return year < 1950 || year > 2049
+    ? der(0x18, Buffer.from(`${digits}Z`))
+    : der(0x17, Buffer.from(`${digits.slice(2)}Z`));
 }
 
 function octets(content: Buffer): Buffer {

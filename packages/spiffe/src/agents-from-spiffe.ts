@@ -1,6 +1,7 @@
 import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import { checkOptionNames, ConfigError, LruCache, readOnTrouble } from '@countersign/common';
+import { secondsOf } from './certificate-path.js';
 import { certificateOf, type PeerConnection } from './connection-certificate.js';
 import { readForwardedCertificate } from './forwarded-certificate.js';
 import { matchesSpiffeId, readSpiffeId, type SpiffeId, trustDomainOfPattern } from './spiffe-id.js';
@@ -194,9 +195,7 @@ class KnownCertificate {
 
 /** When the next of these certificates begins to count: time alone ends a refusal in no other way. */
 function nextBeginning(certificates: readonly X509Certificate[], now: number): number {
-  return Math.min(
-    ...certificates.map(({ validFrom }) => Date.parse(validFrom) / 1000).filter((beginning) => beginning > now),
-  );
+  return Math.min(...certificates.map(({ validFrom }) => secondsOf(validFrom)).filter((beginning) => beginning > now));
 }
 
 function agentOf(id: string, rules: readonly SpiffeAgentRule[]): Agent | undefined {

@@ -15,7 +15,7 @@ const mostComparisons = 10_000;
 export function checkPath(path: readonly X509Certificate[], now: number): Reading<number> {
   let until = Infinity;
   for (const [index, { validFrom, validTo }] of path.entries()) {
-    const [from, to] = [validFrom, validTo].map((text) => Date.parse(text) / 1000);
+    const [from, to] = [validFrom, validTo].map(secondsOf);
     // Written so that a NaN refuses.
     if (!(from !== undefined && to !== undefined && from <= now && now < to)) {
       return failed(index === 0 ? 'it is not valid now' : 'an authority above it is not valid now');
@@ -29,6 +29,14 @@ export function checkPath(path: readonly X509Certificate[], now: number): Readin
   } catch (error) {
     return failed(`a certificate of its path cannot be read: ${messageOf(error)}`);
   }
+}
+
+/**
+ * Unix seconds of a time as Node prints it. NaN: its year has less than four digits, which `Date.parse` would take for one
+ * of our century, or it has fractions (RFC 5280 §4.1.2.5.2).
+ */
+export function secondsOf(text: string): number {
+  return /^[A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4} GMT$/.test(text) ? Date.parse(text) / 1000 : Number.NaN;
 }
 
 /** The key, if it can be read and used. */

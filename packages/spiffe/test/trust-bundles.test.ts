@@ -151,10 +151,11 @@ describe('trust bundles', () => {
     expect(() => readCertificates(certificate.raw)).toThrow('in PEM');
   });
 
-  it('leave out RSA keys that are too large to verify with [A14]', () => {
+  it('leave out RSA keys that are too large to verify with, or with which everybody can sign [A14, Q1]', () => {
     const [jwt = {}] = domain.bundle().keys;
     const usual = Buffer.from([1, 0, 1]);
     const keys = [rsa(8192, usual), rsa(8200, usual), rsa(16_384, usual), rsa(2048, Buffer.alloc(200, 0xff)), jwt];
+    for (const exponent of [[1], [3], [1, 0, 2]]) keys.push(rsa(2048, Buffer.from(exponent)));
     const read = readBundle(JSON.stringify({ keys }));
     const kids = read.ok && read.value.jwtAuthorities.map(({ kid }) => kid);
     expect(kids).toEqual(['8192 3', domain.kid]);

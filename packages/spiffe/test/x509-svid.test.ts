@@ -84,6 +84,9 @@ describe('the path of an X.509-SVID', () => {
     const [sooner, later] = [600, 1200].map((seconds) => new Date((now + seconds) * 1000)) as [Date, Date];
     expect(until(sooner, later)).toEqual({ ok: true, value: now + 600 });
     expect(until(later, sooner)).toEqual({ ok: true, value: now + 600 });
+    const [early, late] = [new Date('0049-01-01'), new Date('2050-01-01')];
+    expect(until(later, early)).toEqual({ ok: false, problem: 'it is not valid now' });
+    expect(until(late, late)).toEqual({ ok: true, value: late.getTime() / 1000 });
     const over = new Date((now - 10) * 1000);
     expect(until(over, later)).toEqual({ ok: false, problem: 'an authority above it is not valid now' });
     expect(until(later, over)).toEqual({ ok: false, problem: 'it is not valid now' });
@@ -236,8 +239,14 @@ function altNames(name: Buffer): Buffer {
 describe('an X.509-SVID', () => {
   it('has one SPIFFE ID, of a workload, and is no certificate of an authority', () => {
     expect([isRead({ uris: [id] }), isRead({ uris: [id], dns: ['api.acme.dev'] })]).toEqual([true, true]);
-    const wrong = [{ uris: [id, id] }, {}, { uris: ['spiffe://example.org'] }, { uris: [id], isCa: true }];
-    expect(wrong.map(isRead)).toEqual([false, false, false, false]);
+    const wrong = [
+      { uris: [id, id] },
+      { uris: [`${id} `] },
+      {},
+      { uris: ['spiffe://example.org'] },
+      { uris: [id], isCa: true },
+    ];
+    expect(wrong.map(isRead)).toEqual([false, false, false, false, false]);
   });
 
   it('has its SPIFFE ID in a URI, not within another name, and not in a spelling that is no DER [Q4]', () => {
