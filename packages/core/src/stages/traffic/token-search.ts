@@ -72,7 +72,13 @@ class TokenSearch {
   findsInField(text: string): boolean {
     if (this.#findsWord(text, maxLayers)) return true;
     const base64 = onlyBase64(text);
-    return [0, 1, 2, 3].some((start) => this.#findsIn(bytesOf(base64.slice(start)).toString('latin1'), maxLayers - 1));
+    return [0, 1, 2, 3].some((start) => this.#findsInEscaped(bytesOf(base64.slice(start)).toString('latin1')));
+  }
+
+  /** Not only in texts: what stands before the base64 of one decodes to bytes of any kind. */
+  #findsInEscaped(text: string): boolean {
+    if (this.#findsIn(text, maxLayers - 1)) return true;
+    return hasEscapes(text) && this.#findsIn(unescaped(text), maxLayers - 1);
   }
 
   /** Whether a word of this text is a payload, or its words, alone or together, are the base64 of a text with one. */

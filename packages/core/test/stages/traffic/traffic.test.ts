@@ -8,6 +8,13 @@ const token = (claims: object) =>
 const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
 const delegated = token({ sub: 'user_123', act: { sub: 'agent-1' } });
 
+/** The base64 of a session in JSON, with one letter of the payload as an escape. */
+function inJson(token: string): string {
+  const [header, payload = '', signature] = token.split('.');
+  const escaped = String.raw`${header}.\u0065${payload.slice(1)}.${signature}`;
+  return Buffer.from(`{"access_token":"${escaped}"}`).toString('base64url');
+}
+
 function inChunks(text: string, count: number): string {
   const length = Math.ceil(text.length / count);
   return Array.from({ length: count }, (_, i) => `t.${i}=${text.slice(i * length, (i + 1) * length)}`)
@@ -147,6 +154,12 @@ describe('carriesOurMark', () => {
       ['Cookie', `sess=${Buffer.from(`base64-${base64({ user: {}, t: [delegated] })}`).toString('base64')}`],
     ],
     ['a token in a list in base64', '/', ['Cookie', `sess=${base64([delegated, null])}`]],
+    [
+      'a token with an escape of JSON in a base64 session with a prefix [A17]',
+      '/',
+      ['Cookie', `theme=dark; sb-ref-auth-token=base64-${inJson(delegated)}`],
+    ],
+    ['the same in chunks [A17]', '/', ['Cookie', inChunks(`base64-${inJson(delegated)}`, 3)]],
     ['a token in a chunked base64 session', '/', ['Cookie', inChunks(`base64-${base64({ t: delegated })}`, 3)]],
     ['a token in a session, with escaped dots', '/', ['Cookie', `s=${escapedDots(delegated)}`]],
     [
