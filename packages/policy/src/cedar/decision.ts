@@ -1,8 +1,8 @@
-import type { ApprovalRequirement } from '@countersign/approval';
+import { approvalLimits, type ApprovalRequirement } from '@countersign/approval';
 import type { PolicyDecision } from '../engine.js';
 import { explain } from '../explain/explain.js';
 import type { Explanation } from '../explanation.js';
-import type { Evaluation } from './evaluate/evaluation.js';
+import { type Evaluation, failed } from './evaluate/evaluation.js';
 import type { PolicySet } from './load/policy-set.js';
 
 /** A decision that can be explained, by the policies that made it. */
@@ -16,10 +16,11 @@ export function decisionOf(
   set: PolicySet,
   explained: (decision: PolicyDecision) => Omit<Parameters<typeof explain>[0], 'set'>,
 ): CedarDecision {
-  const { ok, policies } = evaluation;
-  const decision = ok ? evaluation.decision : 'deny';
-  const failures = ok ? [] : evaluation.errors;
-  const approval = ok ? evaluation.approval : undefined;
+  const answerable = withinLimits(evaluation);
+  const { ok, policies } = answerable;
+  const decision = ok ? answerable.decision : 'deny';
+  const failures = ok ? [] : answerable.errors;
+  const approval = ok ? answerable.approval : undefined;
   const outcome = {
     decision,
     cause: ok ? 'policy' : 'error',
@@ -30,6 +31,14 @@ export function decisionOf(
   const result: PolicyDecision = approval === undefined ? outcome : { ...outcome, approval };
   const told = { ...result, errors: failures.map(({ full }) => full) };
   return new Decision(result, () => explain({ ...explained(told), set }));
+}
+
+/** Here, and not in the evaluation, which is remembered: without a permit that has expired it may be within them. */
+function withinLimits(evaluation: Evaluation): Evaluation {
+  const quorums = evaluation.ok ? (evaluation.approval?.quorums.length ?? 0) : 0;
+  if (quorums <= approvalLimits.quorums) return evaluation;
+  const problem = `permits with ${quorums} different @approval apply together, and an approval answers at most ${approvalLimits.quorums}`;
+  return { ...failed(problem), policies: evaluation.policies };
 }
 
 /** A decision whose explanation is computed only on request. */

@@ -46,6 +46,25 @@ describe('a permit with @approval', () => {
     expect(decision.approval).toMatchObject({ quorums: [managers, security], useWithinSeconds: 60 });
   });
 
+  it('is an error, which names the cause, if more apply together than one approval can answer', async () => {
+    const teams = (count: number, annotation = '') =>
+      Array.from({ length: count }, (_, index) => `${annotation} @approval("team-${index}") permit${ANY};`).join('\n');
+    expect((await decide(teams(8))).decision).toMatchObject({ decision: 'allow', cause: 'policy' });
+    const { engine, decision } = await decide(teams(9));
+    const error = {
+      decision: 'deny',
+      cause: 'error',
+      policies: Array.from({ length: 9 }, (_, index) => `policies.cedar#${index}`),
+      errors: ['permits with 9 different @approval apply together, and an approval answers at most 8'],
+    };
+    expect(decision).toMatchObject(error);
+    expect(decision).not.toHaveProperty('approval');
+    // From the memo, too.
+    expect(engine.decide(reviewerQuery())).toMatchObject(error);
+    const expired = `${teams(8)} @expires("2020-01-01T00:00:00Z") @approval("former") permit${ANY};`;
+    expect((await decide(expired)).decision).toMatchObject({ decision: 'allow', cause: 'policy' });
+  });
+
   it('stops the start if it is misspelt', async () => {
     await expect(cedarFromText({ policies: `\n@aproval("managers") permit${ANY};` })).rejects.toThrow(
       "policies.cedar:2: @aproval is not known. Did you mean 'approval'?",

@@ -64,22 +64,22 @@ function decideAll(
 }
 
 function decisionOrFault(value: unknown): PolicyDecision | Refusal {
-  return isDecision(value) ? value : refusal('policy_error', 'the engine gave no decision');
+  if (!isDecision(value)) return refusal('policy_error', 'the engine gave no decision');
+  const approval = value.approval === undefined ? undefined : readRequirement(value.approval);
+  if (approval?.ok !== false) return value;
+  return refusal('policy_error', `the engine asks for an approval that cannot be given: ${approval.problem}`);
 }
 
 function isDecision(value: unknown): value is PolicyDecision {
   if (typeof value !== 'object' || value === null) return false;
-  const { decision, cause, policies, policySet, errors, approval } = value as Partial<
-    Record<keyof PolicyDecision, unknown>
-  >;
+  const { decision, cause, policies, policySet, errors } = value as Partial<Record<keyof PolicyDecision, unknown>>;
   return (
     (decision === 'allow' || decision === 'deny') &&
     (cause === 'policy' || cause === 'error') &&
     // Recorded as they are: only text is bounded, and a line that is too long would end the audit log.
     typeof policySet === 'string' &&
     isTextList(policies) &&
-    isTextList(errors) &&
-    (approval === undefined || readRequirement(approval).ok)
+    isTextList(errors)
   );
 }
 
