@@ -25,8 +25,8 @@ interface ModulePlace {
  * imports in another way, which would replace those that are written.
  */
 function placeOfModule(text: string, name: string): ModulePlace | undefined {
-  const declared = text.search(new RegExp(`\\bclass\\s+${name}\\b`));
-  const start = [...text.slice(0, Math.max(declared, 0)).matchAll(/@Module\(\s*\{/g)].at(-1);
+  const declared = [...text.matchAll(/\bclass\s+(\w+)/g)].find((match) => match[1] === name);
+  const start = [...text.slice(0, declared?.index ?? 0).matchAll(/@Module\(\s*\{/g)].at(-1);
   if (start === undefined) return undefined;
   const offset = start.index + start[0].length;
   const members = ownMembers(text, offset);

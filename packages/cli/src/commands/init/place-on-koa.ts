@@ -12,11 +12,14 @@ export interface KoaPlace {
   readonly indent: string | undefined;
 }
 
+function isPassedOn(name: string, text: string): boolean {
+  return [...text.matchAll(/(?<![\w.])(\w+)\s*[,)]/g)].some((match) => match[1] === name);
+}
+
 /** After the error handler, CORS and rate limits with which an application begins, else where it was created. */
 export function placeOnKoa(text: string, created: number, name: string, routers: ReadonlySet<string>): KoaPlace {
   let place: KoaPlace = { behind: created, indent: undefined };
   let closed = -1;
-  const passedOn = new RegExp(`(?<![\\w.])${name}\\s*[,)]`);
   for (const { index, 0: call } of text.matchAll(/\.use\(/g)) {
     if (index < created) continue;
     const before = skipSpaceBefore(text, index);
@@ -24,7 +27,7 @@ export function placeOnKoa(text: string, created: number, name: string, routers:
     if (!isChained && wordBefore(text, before) !== name) continue;
     const start = index + call.length;
     // `mountRoutes(app)` may use anything.
-    if (passedOn.test(text.slice(place.behind, index)) || !isOuter(text.slice(start), routers)) return place;
+    if (isPassedOn(name, text.slice(place.behind, index)) || !isOuter(text.slice(start), routers)) return place;
     closed = endOfCall(text, start);
     place = { behind: closed, indent: chainBehind(text, index, closed) };
   }
