@@ -129,7 +129,8 @@ func (p *PendingApproval) Wait(ctx context.Context) (string, error) {
 	}
 }
 
-// Withdraw takes the question back, or the approval, if it is not used yet.
+// Withdraw takes the question back, unless it was decided. An approval that was given counts until it ends: only
+// "countersign revoke delegation ID" of whoever runs the API ends it.
 func (p *PendingApproval) Withdraw(ctx context.Context) error {
 	_, err := p.authority.approval(ctx, "/withdraw", url.Values{"approval_id": {p.ID}})
 	return err

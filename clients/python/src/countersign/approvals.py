@@ -87,7 +87,11 @@ class PendingApproval:
             await asyncio.sleep(self._pause(end))
 
     def withdraw(self) -> None:
-        """Takes the question back, or the approval, if it is not used yet."""
+        """Takes the question back, unless it was decided.
+
+        An approval that was given counts until it ends: only `countersign revoke delegation ID`
+        of whoever runs the API ends it.
+        """
         self._authority.approval("/withdraw", {"approval_id": self.id})
 
     def _pause(self, end: float) -> float:

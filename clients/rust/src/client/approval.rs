@@ -183,7 +183,8 @@ impl PendingApproval {
         }
     }
 
-    /// Takes the question back, or the approval, if it is not used yet.
+    /// Takes the question back, unless it was decided. An approval that was given counts until it ends: only
+    /// `countersign revoke delegation ID` of whoever runs the API ends it.
     ///
     /// # Errors
     ///
