@@ -1,12 +1,14 @@
 import { constants } from 'node:crypto';
-import type { SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { messageOf } from '@countersign/common';
+import { showsTooMuch } from './connection-certificate.js';
 import type { SvidSource } from './svid-source.js';
 
 /** Whose certificate a server shows: its own X.509-SVID, or one that clients without SPIFFE accept. */
 export type ServerIdentity = SvidSource | { readonly key: string | Buffer; readonly cert: string | Buffer };
 
 export interface TlsServerOptions extends SecureContextOptions {
+  readonly handshakeTimeout: number;
   readonly requestCert: true;
   readonly rejectUnauthorized: false;
 }
@@ -14,6 +16,8 @@ export interface TlsServerOptions extends SecureContextOptions {
 /** What is used of a TLS server. */
 export interface TlsServer {
   setSecureContext(options: SecureContextOptions): void;
+  prependListener(event: 'secureConnection', listener: (socket: TLSSocket) => void): unknown;
+  off(event: 'secureConnection', listener: (socket: TLSSocket) => void): unknown;
 }
 
 /**
@@ -35,6 +39,8 @@ export function tlsServerOptions(identity: ServerIdentity): TlsServerOptions {
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     requestCert: true,
     rejectUnauthorized: false,
+    // Milliseconds. What a client has sent is kept meanwhile.
+    handshakeTimeout: 10_000,
   };
 }
 
@@ -44,13 +50,17 @@ export interface FollowOptions {
   readonly onTrouble: (message: string) => unknown;
 }
 
-/** Connections that are open go on: the guard asks for each request whether their certificate still counts. */
+/**
+ * Ends connections whose client showed more certificates than it may, and renews the certificate of the server.
+ * Connections that are open go on: the guard asks for each request whether their certificate still counts.
+ */
 export function followServer(
   server: TlsServer,
   identity: ServerIdentity,
   { added, onTrouble }: FollowOptions,
 ): () => void {
-  if (!('current' in identity)) return () => {};
+  // Before HTTP/2 takes the socket over.
+  server.prependListener('secureConnection', endOversized);
   const renew = (): void => {
     try {
       server.setSecureContext({ ...tlsServerOptions(identity), ...added });
@@ -59,5 +69,13 @@ export function followServer(
       onTrouble(`the certificates of a TLS server cannot be renewed: ${messageOf(error)}. The last ones are used.`);
     }
   };
-  return identity.onChange(renew);
+  const stop = 'current' in identity ? identity.onChange(renew) : undefined;
+  return () => {
+    stop?.();
+    server.off('secureConnection', endOversized);
+  };
+}
+
+function endOversized(socket: TLSSocket): void {
+  if (showsTooMuch(socket)) socket.destroy();
 }
