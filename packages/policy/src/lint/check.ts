@@ -1,3 +1,4 @@
+import { approvalLimits } from '@countersign/approval';
 import { ConfigError, messageOf, errorMessage } from '@countersign/common';
 import { readFolder, sourceOf } from '../cedar/load/folder.js';
 import { type Cedar, freshCedar } from '../cedar/instance/instance.js';
@@ -9,7 +10,8 @@ import { isAnything } from './covers.js';
 import type { PolicyCheck, PolicyFinding } from './finding.js';
 import { fallibleReads, mayReadFallibly } from './may-err.js';
 import { neverPermitted, requiredType } from './never-permitted.js';
-import { type Covered, coveredPolicies } from './redundant.js';
+import { coverageOf, type Covered, coveredPolicies } from './redundant.js';
+import { tooManyApprovals } from './too-many-approvals.js';
 import { unknownGroups } from './unknown-groups.js';
 
 /**
@@ -51,7 +53,7 @@ function findingFrom(problem: string): PolicyFinding {
 
 function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
   const { policies, schema, entities } = set;
-  const covered = coveredPolicies(policies, schema?.actionGroups ?? new Map());
+  const coverage = coverageOf(policies, schema?.actionGroups ?? new Map());
   const found = [
     ...policies.flatMap((policy) => [
       ...unreachable(policy),
@@ -59,7 +61,11 @@ function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
       ...mayErr(cedar, policy, schema),
       ...expired(policy, Date.now),
     ]),
-    ...covered.flatMap((pair) => redundant(pair, policies)),
+    ...coveredPolicies(policies, coverage).flatMap((pair) => redundant(pair, policies)),
+    ...tooManyApprovals(policies, coverage, Date.now() / 1000).map(({ policy, quorums }) => {
+      const message = `Where it applies, permits with ${quorums} different @approval do. An approval answers at most ${approvalLimits.quorums}, so that is an error, which denies.`;
+      return finding(policy, 'error', 'too-many-approvals', message);
+    }),
     ...unknownGroups(policies, entities).map(({ policy, message }) =>
       finding(policy, 'warning', 'unknown-group', message),
     ),

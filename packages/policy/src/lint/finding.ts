@@ -26,6 +26,8 @@ export type PolicyFindingCode =
   | 'overlapping'
   /** It asks for approval, and another policy permits the same without. */
   | 'approval-bypassed'
+  /** With the other permits that apply wherever it does, it asks for more approvals than one request can have. */
+  | 'too-many-approvals'
   /** Its `@expires` is in the past. */
   | 'expired'
   /** Its evaluation can fail on some requests, and an error denies. */

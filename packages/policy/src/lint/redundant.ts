@@ -12,12 +12,18 @@ export interface Covered {
   readonly same: boolean;
 }
 
+/** Which policies cover each other. */
+export interface Coverage {
+  readonly covers: (outer: Policy, inner: Policy) => boolean;
+  /** The others that cover a policy: they apply wherever it does. */
+  readonly covering: (policy: Policy) => readonly Policy[];
+}
+
 /**
- * Finds, for each policy, another that covers it: one of the same effect, or a forbid that covers a permit. Compares
- * texts only: there are no false positives, but equivalent conditions in other words are missed. An index limits the
- * comparisons to policies that share a key.
+ * Compares texts only: there are no false positives, but equivalent conditions in other words are missed. An index limits
+ * the comparisons to policies that share a key.
  */
-export function coveredPolicies(policies: readonly Policy[], groups: ActionGroups): Covered[] {
+export function coverageOf(policies: readonly Policy[], groups: ActionGroups): Coverage {
   const index = new Map<string, Policy[]>();
   for (const policy of policies) {
     for (const key of indexKeys(policy)) {
@@ -27,19 +33,28 @@ export function coveredPolicies(policies: readonly Policy[], groups: ActionGroup
     }
   }
   const conditions = new Map(policies.map((policy) => [policy, conditionKeys(policy)]));
-  const coversAll = (outer: Policy, inner: Policy): boolean =>
+  const covers = (outer: Policy, inner: Policy): boolean =>
     scopeCovers(outer.scope, inner.scope, groups) && isSubset(conditions.get(outer), conditions.get(inner));
+  return {
+    covers,
+    covering: (policy) => {
+      const others = new Set(searchKeys(policy, groups).flatMap((key) => index.get(key) ?? []));
+      others.delete(policy);
+      return [...others].filter((other) => covers(other, policy));
+    },
+  };
+}
+
+/** Finds, for each policy, another that covers it: one of the same effect, or a forbid that covers a permit. */
+export function coveredPolicies(policies: readonly Policy[], { covers, covering: coveringOf }: Coverage): Covered[] {
   return policies.flatMap((policy) => {
-    const others = new Set(searchKeys(policy, groups).flatMap((key) => index.get(key) ?? []));
-    others.delete(policy);
     // One that ends does not replace one that stays.
-    const lasting = [...others].filter(({ expiresAt = policy.expiresAt }) => expiresAt === policy.expiresAt);
-    const covering = lasting.filter((other) => coversAll(other, policy));
+    const covering = coveringOf(policy).filter(({ expiresAt = policy.expiresAt }) => expiresAt === policy.expiresAt);
     const overriding = covering.find(({ effect }) => effect === 'forbid' && policy.effect === 'permit');
     const alike = covering.filter(({ effect }) => effect === policy.effect);
     // One that asks for no approval outweighs all that ask.
     const by = overriding ?? alike.find(({ approval }) => approval === undefined) ?? alike[0];
-    return by === undefined ? [] : [{ policy, by, same: by.effect === policy.effect && coversAll(policy, by) }];
+    return by === undefined ? [] : [{ policy, by, same: by.effect === policy.effect && covers(policy, by) }];
   });
 }
 

@@ -30,6 +30,12 @@ const ALL = 'principal, action, resource';
 const TYPED = `entity Repo = { team?: String }; entity Path; action "writing";
 action "pr.create" in [Action::"writing"] appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`;
 
+/** Permits that ask for different people, one a line. */
+const asking = (many: number, action = 'action == Action::"pr.create"') =>
+  Array.from({ length: many }, (_, index) => `@approval("t${index}") permit(principal, ${action}, resource);`).join(
+    '\n',
+  );
+
 describe('checkPolicies', () => {
   it('reports nothing for a valid folder, and a missing schema', async () => {
     expect(await checkPolicies(await folder(DRAFTS, REPO_SCHEMA.replace(', "pr.merge"', '')))).toEqual({
@@ -73,6 +79,26 @@ describe('checkPolicies', () => {
       'two permits that ask for other people',
       `@approval("a") permit(principal, action == Action::"pr.create", resource);\n@approval("b") permit(principal, action in Action::"writing", resource);`,
       TYPED,
+      [],
+    ],
+    [
+      'more approvals together than one answers, at the last permit',
+      `${asking(8, 'action in Action::"writing"')}\n@approval("x") permit(principal, action == Action::"pr.create", resource);`,
+      TYPED,
+      ['9 error too-many-approvals'],
+    ],
+    ['more approvals together than one answers, once', asking(10), TYPED, ['10 error too-many-approvals']],
+    ['as many approvals together as one answers', asking(8), TYPED, []],
+    [
+      'as many approvals together as one answers, and one that has expired',
+      `${asking(8)} @expires("2020-01-01T00:00:00Z") @approval("x") permit(principal, action == Action::"pr.create", resource);`,
+      TYPED,
+      ['8 warning expired'],
+    ],
+    [
+      'many approvals that need not apply together',
+      `${asking(5, 'action == Action::"a"')}\n${asking(5, 'action == Action::"b"')}`,
+      undefined,
       [],
     ],
     [
