@@ -1,6 +1,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { failed, messageOf, type Reading } from '@countersign/common';
 import { type CertificateRules, type GeneralName, nameForms, readRules } from './certificate-rules.js';
+import { readSpiffeId } from './spiffe-id.js';
 import { isUsableKey } from './usable-key.js';
 
 const usage = { digitalSignature: 0x80, keyAgreement: 0x08, keyCertSign: 0x04, crlSign: 0x02 };
@@ -72,7 +73,15 @@ function problemOfPath(path: readonly CertificateRules[]): string | undefined {
     if (comparisons > mostComparisons) return 'it has too many names and constraints on them';
     if (!names.every((name) => isAllowed(name, rules))) return 'an authority may not issue a name of it';
   }
-  return undefined;
+  // Below one root, as of a company, the authority of each domain could issue the names of the others.
+  const domains = new Set(path.slice(0, -1).flatMap(trustDomainsOf));
+  return domains.size > 1 ? 'an authority above it is of another trust domain' : undefined;
+}
+
+function trustDomainsOf({ names }: CertificateRules): readonly string[] {
+  return names
+    .filter(({ tag }) => tag === nameForms.uri)
+    .flatMap(({ content }) => readSpiffeId(content.toString('latin1'))?.trustDomain ?? []);
 }
 
 /** RFC 5280 §4.2.1.10. A constraint on a form of names that is not known here allows and spares none of that form. */

@@ -152,6 +152,15 @@ describe('the path of an X.509-SVID', () => {
     expect(problem(lower.issue({ uris: [id] }), [upper, lower])).toBe('an authority may not issue a name of it');
   });
 
+  it('leads over no authority that bears the SPIFFE ID of another trust domain, also below one root [Q4]', () => {
+    const leaf = { uris: [id] };
+    const [ours, theirs] = [below(domain.ca), certificateAuthority('partner.org', domain.ca)];
+    expect(problem(ours.issue(leaf), [ours])).toBeUndefined();
+    expect(problem(theirs.issue(leaf), [theirs])).toBe('an authority above it is of another trust domain');
+    const plain = below(domain.ca, { uris: [] });
+    expect(problem(plain.issue(leaf), [plain])).toBeUndefined();
+  });
+
   it('is refused when names would be compared with constraints more than 10,000 times [A14]', () => {
     const excluded = Array.from({ length: 100 }, (_, index) => [dns, `${index}.example`] as const);
     const lower = below(domain.ca, { more: [constraints([], excluded)] });
