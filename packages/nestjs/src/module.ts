@@ -60,10 +60,11 @@ function moduleOf(provider: Provider, options: AdmissionOptions, closes: boolean
       await mountOnPlatform(guard, host, options);
       const container = containerOf(ref);
       runFirst(container);
-      // Nest calls them on what a factory has made: the second once its server has closed.
+      // Nest calls them on what a factory has made. The second comes before its server closes, which waits for connections
+      // that only the guard cuts.
       return {
         onApplicationBootstrap: () => checkFederatedSchemas(container.getModules()),
-        onApplicationShutdown: () => (closes ? guard.close() : undefined),
+        beforeApplicationShutdown: () => (closes ? guard.close() : undefined),
       };
     },
   };

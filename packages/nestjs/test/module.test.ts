@@ -147,8 +147,12 @@ describe.each(platforms)('CountersignModule on %s', (platform) => {
     await app.listen(0, '127.0.0.1');
     expect((await send(await app.getUrl(), signed())).body).toBe('enforce');
     expect(close).not.toHaveBeenCalled();
+    const isClosed = vi.fn();
+    app.getHttpServer().once('close', isClosed);
     await app.close();
     expect(close).toHaveBeenCalledOnce();
+    // The server waits for connections that only the guard cuts.
+    expect(close).toHaveBeenCalledBefore(isClosed);
   });
 });
 
