@@ -3,6 +3,8 @@ import type { CheckpointWitness } from './witness.js';
 
 /** Longer than any `timeoutSeconds` of ours, so that only a witness that never answers is abandoned. */
 const longestReceiptSeconds = 600;
+/** A quiet log makes no further checkpoint that would bring the witness up to date. */
+const retrySeconds = 30;
 
 /**
  * Sends checkpoints to one witness, one at a time. The log never waits for it. While the witness is busy only the latest
@@ -14,6 +16,7 @@ export class WitnessQueue {
   readonly #failures: FailureThrottle;
   #next: string | undefined;
   #working: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #sentAt = 0;
   /** Incremented when a call is abandoned, so that its worker stops. */
   #generation = 0;
@@ -34,11 +37,12 @@ export class WitnessQueue {
     this.#next = note;
     const isOverdue = performance.now() - this.#sentAt > longestReceiptSeconds * 1000;
     if (this.#working !== undefined && isOverdue) this.#abandon();
-    this.#working ??= this.#work(this.#generation);
+    this.#begin();
   }
 
   /** Waits for the last checkpoint, but not longer than the timeout; a timeout is reported. */
   async close(timeoutSeconds: number): Promise<void> {
+    if (this.#next !== undefined) this.#begin();
     if (this.#working !== undefined) {
       await withTimeout(timeoutSeconds * 1000, this.#working, () => {
         this.#onTrouble(
@@ -47,17 +51,27 @@ export class WitnessQueue {
         );
       });
     }
+    clearTimeout(this.#retry);
     this.#reportRecovery(this.#failures.flush());
   }
 
+  #begin(): void {
+    clearTimeout(this.#retry);
+    this.#working ??= this.#work(this.#generation);
+  }
+
   async #work(generation: number): Promise<void> {
-    while (this.#next !== undefined && generation === this.#generation) {
+    let isTaken = true;
+    while (isTaken && this.#next !== undefined && generation === this.#generation) {
       const note = this.#next;
       this.#next = undefined;
       this.#sentAt = performance.now();
-      await this.#deliver(note);
+      isTaken = await this.#deliver(note);
+      if (!isTaken) this.#next ??= note;
     }
-    if (generation === this.#generation) this.#working = undefined;
+    if (generation !== this.#generation) return;
+    this.#working = undefined;
+    if (!isTaken) this.#retry = setTimeout(() => this.#begin(), retrySeconds * 1000).unref();
   }
 
   /** Called by the next checkpoint and not by a timer, which would keep the process alive. */
@@ -67,13 +81,15 @@ export class WitnessQueue {
     this.#reportFailure(`no answer within ${longestReceiptSeconds} s`);
   }
 
-  async #deliver(note: string): Promise<void> {
+  async #deliver(note: string): Promise<boolean> {
     try {
       await this.#witness.receive(note);
       this.#size = Math.max(this.#size, sizeOf(note));
       this.#reportRecovery(this.#failures.recordSuccess());
+      return true;
     } catch (error) {
       this.#reportFailure(errorMessage(error));
+      return false;
     }
   }
 

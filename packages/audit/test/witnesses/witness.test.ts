@@ -275,6 +275,25 @@ describe('a witness', () => {
     expect(notes).toEqual(['1', '4', '5']);
   });
 
+  it('gets a checkpoint that it did not take again, at the latest when the log is closed [F4, F6]', async () => {
+    const taken: string[] = [];
+    let isDown = true;
+    const witness: CheckpointWitness = {
+      name: 'sometimes',
+      receive: async (note) => {
+        if (isDown) throw new Error('down');
+        taken.push(note);
+      },
+    };
+    const queue = new WitnessQueue(witness, () => {}, Date.now);
+    queue.enqueue('log\n1\n');
+    queue.enqueue('log\n2\n');
+    await setImmediate();
+    isDown = false;
+    await queue.close(1);
+    expect([taken, queue.size]).toEqual([['log\n2\n'], 2]);
+  });
+
   it('has its failures throttled, and its recovery reported [F4]', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
