@@ -62,7 +62,7 @@ function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
       ...expired(policy, Date.now),
     ]),
     ...coveredPolicies(policies, coverage).flatMap((pair) => redundant(pair, policies)),
-    ...tooManyApprovals(policies, coverage, Date.now() / 1000).map(({ policy, quorums }) => {
+    ...tooManyApprovals(policies, coverage, Date.now).map(({ policy, quorums }) => {
       const message = `Where it applies, permits with ${quorums} different @approval do. An approval answers at most ${approvalLimits.quorums}, so that is an error, which denies.`;
       return finding(policy, 'error', 'too-many-approvals', message);
     }),

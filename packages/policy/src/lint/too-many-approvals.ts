@@ -13,8 +13,9 @@ export interface TooManyApprovals {
 export function tooManyApprovals(
   policies: readonly Policy[],
   { covers, covering }: Coverage,
-  now: number,
+  clock: () => number,
 ): TooManyApprovals[] {
+  const now = clock() / 1000;
   const inForce = ({ effect, expiresAt }: Policy): boolean => effect === 'permit' && (expiresAt ?? Infinity) > now;
   const asking = policies.filter((policy) => policy.approval !== undefined && inForce(policy));
   if (quorumsOf(asking) <= approvalLimits.quorums) return [];
