@@ -19,7 +19,10 @@ const clockSkewSeconds = 5;
 
 it.each([0, 2, 5])('a proof counts once, also where a process is %d seconds behind [A10]', async (behind) => {
   let time = 1000;
-  const store = await replayStoreIn(storeAt(() => time), { clockSkewSeconds, maxEntriesPerAgent: 10 });
+  const store = await replayStoreIn(
+    storeAt(() => time),
+    { clockSkewSeconds, maxEntriesPerAgent: 10 },
+  );
   const proof = { agent: 'agent', keyId: 'key', nonce: 'nonce', created: 1000, until: 1065 };
   expect(await store.reserve({ ...proof, now: time })).toBe('reserved');
   // The last moment at which the other process takes it for fresh.
