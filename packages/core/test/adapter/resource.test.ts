@@ -52,7 +52,6 @@ describe('wholeResource', () => {
     }
     expect(wholeResource(new Row())).toEqual({ type: 'Order', id: '7' });
   });
-  });
 
   it.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER + 1])(
     'refuses the number %s, which is not a safe integer [D11]',
