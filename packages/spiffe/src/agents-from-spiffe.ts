@@ -1,6 +1,6 @@
 import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
-import { checkOptionNames, ConfigError, LruCache, readOnTrouble } from '@countersign/common';
+import { checkOptionNames, ConfigError, LruCache, type Reading, readOnTrouble } from '@countersign/common';
 import { secondsOf } from './certificate-path.js';
 import { certificateOf, type PeerConnection } from './connection-certificate.js';
 import { readForwardedCertificate } from './forwarded-certificate.js';
@@ -110,9 +110,7 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
     const key = createHash('sha256').update(lines.join('\n')).digest('base64');
     const known = forwardedBefore.get(key);
     if (known !== undefined) return known.lookUp(now);
-    const read = readForwardedCertificate(lines);
-    if (!read.ok) return { kind: 'refused', detail: read.problem };
-    const certificate = new KnownCertificate(read.value, shared);
+    const certificate = new KnownCertificate(() => readForwardedCertificate(lines), shared);
     forwardedBefore.set(key, certificate);
     return certificate.lookUp(now);
   }
@@ -122,7 +120,7 @@ export async function agentsFromSpiffe(options: SpiffeAgentsOptions): Promise<Sp
     if (known !== undefined) return known.lookUp(now);
     const chain = certificateOf(connection);
     if (chain === undefined) return { kind: 'none' };
-    const certificate = new KnownCertificate(chain, shared);
+    const certificate = new KnownCertificate(() => ({ ok: true, value: chain }), shared);
     onConnection.set(connection, certificate);
     return certificate.lookUp(now);
   }
@@ -146,17 +144,19 @@ interface Shared {
 
 /** A certificate, with the answer for as long as the bundles and the time do not change it. */
 class KnownCertificate {
-  readonly #chain: CertificateChain;
+  /** Not the chain: a certificate takes up to 50 times as much memory as the text that it was forwarded in. */
+  readonly #read: () => Reading<CertificateChain>;
   readonly #shared: Shared;
   readonly #claimed: ReturnType<typeof readX509Svid>;
   #last:
     | { readonly version: number; readonly from: number; readonly until: number; readonly lookup: CertificateLookup }
     | undefined;
 
-  constructor(chain: CertificateChain, shared: Shared) {
-    this.#chain = chain;
+  constructor(read: () => Reading<CertificateChain>, shared: Shared) {
+    this.#read = read;
     this.#shared = shared;
-    this.#claimed = readX509Svid(chain.leaf);
+    const chain = read();
+    this.#claimed = chain.ok ? readX509Svid(chain.value.leaf) : chain;
   }
 
   lookUp(now: number): CertificateLookup {
@@ -168,20 +168,26 @@ class KnownCertificate {
     if (bundle.kind === 'unknown') return { kind: 'refused', detail: 'its trust domain is not trusted here' };
     if (bundle.kind === 'unavailable') return { kind: 'unavailable', cause: bundle.cause };
     if (last?.version === version && last.from <= now && now < last.until) return last.lookup;
-    const lookup = this.#verify(this.#claimed.value, bundle.authorities, now);
-    const { leaf, others } = this.#chain;
+    const chain = this.#read();
+    if (!chain.ok) return { kind: 'refused', detail: chain.problem };
+    const lookup = this.#verify(chain.value, this.#claimed.value, { authorities: bundle.authorities, now });
+    const { leaf, others } = chain.value;
     const until =
       lookup.kind === 'found' ? lookup.expires : nextBeginning([leaf, ...others, ...bundle.authorities], now);
     this.#last = { version, from: now, until, lookup };
     return lookup;
   }
 
-  #verify({ id }: SpiffeId, authorities: readonly X509Certificate[], now: number): CertificateLookup {
-    const verified = verifyX509Svid(this.#chain, authorities, now);
+  #verify(
+    chain: CertificateChain,
+    { id }: SpiffeId,
+    { authorities, now }: { readonly authorities: readonly X509Certificate[]; readonly now: number },
+  ): CertificateLookup {
+    const verified = verifyX509Svid(chain, authorities, now);
     if (!verified.ok) return { kind: 'refused', detail: verified.problem };
     const agent = agentOf(id, this.#shared.rules);
     if (agent === undefined) return { kind: 'refused', detail: `no rule names ${id}` };
-    const { leaf } = this.#chain;
+    const { leaf } = chain;
     return {
       kind: 'found',
       agent,
