@@ -49,17 +49,23 @@ export function createRevocationChecks({
     let known: ReadonlyMap<string, Revocable> | undefined;
     const named = (): ReadonlyMap<string, Revocable> => (known ??= names());
     let askedAt: number | undefined;
+    const revokedHere = (): Refusal | undefined => {
+      const revoked = own.isEmpty ? undefined : own.findByKey(named(), clock() / 1000);
+      return revoked && refusalFor(revoked);
+    };
     return () => {
       const now = clock() / 1000;
-      const revoked = own.isEmpty ? undefined : own.findByKey(named(), now);
-      if (revoked !== undefined) return refusalFor(revoked);
+      const refused = revokedHere();
+      if (refused !== undefined) return refused;
       if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
       const bySource = sources.length === 0 ? undefined : problemBySource([...named().values()], refusalFor);
       // The sources took their time: by an older clock, a list that was just fetched would come from the future.
       const problem = andThen(bySource, (found) => found ?? (token && statusLists.problem(token, clock() / 1000)));
       return andThen(problem, (found) => {
-        if (found === undefined) askedAt = now;
-        return found;
+        // This process may have revoked it while a source was asked.
+        const problemNow = found ?? revokedHere();
+        if (problemNow === undefined) askedAt = now;
+        return problemNow;
       });
     };
   }

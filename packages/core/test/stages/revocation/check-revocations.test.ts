@@ -42,6 +42,15 @@ describe('createRevocationChecks', () => {
     expect(asked).toHaveBeenCalledTimes(1);
   });
 
+  it('sees what this process revokes while a source is asked [C7]', async () => {
+    const findRevoked = async () => {
+      own.add({ agent: 'agent-1' }, time.now);
+      return undefined;
+    };
+    const { time, own, check } = checkWith([{ findRevoked }]);
+    expect(await check()).toMatchObject({ code: 'agent_suspended' });
+  });
+
   it('asks each by the time when it is asked, for the sources before it may be slow [J3]', async () => {
     const findRevoked = vi.fn(async () => {
       time.now += 1.5;
