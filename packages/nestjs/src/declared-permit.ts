@@ -9,10 +9,15 @@ const openClass = 'countersign:open';
 const reflector = new Reflector();
 
 export function declarePermit(name: string, method: Function, check: PermissionCheck<never>): void {
-  if (reflector.get(permitOfMethod, method) !== undefined) {
+  if (hasPermit(method)) {
     throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
   }
   SetMetadata(permitOfMethod, check)(method);
+}
+
+/** Whether a method has a permit of its own. */
+export function hasPermit(method: Function): boolean {
+  return reflector.get(permitOfMethod, method) !== undefined;
 }
 
 export function declareOpen(controller: Function): void {

@@ -5,7 +5,7 @@ import { HttpAdapterHost, ModuleRef, type NestContainer } from '@nestjs/core';
 import { AgentGuard } from './agent-guard.js';
 import { NoteThrown } from './note-thrown.js';
 import { mountOnPlatform, unsupported } from './mount.js';
-import { checkFederatedSchemas } from './federated-schemas.js';
+import { checkResolverGuards } from './resolver-guards.js';
 
 /** The token of the guard, for `@Inject(COUNTERSIGN) guard: Guard` and for `overrideProvider` in tests. */
 export const COUNTERSIGN: unique symbol = Symbol('countersign');
@@ -63,7 +63,7 @@ function moduleOf(provider: Provider, options: AdmissionOptions, closes: boolean
       // Nest calls them on what a factory has made. The second comes before its server closes, which waits for connections
       // that only the guard cuts.
       return {
-        onApplicationBootstrap: () => checkFederatedSchemas(container.getModules()),
+        onApplicationBootstrap: () => checkResolverGuards(container.getModules()),
         beforeApplicationShutdown: () => (closes ? guard.close() : undefined),
       };
     },
