@@ -38,8 +38,20 @@ export function agentAuth(guard: Guard | Promise<Guard>, options: AdmissionOptio
     exposeCaller(ctx.state, ctx.req);
     if (await refuseWithin(ctx, mark)) return;
     watchRouters(ctx);
-    await runHandlers(ctx.req, next);
+    try {
+      await runHandlers(ctx.req, next);
+    } catch (error) {
+      if (getCaller(ctx) !== undefined) keepPrivate(error);
+      throw error;
+    }
   }, mark);
+}
+
+/** For an error, Koa removes all fields of the response, and sets those that the error has. */
+function keepPrivate(error: unknown): void {
+  if (typeof error !== 'object' || error === null) return;
+  const { headers } = error as { readonly headers?: object };
+  Reflect.set(error, 'headers', { 'cache-control': 'private', ...headers });
 }
 
 /**

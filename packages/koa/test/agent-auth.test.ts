@@ -82,6 +82,19 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
+  it('keeps an error for an agent from shared caches, unless the error says otherwise', async () => {
+    await using api = await Api.start(create(), (app) =>
+      app.use((ctx) => {
+        if (ctx.path === '/text') throw 'no object';
+        ctx.throw(410, 'gone', ctx.path === '/own' ? { headers: { 'cache-control': 'no-store', 'x-own': '1' } } : {});
+      }),
+    );
+    expect(await api.call({ target: '/gone' })).toMatchObject({ status: 410, headers: { 'cache-control': 'private' } });
+    const own = await api.call({ target: '/own' });
+    expect(own.headers).toMatchObject({ 'cache-control': 'no-store', 'x-own': '1' });
+    expect((await api.call({ target: '/text' })).status).toBe(500);
+  });
+
   it('checks HEAD like GET, and refuses it without a body [D7]', async () => {
     const handler = vi.fn();
     await using api = await Api.start(create(), (app) => app.use(handler));
