@@ -41,17 +41,16 @@ export function agentAuth(guard: Guard | Promise<Guard>, options: AdmissionOptio
     try {
       await runHandlers(ctx.req, next);
     } catch (error) {
-      if (getCaller(ctx) !== undefined) keepPrivate(error);
-      throw error;
+      throw getCaller(ctx) === undefined ? error : keptPrivate(error);
     }
   }, mark);
 }
 
 /** For an error, Koa removes all fields of the response, and sets those that the error has. */
-function keepPrivate(error: unknown): void {
-  if (typeof error !== 'object' || error === null) return;
-  const { headers } = error as { readonly headers?: object };
-  Reflect.set(error, 'headers', { 'cache-control': 'private', ...headers });
+function keptPrivate(error: unknown): unknown {
+  if (!(error instanceof Object)) return error;
+  Reflect.set(error, 'headers', { 'cache-control': 'private', ...('headers' in error && (error.headers as object)) });
+  return error;
 }
 
 /**
