@@ -37,8 +37,7 @@ export class SpoolReader {
   /** Call it after the response: a handler that reads already may read on, and one that has not begun never will. */
   finishSoon(patienceSeconds: number): void {
     if (this.#finished) return;
-    const { request } = this.#tap;
-    if (!isBeingRead(request) && !request.readableDidRead) this.#fail(unreadDetail);
+    if (!isBeingRead(this.#tap.request) && this.#position === 0) this.#fail(unreadDetail);
     else this.#patience = setTimeout(() => this.#fail('nobody reads on'), patienceSeconds * 1000).unref();
   }
 

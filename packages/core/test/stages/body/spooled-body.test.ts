@@ -241,6 +241,20 @@ describe('nothing is left of a spooled body', () => {
     expect(await client.response()).toMatchObject({ body: 'read' });
   });
 
+  it('when nobody reads it, and its first bytes came before the guard [G4]', async () => {
+    const { folder, story } = spooling({
+      before: async (request) => {
+        while (request.readableLength === 0) await setImmediate();
+      },
+      handle: async () => Buffer.from('unread'),
+    });
+    await using server = await guarded(story);
+    using client = await RawClient.open(server);
+    await client.send(post(body));
+    expect(await client.response()).toMatchObject({ body: 'unread' });
+    await expectNothingLeft(folder);
+  });
+
   it('when its reader gives up, and the client has its answer', async () => {
     const { folder, story } = spooling({
       handle: async (request) => {
