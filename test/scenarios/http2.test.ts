@@ -1,12 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { constants } from 'node:http2';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { received } from '../hosts/routes.js';
 import { type Api, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import { deferred } from '../support/deferred.js';
 import { readHttp2 } from '../support/http2.js';
 import { Http2Frames } from '../support/http2-frames.js';
 import { patiently } from '../support/patiently.js';
@@ -320,6 +323,28 @@ onEveryHost(
       await vi.waitFor(() => expect(deaf.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
       expect(deaf.records.at(-1)).toMatchObject({ outcome: { code: 'body_incomplete' } });
       await deaf.stop();
+      connection.destroy();
+    });
+
+    it('fail a handler that reads only after their client has reset them [F5, G4]', async () => {
+      const requests: IncomingMessage[] = [];
+      const streamBody = (request: IncomingMessage) => requests.push(request) > 0;
+      const reset = deferred();
+      const ends: unknown[] = [];
+      const onHandled = async () => {
+        await reset.promise;
+        ends.push(await received(requests[0] as IncomingMessage).catch((error: unknown) => error));
+      };
+      const late = await api.variant({ start: { http2: true, admission: { streamBody }, onHandled } });
+      const connection = await late.connectHttp2();
+      const stream = connection.begin(late.signed({ method: 'PUT', target: '/upload', body: large }));
+      stream.write(large.subarray(0, 100));
+      await vi.waitFor(() => expect(late.running.handled).toHaveLength(1), patiently);
+      stream.close(constants.NGHTTP2_CANCEL);
+      await vi.waitFor(() => expect(late.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
+      reset.resolve();
+      await vi.waitFor(() => expect(ends).toMatchObject([{ code: 'body_incomplete' }]), patiently);
+      expect(late.records.at(-1)).toMatchObject({ outcome: { result: 'aborted', code: 'body_incomplete' } });
       connection.destroy();
     });
 

@@ -14,6 +14,8 @@ import {
 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { PassThrough, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it, vi } from 'vitest';
@@ -450,6 +452,67 @@ describe('a streamed body over HTTP/2', () => {
     stream.close(constants.NGHTTP2_CANCEL);
     expect(await failed.promise).toBeInstanceOf(Error);
     expect(await outcomeOf(parts)).toEqual({ result: 'aborted', code: 'body_incomplete', undecided: true });
+  });
+
+  const lateReaders: [string, (request: IncomingMessage) => Promise<unknown>][] = [
+    ['for await', async (request) => void (await request.toArray())],
+    ['pipeline', (request) => pipeline(request, new PassThrough().resume())],
+    ['a web stream', (request) => pipeline(Readable.toWeb(request), new PassThrough().resume())],
+    [
+      'data events and error',
+      (request) =>
+        once(
+          request.on('data', () => {}),
+          'end',
+        ),
+    ],
+  ];
+  const resets = [constants.NGHTTP2_CANCEL, constants.NGHTTP2_NO_ERROR];
+  it.each(lateReaders.flatMap(([name, read]) => resets.map((code) => [name, code, read] as const)))(
+    'fails a handler that reads late, by %s, when the client has reset it with code %i [F5, G4]',
+    async (_name, code, read) => {
+      const parts = await guarded();
+      const begun = new Deferred();
+      const reset = new Deferred();
+      const failed = new Deferred<unknown>();
+      await using served = await serve(
+        parts,
+        async (request) => {
+          begun.resolve();
+          await reset.promise;
+          await read(request).then(() => failed.resolve('ended'), failed.resolve);
+        },
+        chosen,
+      );
+      const arrived = once(served.server, 'stream');
+      const stream = begin(served, put());
+      stream.write(body.subarray(0, 100));
+      await begun.promise;
+      const [ours] = (await arrived) as [ServerHttp2Stream];
+      stream.close(code);
+      await vi.waitFor(() => expect(ours.destroyed).toBe(true), patiently);
+      reset.resolve();
+      expect(await failed.promise).toMatchObject({ code: 'body_incomplete' });
+      expect(await outcomeOf(parts)).toEqual({ result: 'aborted', code: 'body_incomplete', undecided: true });
+    },
+  );
+
+  it('fails a reader that goes on after the answer, because the rest is dropped [A4]', async () => {
+    const parts = await guarded();
+    const ended = new Deferred<unknown>();
+    await using served = await serve(
+      parts,
+      async (request, response) => {
+        response.end('early');
+        await request.toArray().then(() => ended.resolve('ended'), ended.resolve);
+      },
+      chosen,
+    );
+    const stream = begin(served, put());
+    stream.write(body.subarray(0, 1000));
+    stream.once('response', () => stream.end(body.subarray(1000)));
+    expect(await answer(stream)).toMatchObject({ status: 200, body: 'early' });
+    expect(await ended.promise).toMatchObject({ code: 'body_incomplete' });
   });
 
   it('is recorded as incomplete when its handler leaves it unread', async () => {

@@ -62,7 +62,7 @@ export class Streaming implements BodyTaker {
   }
 
   end(): void {
-    this.#draining?.end();
+    this.#draining?.cut();
     if (this.#state !== 'coming') return;
     const failure = digestFailure(this.#expected, this.#digester.finish());
     if (failure !== undefined) {
@@ -75,13 +75,10 @@ export class Streaming implements BodyTaker {
     if (this.#flows && this.#draining === undefined) this.#tap.deliver(null);
   }
 
-  /** The host itself tells the reader. */
   cut(): void {
     this.#draining?.cut();
-    const gone = bodyFailure('body_incomplete', `the client went away after ${this.#length} bytes`);
-    this.#state = this.#failure ?? gone;
-    clearTimeout(this.#silence);
-    this.#settle(this.#state);
+    this.#fail(bodyFailure('body_incomplete', `the client went away after ${this.#length} bytes`));
+    this.#settle(this.#failure);
   }
 
   release(): void {
@@ -93,10 +90,12 @@ export class Streaming implements BodyTaker {
     if (this.#failure !== undefined) this.#failReader(this.#failure);
   }
 
-  /** Nobody will read on. What still comes of a body that flowed is digested for the verdict, and dropped. */
+  /** Call it after the answer. The rest of a body that flowed is digested for the verdict, and no reader gets it. */
   discard(): void {
     this.#early.clear();
-    if (!this.#flows) this.#fail(bodyFailure('body_incomplete', 'discarded before its end'));
+    const discarded = bodyFailure('body_incomplete', 'discarded before its end');
+    if (!this.#flows) this.#fail(discarded);
+    else if (this.#state === 'coming') this.#whenRead(discarded);
     if (this.#failure !== undefined) this.#settle(this.#failure);
     if (this.#flows) this.#drain();
   }
@@ -128,17 +127,21 @@ export class Streaming implements BodyTaker {
     else if (this.#flows) this.#failReader(failure);
   }
 
-  /** A reader that has not come yet would not hear the error: it gets it when it comes. */
   #failReader(failure: BodyFailure): void {
-    const { request } = this.#tap;
-    const fail = (): void => {
-      const heard = failReader(request, bodyError(failure), this.#destinations);
+    this.#whenRead(failure, (heard) => {
       this.#settle(failure);
-      if (!heard) this.#onUnheard(failure);
+      if (!heard && !this.#tap.gone) this.#onUnheard(failure);
       this.#drain();
-    };
-    if (request.readableDidRead) fail();
-    else whenRead(request, fail);
+    });
+  }
+
+  /** Waits for the reader: a late one would not hear the error, or would take the destroyed request for an empty body. */
+  #whenRead(failure: BodyFailure, failed?: (heard: boolean) => void): void {
+    const { request } = this.#tap;
+    whenRead(request, () => {
+      const heard = failReader(request, bodyError(failure), this.#destinations);
+      failed?.(heard);
+    });
   }
 
   #drain(): void {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { PassThrough, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { createGunzip, gzipSync } from 'node:zlib';
@@ -214,6 +214,7 @@ const failing: Record<string, (request: IncomingMessage) => Promise<unknown>> = 
     await once(request, 'end');
   },
   pipeline: (request) => pipeline(request, new PassThrough().resume()),
+  'a web stream': (request) => pipeline(Readable.toWeb(request), new PassThrough().resume()),
   'pipe to gunzip, which alone is listened to': (request) => readAll(request.pipe(createGunzip()) as never),
   'pipe to a sink that alone is listened to': (request) =>
     new Promise((resolve, reject) => {
@@ -273,20 +274,68 @@ describe('a streamed body that is not what was signed [A4]', () => {
     expect(handled).toEqual(['digest_mismatch']);
   });
 
-  it('fails a reader that comes late', async () => {
+  it.each(Object.entries(failing))('fails a reader that comes late, by %s [A4]', async (_name, read) => {
     await using server = await streaming({
       handle: async (request, response) => {
         while (!request.complete) await setImmediate();
         for (let turn = 0; turn < 10; turn++) await setImmediate();
-        await echo(request, response);
+        await read(request);
+        response.end('read');
       },
     });
     using client = await RawClient.open(server);
     const bytes = digested('signed', 'forged');
     await client.send(bytes.subarray(0, -3));
     await client.send(bytes.subarray(-3));
-    expect(await client.response()).toMatchObject({ status: 401 });
+    expect(await client.response()).toMatchObject({ status: 401, body: 'digest_mismatch' });
   });
+
+  it.each(Object.entries(failing))(
+    'fails a reader that comes late, by %s, when its first bytes came before the guard [A4]',
+    async (_name, read) => {
+      const begun = new Deferred();
+      await using server = await streaming({
+        before: async (request) => {
+          while (request.readableLength < 3) await setImmediate();
+        },
+        handle: async (request, response) => {
+          begun.resolve();
+          while (!request.complete) await setImmediate();
+          for (let turn = 0; turn < 10; turn++) await setImmediate();
+          await read(request);
+          response.end('read');
+        },
+      });
+      using client = await RawClient.open(server);
+      const bytes = digested('signed', 'forged');
+      await client.send(bytes.subarray(0, -3));
+      await begun.promise;
+      await client.send(bytes.subarray(-3));
+      expect(await client.response()).toMatchObject({ status: 401, body: 'digest_mismatch' });
+    },
+  );
+
+  it.each(Object.entries(failing))(
+    'fails a reader that goes on after the answer, by %s, because the rest is dropped [A4]',
+    async (_name, read) => {
+      const ended = new Deferred<unknown>();
+      await using server = await streaming({
+        handle: async (request, response) => {
+          response.end('early');
+          await read(request).then(() => ended.resolve('ended'), ended.resolve);
+        },
+      });
+      using client = await RawClient.open(server);
+      const bytes = digested(long);
+      await client.send(bytes.subarray(0, 1000));
+      expect(await client.response()).toMatchObject({ status: 200, body: 'early' });
+      await client.send(bytes.subarray(1000));
+      expect(await ended.promise).toMatchObject({ code: 'body_incomplete' });
+      while (server.verdicts.length === 0) await setImmediate();
+      expect(server.verdicts).toEqual([undefined]);
+      expect(server.unheard).toEqual([]);
+    },
+  );
 
   it('is seen by the verdict alone when nobody reads it', async () => {
     const body = new Deferred<IncomingBody>();
