@@ -44,7 +44,9 @@ describe('a permit with @expires', () => {
   it.each([
     [`@expires("soon") permit${ANY};`, '@expires must be a moment in UTC'],
     [`@expires permit${ANY};`, '@expires must be a moment in UTC'],
-    [`@expires("2027-13-01T00:00:00Z") permit${ANY};`, '@expires must be a moment in UTC'],
+    ...['2027-13-01T00:00:00Z', '2027-02-31T00:00:00Z', '2027-04-30T24:00:00Z', '2027-01-31T00:00:00.000Z'].map(
+      (text) => [`@expires("${text}") permit${ANY};`, '@expires must be a moment in UTC'],
+    ),
     [`@expires("2027-01-31T00:00:00Z") forbid${ANY};`, 'a forbid does not expire'],
     ...['expire', 'expiry', 'expires_at', 'Expires', 'exipres', 'expries', 'xpires', 'expres'].map((name) => [
       `@${name}("2027-01-31T00:00:00Z") permit${ANY};`,

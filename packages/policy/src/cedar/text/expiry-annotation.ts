@@ -14,10 +14,15 @@ export function readExpiry({
   // A prohibition that ends by itself would let through what nobody decided to let through.
   if (effect === 'forbid') return failed('a forbid does not expire. Remove it when its time has come.');
   const text = annotations['expires'] ?? '';
-  const milliseconds = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(milliseconds)
-    ? failed('@expires must be a moment in UTC, like @expires("2027-01-31T00:00:00Z").')
-    : { ok: true, value: milliseconds / 1000 };
+  const moment = new Date(text);
+  // A day that does not exist would be a later one.
+  return isMoment(moment, text)
+    ? { ok: true, value: moment.getTime() / 1000 }
+    : failed('@expires must be a moment in UTC, like @expires("2027-01-31T00:00:00Z").');
+}
+
+function isMoment(moment: Date, text: string): boolean {
+  return !Number.isNaN(moment.getTime()) && moment.toISOString().replace('.000Z', 'Z') === text;
 }
 
 function isMisspelt(name: string): boolean {
