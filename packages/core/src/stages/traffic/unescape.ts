@@ -38,15 +38,25 @@ function fromPercent(bytes: Buffer): Buffer {
   return bytes.subarray(0, length);
 }
 
+/** Backslashes before one are taken with it: JSON within JSON escapes them. */
 function fromEscapes(bytes: Buffer): Buffer {
   let length = 0;
   for (let at = 0; at < bytes.length; at += 1) {
-    const isEscape = bytes[at] === backslash && bytes[at + 1] === letterU;
-    const high = isEscape ? byteAt(bytes, at + 2) : none;
-    const low = high === none ? none : byteAt(bytes, at + 4);
-    bytes[length] = low === none ? (bytes[at] ?? 0) : high === 0 ? low : foreign;
-    length += 1;
-    if (low !== none) at += 5;
+    let end = at;
+    while (bytes[end] === backslash) end += 1;
+    const isEscape = end > at && bytes[end] === letterU;
+    const high = isEscape ? byteAt(bytes, end + 1) : none;
+    const low = high === none ? none : byteAt(bytes, end + 3);
+    if (low === none) {
+      end = Math.max(end, at + 1);
+      bytes.copyWithin(length, at, end);
+      length += end - at;
+      at = end - 1;
+    } else {
+      bytes[length] = high === 0 ? low : foreign;
+      length += 1;
+      at = end + 4;
+    }
   }
   return bytes.subarray(0, length);
 }

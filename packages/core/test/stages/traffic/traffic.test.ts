@@ -159,6 +159,11 @@ describe('carriesOurMark', () => {
       '/',
       ['Cookie', `theme=dark; sb-ref-auth-token=base64-${inJson(delegated)}`],
     ],
+    [
+      'a token with escapes of JSON within JSON [A17]',
+      '/',
+      ['Cookie', `state=${JSON.stringify(JSON.stringify({ token: delegated }).replaceAll('e', String.raw`\u0065`))}`],
+    ],
     ['the same in chunks [A17]', '/', ['Cookie', inChunks(`base64-${inJson(delegated)}`, 3)]],
     ['a token in a chunked base64 session', '/', ['Cookie', inChunks(`base64-${base64({ t: delegated })}`, 3)]],
     ['a token in a session, with escaped dots', '/', ['Cookie', `s=${escapedDots(delegated)}`]],
