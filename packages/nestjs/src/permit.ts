@@ -35,8 +35,8 @@ export function Permit<Request>(
   resource?: ResourceOf<Request>,
   options?: PermitOptions,
 ): MethodDecorator & ClassDecorator {
-  if (action === false && resource !== undefined) {
-    throw new ConfigError('@Permit(false) lets every verified agent in: name no resource.');
+  if (action === false && (resource !== undefined || options !== undefined)) {
+    throw new ConfigError('@Permit(false) lets every verified agent in: name no resource and no options.');
   }
   const check = action === false ? admitEveryAgent : permissionCheck('@Permit', action, resource, options);
   const name = action === false ? '@Permit(false)' : `@Permit('${action}')`;

@@ -435,6 +435,7 @@ it('@Permit throws at start when it is written wrongly', () => {
   const descriptor = () => ({ value() {} });
   expect(() => Permit('', resource)).toThrow('name the action');
   expect(() => Permit(false, ...([resource] as unknown as []))).toThrow('name no resource');
+  expect(() => Permit(false, ...([undefined, { agentsOnly: true }] as unknown as []))).toThrow('no options');
   expect(() => Permit('a', undefined as never)).toThrow('name the resource');
   expect(() => Permit('a', resource, { scope: 'a' } as never)).toThrow("'scope'");
   expect(() => (Permit('a', resource) as ClassDecorator)(class {})).toThrow('decorates a method');

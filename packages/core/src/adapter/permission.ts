@@ -42,8 +42,8 @@ export function permitCheck<Request>(
   options?: PermitOptions,
 ): PermissionCheck<Request> {
   if (action !== false) return permissionCheck('permit', action, resource, options);
-  if (resource !== undefined) throw new ConfigError('permit(false) lets every verified agent in: name no resource.');
-  return admitEveryAgent;
+  if (resource === undefined && options === undefined) return admitEveryAgent;
+  throw new ConfigError('permit(false) lets every verified agent in: name no resource and no options.');
 }
 
 /**

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
 import { checkAdmissionOptions, checkPermission } from '../../src/adapter/options.js';
+import { permitCheck } from '../../src/adapter/permission.js';
 
 describe('checkAdmissionOptions', () => {
   it.each([
@@ -29,4 +30,9 @@ it.each(['requires', 'agentsOnly'])('a permit refuses an undefined %s, which wou
     `permit('pr.create'): '${name}' is undefined. Leave the member out`,
   );
   expect(() => checkPermission('permit', 'pr.create', thing, {})).not.toThrow();
+});
+
+it('permit(false) takes no options, which would demand nothing [G5]', () => {
+  expect(() => permitCheck(false, undefined, { agentsOnly: true })).toThrow('name no resource and no options');
+  expect(() => permitCheck(false, undefined)).not.toThrow();
 });
