@@ -40,10 +40,15 @@ export function tagsNotStopped(tags: readonly string[]): readonly Statement[] {
   return tags.length === 0 ? [] : noneOf(tags.map(stopOfTag));
 }
 
+/** Keeps the stops as they are until the end of the transaction. First in it. */
+export function lockStops(): Statement {
+  return required(sql`SELECT name FROM countersign_workload_stops WHERE name = 'lock' FOR SHARE`);
+}
+
 function noneOf(names: readonly string[]): readonly Statement[] {
   const places = names.map((_name, index) => `$${index + 1}`).join(', ');
   return [
-    required(sql`SELECT name FROM countersign_workload_stops WHERE name = 'lock' FOR SHARE`),
+    lockStops(),
     required({
       text: `SELECT 1 AS free WHERE NOT EXISTS (SELECT 1 FROM countersign_workload_stops WHERE name IN (${places}))`,
       values: names,

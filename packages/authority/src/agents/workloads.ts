@@ -9,7 +9,7 @@ import type { ReadFacts } from './read-agent.js';
 import type { AgentRegistry } from './registry.js';
 import { suspendIfStopped } from './status-changes.js';
 import { factsOfWorkload, type WorkloadFacts } from './workload-rules.js';
-import { notStopped, tagsNotStopped } from './workload-stops.js';
+import { lockStops, notStopped, tagsNotStopped } from './workload-stops.js';
 
 /** Workloads that prove themselves with SPIFFE, as agents. */
 export interface Workloads {
@@ -53,7 +53,7 @@ export function createWorkloads({ store, agents, rules, now, trail = noTrail }: 
   /** False: it was deleted meanwhile, because it had not come for long. Suspends it if one of its new tags is stopped. */
   async function update(agent: RegisteredAgent, facts: ReadFacts): Promise<boolean> {
     const { id } = agent;
-    const newTags = agent.status === 'active' ? facts.tags.filter((tag) => !agent.tags.includes(tag)) : [];
+    const newTags = agent.status === 'revoked' ? [] : facts.tags.filter((tag) => !agent.tags.includes(tag));
     const { owner, capabilities, roles, tags, name, redirect_uris, expires_at } = columnsOf(facts);
     const change = sql`
       UPDATE countersign_agents SET owner = ${owner}, capabilities = ${capabilities}, roles = ${roles}, tags = ${tags},
@@ -62,7 +62,10 @@ export function createWorkloads({ store, agents, rules, now, trail = noTrail }: 
     const done = await store.batch([...tagsNotStopped(newTags), change]);
     if (done !== undefined) return (done.at(-1) ?? []).length > 0;
     await store.batch([
+      lockStops(),
       ...newTags.map((tag) => suspendIfStopped(id, tag)),
+      // With the tags, or each later token would record the suspension again.
+      change,
       directoryChange(),
       ...trail.record(agentEvent('suspended', id, 'its rule got a tag that is stopped')),
     ]);

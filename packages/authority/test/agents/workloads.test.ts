@@ -157,6 +157,29 @@ describe.each(engines)('workloads on $name', ({ skip, open }) => {
     },
   );
 
+  it.skipIf(skip)(
+    'stay suspended by a stopped tag that their rule got while a pattern suspended them, also if they asked then [C7]',
+    async () => {
+      const store = await open();
+      const before = world(store);
+      await Promise.all(['a', 'b'].map((name) => before.statusOf(ci(name))));
+      await before.agents.setStatusByPattern('spiffe://example.org/ci/*', 'suspended');
+      await store.run(sql`INSERT INTO countersign_workload_stops (name, created_at) VALUES ('tag incident', 1)`);
+      const tagged = rules.map((rule) =>
+        rule.id.endsWith('/*') ? { ...rule, facts: { ...facts, tags: ['ci', 'incident'] } } : rule,
+      );
+      const { agents, statusOf } = world(store, tagged);
+      expect(await statusOf(ci('a'))).toBe('suspended');
+      expect(await agents.get(ci('a'))).toMatchObject({
+        tags: ['ci', 'incident'],
+        suspendedBy: ['spiffe://example.org/ci/*', 'tag incident'],
+      });
+      expect(await agents.setStatusByPattern('spiffe://example.org/ci/*', 'active')).toEqual([ci('b')]);
+      expect(await Promise.all(['a', 'b'].map((name) => statusOf(ci(name))))).toEqual(['suspended', 'suspended']);
+      expect(await agents.setStatusByTag('incident', 'active')).toEqual([ci('a'), ci('b')]);
+    },
+  );
+
   it.skipIf(skip)('are kept out until their pattern is active again, if it was revoked', async () => {
     const { agents, statusOf } = world(await open());
     await statusOf(ci('a'));
