@@ -8,7 +8,7 @@ import { Memo } from './memo.js';
 import { PolicyIndex } from '../index/policy-index.js';
 import type { Policy, PolicySet } from '../load/policy-set.js';
 import { errorText } from '../instance/error-text.js';
-import { projectRequest, wholeRequest } from './projection.js';
+import { projectRequest, validatedRequest } from './projection.js';
 import { Repeats } from './repeats.js';
 import { keyFromJson } from '../index/scope.js';
 import { PolicySubsets } from './policy-subsets.js';
@@ -72,7 +72,7 @@ export class LivePolicies {
     addReachable(entities, entityKeysIn(request), known);
     const hierarchy = new Hierarchy(entities, schema?.actionGroups ?? new Map());
     const resolved = hierarchy.resolve(request);
-    // With a schema Cedar receives the whole request and detects cycles itself.
+    // With a schema Cedar receives all entities and detects cycles itself.
     const cyclic = schema === undefined && hierarchy.firstInCycle([resolved.principal, resolved.resource]);
     if (cyclic) return failed(`${cyclic.key} is in itself, by its parents and the entities beside the policies`);
     const subset = subsets.take(this.#index.matching(resolved));
@@ -80,7 +80,7 @@ export class LivePolicies {
     const keyed =
       schema === undefined
         ? projectRequest(request, resolved, subset.reads, subset.groups)
-        : wholeRequest(request, subset.reads, schema.enumeratedTypes);
+        : validatedRequest(request, subset.reads, schema.enumeratedTypes);
     const key = `${subset.serial} ${keyed.key}`;
     const cached = memo.get(key);
     if (cached !== undefined) return cached;

@@ -3,7 +3,7 @@ import { entitiesIn } from '../request/entities.js';
 import type { CedarRequest } from '../request/request.js';
 import type { ResolvedRequest } from '../index/policy-index.js';
 import type { PolicyReads } from './policy-reads.js';
-import { keyOfValue, projectValue } from './value-reads.js';
+import { keyOfValue, projectTexts, projectValue } from './value-reads.js';
 import { entityKey, keyFromJson, type ResolvedEntity, uidOf } from '../index/scope.js';
 
 /** The request that is sent to Cedar, and the key under which its evaluation is cached. */
@@ -16,7 +16,7 @@ export interface KeyedRequest {
 /**
  * Removes what the policies do not read, from the request and from the key: Cedar's time for a call grows with the number
  * of values, and a value that no policy reads must not cause a cache miss. Not for sets with a schema, as validation
- * needs the whole request.
+ * needs every member.
  */
 export function projectRequest(
   request: CedarRequest,
@@ -41,27 +41,32 @@ export function projectRequest(
 }
 
 /**
- * Keeps the whole request, for sets with a schema. The key omits the id of a resource that no condition reads, and texts
- * in the context that none reads: the schema gives them the type String, so that they are valid whatever they say.
+ * Keeps every member of the request, for sets with a schema, but of a set of texts only those that a condition asks for:
+ * an agent may hand over details with hundreds. The key omits texts in the context that no condition reads, and the id of
+ * a resource that none reads. The schema gives texts the type String, so that they are valid whatever they say.
  */
-export function wholeRequest(
+export function validatedRequest(
   request: CedarRequest,
   reads: PolicyReads,
   enumeratedTypes: ReadonlySet<string>,
 ): KeyedRequest {
   const { resource, context, entities } = request;
+  const sent = (): CedarRequest => ({
+    ...request,
+    context: projectTexts(context, reads.context) as CedarRequest['context'],
+  });
   const keyed = { ...request, context: keyOfValue(context, reads.context) };
   const isUnread =
     !reads.variables.has('resource') && !readsEntities(reads, context) && !enumeratedTypes.has(resource.type);
-  if (!isUnread) return { request: () => request, key: JSON.stringify(keyed) };
+  if (!isUnread) return { request: sent, key: JSON.stringify(keyed) };
   const key = entityKey(resource);
   const record = entities.find(({ uid }) => keyFromJson(uid) === key);
   // With parents, the id could close a cycle, which makes Cedar refuse the entities.
-  if (record !== undefined && record.parents.length > 0) return { request: () => request, key: JSON.stringify(keyed) };
+  if (record !== undefined && record.parents.length > 0) return { request: sent, key: JSON.stringify(keyed) };
   const others = entities.filter((entity) => entity !== record);
   const anonymous = record && { attrs: record.attrs, tags: record.tags };
   return {
-    request: () => request,
+    request: sent,
     key: JSON.stringify({ ...keyed, resource: resource.type, entities: others, record: anonymous }),
   };
 }

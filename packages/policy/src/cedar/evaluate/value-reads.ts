@@ -43,15 +43,27 @@ export function joinValueReads(all: readonly ValueReads[]): ValueReads {
   };
 }
 
-/** Removes the members that are not read. */
+/** Removes the members that are not read, and the texts of lists that no condition asks for. */
 export function projectValue(value: CedarValueJson, reads: ValueReads): CedarValueJson {
-  if (reads.whole || !isRecord(value)) return value;
-  const projected: Record<string, CedarValueJson> = {};
+  return projected(value, reads, undefined);
+}
+
+/** Removes only the texts of lists that no condition asks for, so that the value stays as valid as it is. */
+export function projectTexts(value: CedarValueJson, reads: ValueReads): CedarValueJson {
+  return projected(value, reads, UNREAD);
+}
+
+/** A member that is not read is projected by `unread`, or removed without it. */
+function projected(value: CedarValueJson, reads: ValueReads, unread: ValueReads | undefined): CedarValueJson {
+  if (reads.whole) return value;
+  if (Array.isArray(value)) return isTexts(value) ? asked(value, reads) : value;
+  if (!isRecord(value)) return value;
+  const record: Record<string, CedarValueJson> = {};
   for (const [name, member] of Object.entries(value)) {
-    const memberReads = reads.members.get(name);
-    if (memberReads !== undefined) define(projected, name, projectValue(member, memberReads));
+    const memberReads = reads.members.get(name) ?? unread;
+    if (memberReads !== undefined) define(record, name, projected(member, memberReads, unread));
   }
-  return projected;
+  return record;
 }
 
 /**
@@ -90,7 +102,7 @@ function isTexts(values: readonly unknown[]): values is readonly string[] {
   return values.every((value) => typeof value === 'string');
 }
 
-function asked(texts: readonly string[], { elements }: ValueReads): readonly string[] {
+function asked(texts: readonly string[], { elements }: ValueReads): string[] {
   return texts.filter((text) => elements.has(text)).toSorted();
 }
 

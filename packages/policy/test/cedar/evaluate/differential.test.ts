@@ -21,7 +21,7 @@ entity Person in [Group] = { boss?: Person };
 entity Repo in [Org] = { owner?: Agent, keeper?: Person };
 entity Color enum ["a", "b"];
 type AgentContext = { k1?: Long, k2?: { n?: Long }, user?: User, tags?: Set<String>,
-  request?: { method: String, path?: String } };
+  details?: { types: Set<String>, actions?: Set<String> }, request?: { method: String, path?: String } };
 action "g1"; action "g2" in [Action::"g1"];
 action "x" in [Action::"g2"] appliesTo { principal: [Agent], resource: [Repo, Role, Color, Agent], context: AgentContext };
 action "y" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };
@@ -78,6 +78,9 @@ const condition = fc.oneof(
     'context has k1',
     'context.k2.n > 0',
     'context has k2.n && context["k2"]["n"] == 1',
+    'context.tags like "a*"',
+    'context.tags == ["a", "b"]',
+    'context.details.types == context.tags',
     'context == {k1: 1}',
     '{x: context}.x.k1 == 1',
     '(if context has k1 then context else {k1: 2}).k1 == 2',
@@ -113,6 +116,10 @@ const condition = fc.oneof(
   id.map((it) => `context.tags.contains(${JSON.stringify(it)})`),
   id.map((it) => `context has tags && !context.tags.contains(${JSON.stringify(it)})`),
   id.map((it) => `context has tags && (context.tags.contains(${JSON.stringify(it)}) || context.tags.isEmpty())`),
+  id.map((it) => `context.details.types.contains(${JSON.stringify(it)})`),
+  id.map((it) => `context has details.actions && !context.details.actions.contains(${JSON.stringify(it)})`),
+  id.map((it) => `context has details && context.details == {types: [${JSON.stringify(it)}]}`),
+  id.map((it) => `context has details && context.details.types.containsAny([${JSON.stringify(it)}, "b"])`),
   literal('Group').map((it) => `resource has keeper && resource.keeper in ${it}`),
   literal('Group').map((it) => `resource has keeper && resource.keeper has boss && resource.keeper.boss in ${it}`),
   literal('Role').map((it) => `principal in ${it}`),
@@ -237,12 +244,14 @@ const fitting = fc.oneof(
 );
 
 const level = value(fc.integer({ min: 0, max: 2 }));
+const texts = fc.array(id, { maxLength: 3 });
 const circumstances = fc.record({
   user: value(id),
   context: fc.record({
     k1: value(fc.constantFrom(0, 1, 2)),
     k2: value(fc.constantFrom({}, { n: 0 }, { n: 1 })),
-    tags: value(fc.array(id, { maxLength: 3 })),
+    tags: value(texts),
+    details: value(fc.record({ types: texts, actions: value(texts) }).map(defined)),
     request: value(
       fc
         .record({
@@ -275,7 +284,7 @@ const PLAIN: Drawn = {
   action: X,
   resource: { type: 'Role', id: 'd' },
   user: undefined,
-  context: { k1: undefined, k2: undefined, tags: undefined, request: undefined },
+  context: { k1: undefined, k2: undefined, tags: undefined, details: undefined, request: undefined },
   level: undefined,
   userLevel: undefined,
   roles: [],

@@ -139,6 +139,35 @@ describe.each([
   );
 });
 
+describe.each([
+  ['without a schema', undefined],
+  ['with a schema', SCHEMA],
+])('authorization details, %s', (_title, schema) => {
+  const many = Array.from({ length: 300 }, (_, number) => `privilege ${number}`);
+  const details = { types: ['Repo', ...many], privileges: many, actions: [...many, 'read'] };
+
+  it('reach Cedar as the texts that a policy asks for, however many there are', async () => {
+    const condition =
+      'context has authorizationDetails && context.authorizationDetails.types.contains("Repo") && !context.authorizationDetails.types.contains("none") && context.scope.contains("a")';
+    const rows = await evaluatedEach(condition, [{ authorizationDetails: details, scope: ['a', ...many] }], schema);
+    expect(decisions(rows)).toEqual(['allow']);
+    const [[, received] = []] = rows;
+    expect(received).toMatchObject({ scope: ['a'], authorizationDetails: { types: ['Repo'] } });
+    expect(JSON.stringify(received)).not.toContain('privilege ');
+  });
+
+  it.each([
+    'context.authorizationDetails.actions.containsAny(["privilege 7"])',
+    'context.authorizationDetails.actions.contains(context.proof) || !context.authorizationDetails.actions.isEmpty()',
+    'context.authorizationDetails == context.authorizationDetails',
+  ])('reach Cedar whole if a policy reads them in another way: %#', async (condition) => {
+    const read = `context has authorizationDetails.actions && (${condition})`;
+    const [[decision, received] = []] = await evaluatedEach(read, [{ authorizationDetails: details }], schema);
+    expect(decision).toBe('allow');
+    expect(received).toMatchObject({ authorizationDetails: { actions: details.actions } });
+  });
+});
+
 it('Cedar receives only the members of a record that a policy reads', async () => {
   const [row] = await evaluated('context.request.path like "/a*" && context.depth < 9', ['/a']);
   expect(row).toEqual(['allow', { depth: 1, request: { path: '/a' } }]);
