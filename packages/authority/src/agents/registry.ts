@@ -81,7 +81,8 @@ export function createAgentRegistry(
       return await changes.setStatus(id, status, by);
     },
 
-    listStops: () => listStops(store),
+    // Without rules no workload can come, and the stops would read as those of registered agents.
+    listStops: async () => (rules.length === 0 ? [] : await listStops(store)),
 
     isName: async (id) => (await get(id)) !== undefined || factsOfWorkload(rules, id) !== undefined,
 

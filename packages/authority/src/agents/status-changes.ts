@@ -101,7 +101,6 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
     async setStatusByTag(tag, status) {
       checkStatus(status);
       if (!isTag(tag)) throw new AuthorityError('agent_invalid', 'that is no tag');
-      const isOfRule = rules.some(({ facts }) => facts.tags.includes(tag));
       const name = stopOfTag(tag);
       const byRule = ruleHasTag(rules, tag, 2);
       const change = changeBecause(name, status, {
@@ -109,7 +108,8 @@ export function createStatusChanges({ store, trail, rules, now, known }: StatusS
         values: [`% ${tag} %`, ...byRule.values],
       });
       const before = [
-        ...(isOfRule || status === 'active' ? changeStop(name, status !== 'active', now()) : []),
+        // Also if no rule has the tag: one may get it later.
+        ...changeStop(name, status !== 'active', now()),
         ...(status === 'active' ? [] : [endInvitations({ tag })]),
       ];
       return await changeMany(before, change, { what: name, status });
