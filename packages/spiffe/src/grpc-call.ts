@@ -36,7 +36,8 @@ export interface Call {
  */
 const liveness = { everyMilliseconds: 310_000, limitMilliseconds: 10_000 };
 
-const longestMessage = 4 * 1024 * 1024;
+/** Of all domains together: the server is local and trusted, but publishers of bundles are not. */
+const longestMessage = 64 * 1024 * 1024;
 const headBytes = 5;
 const longestReason = 200;
 
@@ -133,17 +134,28 @@ function frame(message: Buffer): Buffer {
 }
 
 async function* readMessages(stream: AsyncIterable<unknown>): AsyncGenerator<Buffer, void> {
-  let held: Buffer = Buffer.alloc(0);
+  let chunks: Buffer[] = [];
+  let heldBytes = 0;
+  let neededBytes = headBytes;
   for await (const chunk of stream) {
-    held = Buffer.concat([held, chunk as Buffer]);
-    while (held.length >= headBytes) {
+    chunks.push(chunk as Buffer);
+    heldBytes += (chunk as Buffer).length;
+    // Joined once for each message: a long one has thousands of chunks.
+    if (heldBytes < neededBytes) continue;
+    let held = Buffer.concat(chunks);
+    for (;;) {
+      neededBytes = headBytes;
+      if (held.length < neededBytes) break;
       const length = held.readUInt32BE(1);
       if (held[0] !== 0 || length > longestMessage) {
         throw new WorkloadApiError(grpcStatus.unavailable, 'a message is compressed or too long');
       }
-      if (held.length < headBytes + length) break;
-      yield held.subarray(headBytes, headBytes + length);
-      held = held.subarray(headBytes + length);
+      neededBytes += length;
+      if (held.length < neededBytes) break;
+      yield held.subarray(headBytes, neededBytes);
+      held = held.subarray(neededBytes);
     }
+    chunks = [held];
+    heldBytes = held.length;
   }
 }

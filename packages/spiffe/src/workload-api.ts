@@ -44,6 +44,7 @@ export interface FollowOptions {
 
 const waits = { firstMilliseconds: 100, longestMilliseconds: 5000 };
 const callMilliseconds = 10_000;
+const longestBundle = 4 * 1024 * 1024;
 
 /** Follows the X.509-SVIDs. Each update replaces the one before; ends with the signal. */
 export function followX509(options: FollowOptions): AsyncGenerator<X509Update, void> {
@@ -139,6 +140,7 @@ function readDomains<Authority>(
     const trustDomain = trustDomainOf(id);
     if (!isTrustDomain(trustDomain)) continue;
     try {
+      if (bytes.length > longestBundle) throw new Error(`it has more than ${longestBundle} bytes`);
       bundles.set(trustDomain, readAuthorities(bytes));
       unreadable.delete(trustDomain);
     } catch (error) {

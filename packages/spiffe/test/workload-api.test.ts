@@ -36,6 +36,10 @@ function following(socket: string) {
   return { updates, troubles, stop, done };
 }
 
+function federated(name: string, bundle: Buffer): Buffer {
+  return field(3, Buffer.concat([field(1, `spiffe://${name}`), field(2, bundle)]));
+}
+
 async function problemOf(promise: Promise<unknown>): Promise<WorkloadApiError> {
   const error = await promise.catch((reason: unknown) => reason);
   if (error instanceof WorkloadApiError) return error;
@@ -167,8 +171,8 @@ describe('the stream of X.509-SVIDs', () => {
     const svids = [domain.x509Svid('/a'), domain.x509Svid('/a')];
     const sends: (() => void)[] = [];
     const api = await fake((call) => {
-      const federated = field(3, Buffer.concat([field(1, 'spiffe://other.org'), field(2, other.ca.certificate.raw)]));
-      for (const svid of svids) sends.push(() => call.send(Buffer.concat([x509Answer(domain, '/a', svid), federated])));
+      const bundle = federated('other.org', other.ca.certificate.raw);
+      for (const svid of svids) sends.push(() => call.send(Buffer.concat([x509Answer(domain, '/a', svid), bundle])));
       sends.shift()?.();
     });
     const { updates } = following(api.socket);
@@ -179,6 +183,31 @@ describe('the stream of X.509-SVIDs', () => {
       svids.map(({ certificate }) => certificate.serialNumber),
     );
     expect([...(updates[0]?.bundles.keys() ?? [])].toSorted()).toEqual(['example.org', 'other.org']);
+  });
+
+  it('goes on when the bundle of a federated domain is too large, and reports that domain alone [A14]', async () => {
+    const other = trustDomain('other.org');
+    const api = await fake((asked) => {
+      const parts = [
+        x509Answer(domain, '/a', domain.x509Svid('/a')),
+        federated('large.org', Buffer.alloc(4 * 1024 * 1024 + 1)),
+        federated('other.org', other.ca.certificate.raw),
+      ];
+      asked.send(Buffer.concat(parts));
+      asked.send(x509Answer(domain, '/a', domain.x509Svid('/a')));
+    });
+    const { updates, troubles } = following(api.socket);
+    await vi.waitFor(() => expect(updates).toHaveLength(2), patiently);
+    expect([...(updates[0]?.bundles.keys() ?? [])].toSorted()).toEqual(['example.org', 'other.org']);
+    expect([...(updates[0]?.unreadable ?? [])]).toEqual([['large.org', 'it has more than 4194304 bytes']]);
+    expect(troubles).toEqual([]);
+  });
+
+  it('has an outage when a message has more than 64 MiB [A14]', async () => {
+    const api = await fake((asked) => asked.send(Buffer.alloc(64 * 1024 * 1024 + 1)));
+    const { troubles } = following(api.socket);
+    await vi.waitFor(() => expect(troubles.length).toBeGreaterThan(0), patiently);
+    expect(troubles[0]).toMatchObject({ status: 14, message: 'a message is compressed or too long' });
   });
 
   it('goes on when the agent comes back after a crash, and when the workload is registered late', async () => {
