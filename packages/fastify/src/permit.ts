@@ -38,7 +38,7 @@ export function permit(action: false): PermitRoute;
 export function permit<Request>(
   action: string | false,
   resource?: ResourceOf<Request>,
-  options: PermitOptions = {},
+  options?: PermitOptions,
 ): PermitRoute {
   permitCheck(action, resource, options);
   const permit = action !== false && { action, resource: resource as RoutePermit['resource'], ...options };
