@@ -198,6 +198,14 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
   });
 
   it.each([
+    ['as the actor', { act: { sub: suspendedId } }],
+    ['for itself', { sub: suspendedId, client_id: suspendedId, act: undefined }],
+  ])('a suspended agent does not go on %s by a key for which a partner vouches [C7]', async (_how, names) => {
+    const token = await api.token({ ...names, scope: 'repo:read', cnf: { jwk: guest.publicJwk } }, {}, partner);
+    await api.refuses(api.signed({ token, key: guest }), 401, 'agent_suspended');
+  });
+
+  it.each([
     ['contains its name here', `when { context.via.contains(Agent::"${runnerId}") }`],
     ['names only our agent', `unless { [Agent::"${runnerId}"].containsAll(context.via) }`],
     ['names only theirs', `unless { [Agent::"partner:${runnerId}"].containsAll(context.via) }`],

@@ -1,5 +1,5 @@
 import { type ActingAgent, delegatedChain, type DelegationClaims } from '@countersign/delegation';
-import { statusOf } from '../possession/key-holder.js';
+import { statusOf, stoppedNamesake } from '../possession/key-holder.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { agentsMeant, type ChainParts, refusalOf, sessionOf, type VerifiedChain } from './verify-chain.js';
@@ -21,6 +21,8 @@ export async function bearerChain(
   const status = await statusOf(agents, id);
   if (status === 'unavailable') return refusal('keys_unavailable');
   if (status !== 'unknown') return refusal('token_not_bound_to_agent', `${id} is registered here, so it must sign`);
+  const stopped = await stoppedNamesake(agents, id, verified.namespace);
+  if (stopped !== undefined) return stopped;
   const meant = await agentsMeant(verified, [], agents);
   if ('code' in meant) return meant;
 

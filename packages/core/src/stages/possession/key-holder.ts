@@ -93,8 +93,23 @@ async function vouchedHolder(
   const status = await statusOf(agents, id);
   if (status === 'unavailable') return refusal('keys_unavailable');
   if (status !== 'unknown') return refusal('token_not_bound_to_agent', `${id} is registered here with other keys`);
+  const stopped = await stoppedNamesake(agents, id, namespace);
+  if (stopped !== undefined) return stopped;
   const agent: Agent = { id, capabilities: claims.scope, roles: [], status: 'active' };
   return { agent, thumbprint: keyId, publicKey, vouchedBy: 'issuer' };
+}
+
+/** An issuer with a namespace may mean an agent that is registered here by its plain name: its suspension then counts. */
+export async function stoppedNamesake(
+  agents: AgentDirectory,
+  id: string,
+  namespace: string,
+): Promise<Refusal | undefined> {
+  if (namespace === '' || !id.startsWith(namespace)) return undefined;
+  const name = id.slice(namespace.length);
+  const status = await statusOf(agents, name);
+  if (status === 'suspended') return refusal('agent_suspended', `${name} is suspended here`);
+  return status === 'unavailable' ? refusal('keys_unavailable') : undefined;
 }
 
 /** A directory that fails is our outage, whatever the way it fails. */
