@@ -1,4 +1,5 @@
 import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { ConfigError } from '@countersign/common';
 import { readSpiffeId } from './spiffe-id.js';
@@ -62,7 +63,20 @@ class WorkloadAgent extends Agent {
     return `${super.getName(options)}:${this.#server.id}:${options?.[madeWith] ?? this.#state}`;
   }
 
-  override createConnection(options: ConnectionOptions & Pooled): TLSSocket {
+  override createConnection(
+    options: ConnectionOptions & Pooled,
+    done?: (error: Error | null, socket: Duplex) => void,
+  ): TLSSocket | undefined {
+    try {
+      return this.#connect(options);
+    } catch (error) {
+      // OpenSSL may refuse the SVID. Node does not catch it: `https.get` would throw.
+      (done as ((error: unknown) => void) | undefined)?.(error);
+      return undefined;
+    }
+  }
+
+  #connect(options: ConnectionOptions & Pooled): TLSSocket {
     const { chain, privateKey } = this.#workload.current();
     // Node asks for the name again when a request has ended, and the state may be another one by then.
     options[madeWith] = this.#state;

@@ -62,6 +62,18 @@ function below(parent: CertificateAuthority, change: CertificateChange = {}): Ce
 }
 
 describe('a client with an X.509-SVID', () => {
+  it('emits an error on the request when OpenSSL does not take its SVID [A14]', async () => {
+    const { key, certificate } = domain.ca.issue({ uris: [domain.id('/client')], hash: 'sha1' });
+    const agent = workloadAgents({
+      current: () => ({ id: domain.id('/client'), chain: [certificate], privateKey: key }),
+      bundles: () => new Map(),
+      onChange: () => () => {},
+    })(id);
+    onTestFinished(() => agent.destroy());
+    const [error] = await once(get('https://127.0.0.1:1/', { agent }), 'error');
+    expect(error).toMatchObject({ code: expect.stringContaining('ERR_SSL') });
+  });
+
   it('accepts a server that authorities below that of its domain issued', async () => {
     const upper = below(domain.ca);
     expect(await ask(domain.ca, [below(upper), upper])).toEqual({ answered: true, asked: 1 });
