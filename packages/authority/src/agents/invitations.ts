@@ -5,7 +5,7 @@ import { numberOf, required, type Row, sql, type Statement, type Store, textOf }
 import { noTrail, type Trail } from '../trail/trail.js';
 import { agentEvent } from './agent-event.js';
 import { columnsOf } from './agent-rows.js';
-import { isAgentId, readFacts } from './read-agent.js';
+import { isAgentId, readFacts, readNewId } from './read-agent.js';
 import { tokenDigestText } from '../storage/token-digest.js';
 
 /** What an invitation pins. The agent chooses its key, and nothing else. */
@@ -48,8 +48,8 @@ export interface Invitations {
 
 export function createInvitations(store: Store, now: () => number, trail: Trail = noTrail): Invitations {
   return {
-    async create({ ttlSeconds = 3600, id, status = 'active', ...facts }) {
-      if (!isAgentId(id)) throw invalid('an id is 1 to 256 printable characters of ASCII without space');
+    async create({ ttlSeconds = 3600, id: newId, status = 'active', ...facts }) {
+      const id = readNewId(newId);
       if (status !== 'active' && status !== 'pending') throw invalid("a new agent is 'active' or 'pending'");
       const { tags } = columnsOf(readFacts(facts));
       const token = randomBytes(32).toString('base64url');

@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, member, secureUrl } from '@countersign/common';
 import { readPublicKey } from '@countersign/core';
 import { type Ed25519PublicJwk, isIdentifier, parseScope, spellingHint } from '@countersign/delegation';
+import { readSpiffeId } from '@countersign/spiffe';
 import { AuthorityError } from '../authority-error.js';
 import type { AgentRole, RegisteredAgent, RegisteredKey } from './agent.js';
 
@@ -29,8 +30,7 @@ export function readNewAgent(input: unknown): {
   readonly keys: readonly RegisteredKey[];
 } {
   const agent = objectOf(input, 'an agent', ['id', 'status', 'keys', ...factNames, ...keyNames]);
-  const id = member(agent, 'id');
-  if (!isAgentId(id)) throw invalid('an id is 1 to 256 printable characters of ASCII without space');
+  const id = readNewId(member(agent, 'id'));
   const status = member(agent, 'status') ?? 'active';
   if (status !== 'active' && status !== 'pending') throw invalid("a new agent is 'active' or 'pending'");
   const own = pick(agent, keyNames.slice(0, 3));
@@ -40,6 +40,19 @@ export function readNewAgent(input: unknown): {
   const keys = listed === undefined ? (Object.keys(own).length === 0 ? [] : [readKey(own)]) : readKeys(listed);
   if (keys.length === 0 && status === 'active') throw invalid('an active agent needs a key');
   return { id, status, facts: readFacts(pick(agent, factNames)), keys };
+}
+
+/** @throws AuthorityError `agent_invalid`. */
+export function readNewId(id: unknown): string {
+  if (!isAgentId(id)) throw invalid('an id is 1 to 256 printable characters of ASCII without space');
+  // The command line would take it for a pattern, and could not suspend the agent.
+  if (isPattern(id)) throw invalid('an id is no pattern of SPIFFE IDs');
+  return id;
+}
+
+/** Whether a text is a pattern of SPIFFE IDs. No SPIFFE ID is one. */
+export function isPattern(text: string): boolean {
+  return text.endsWith('/*') && readSpiffeId(text.slice(0, -2)) !== undefined;
 }
 
 /** An OAuth client id (RFC 6749 appendix A.1), which is what an agent id becomes; without space. */

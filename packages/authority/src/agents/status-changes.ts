@@ -6,8 +6,8 @@ import { agentEvent, statusEvents } from './agent-event.js';
 import { columnsOf } from './agent-rows.js';
 import { directoryChange } from './directory.js';
 import { createInvitations, endInvitations } from './invitations.js';
-import { isTag } from './read-agent.js';
-import { factsOfWorkload, isPattern, meetsRule, ruleHasTag, type WorkloadFacts } from './workload-rules.js';
+import { isPattern, isTag } from './read-agent.js';
+import { factsOfWorkload, meetsRule, ruleHasTag, type WorkloadFacts } from './workload-rules.js';
 import { changeStop, stopOfTag } from './workload-stops.js';
 
 /** Statuses that an administrator can give to an agent. */

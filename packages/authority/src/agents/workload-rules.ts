@@ -13,11 +13,6 @@ export function factsOfWorkload(rules: readonly WorkloadFacts[], id: string): Re
   return rules.find((rule) => matchesSpiffeId(rule.id, id))?.facts;
 }
 
-/** Whether a text is a pattern of SPIFFE IDs. No SPIFFE ID is one. */
-export function isPattern(text: string): boolean {
-  return text.endsWith('/*') && readSpiffeId(text.slice(0, -2)) !== undefined;
-}
-
 /** Whether some ID can match both the pattern and one of the rules. */
 export function meetsRule(rules: readonly WorkloadFacts[], pattern: string): boolean {
   const prefix = pattern.slice(0, -1);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createInvitations } from '../../src/agents/invitations.js';
 import { createAgentRegistry } from '../../src/agents/registry.js';
 import { openSqlite } from '../../src/storage/sqlite.js';
 import { newKey } from '../support/client.js';
@@ -165,6 +166,7 @@ describe('the registry', () => {
   it.each([
     [{ id: 'with space', publicKey: key }],
     [{ id: '', publicKey: key }],
+    [{ id: 'spiffe://example.org/ci/*', publicKey: key }],
     [{ id: 'a' }],
     [{ id: 'a', publicKey: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' }],
     [{ id: 'a', publicKey: key, jwk: {} }],
@@ -179,5 +181,12 @@ describe('the registry', () => {
   ])('refuses to register %j [A8, A15]', async (agent) => {
     const agents = createAgentRegistry(await openSqlite(':memory:'), () => 1000);
     await expect(agents.add(agent as never)).rejects.toMatchObject({ code: 'agent_invalid' });
+  });
+
+  it('invites no agent whose id is a pattern [A8]', async () => {
+    const invitations = createInvitations(await openSqlite(':memory:'), () => 1000);
+    await expect(invitations.create({ id: 'spiffe://example.org/ci/*' })).rejects.toMatchObject({
+      code: 'agent_invalid',
+    });
   });
 });
