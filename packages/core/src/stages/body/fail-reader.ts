@@ -4,9 +4,10 @@ import { acceptSignature } from '../possession/profile.js';
 import { refusal } from '../../model/refusal.js';
 import { RefusalError, refusalResponse } from '../../model/refusal-response.js';
 import type { BodyFailure } from '../../model/request-body.js';
+import { whenRead } from './readers.js';
 
 /** The error that a reader gets in place of the end of a body. Its `status`, `code` and `headers` are those of the refusal. */
-export function bodyError({ code, detail }: BodyFailure): RefusalError {
+function bodyError({ code, detail }: BodyFailure): RefusalError {
   const refused = refusal(code, detail);
   return new RefusalError(refused, refusalResponse(refused, acceptSignature));
 }
@@ -16,11 +17,18 @@ export function bodyError({ code, detail }: BodyFailure): RefusalError {
  * can still go out. `destinations` are what the request is piped to: `pipe` does not hand errors on. Says whether
  * anybody listened.
  */
-export function failReader(request: IncomingMessage, error: Error, destinations: Iterable<Writable> = []): boolean {
+export function failReader(
+  request: IncomingMessage,
+  failure: BodyFailure,
+  destinations: Iterable<Writable> = [],
+): boolean {
+  const error = bodyError(failure);
   let heard = request.listenerCount('error') > 0;
   for (const destination of destinations) {
-    heard = true;
+    // Before the count: pipe itself listens for errors of its destination.
     request.unpipe(destination);
+    if (destination.listenerCount('error') > 0) heard = true;
+    else destination.on('error', () => {});
     destination.destroy(error);
   }
   // A reader that comes later finds the error on the stream. Without a listener it would end the process.
@@ -31,6 +39,22 @@ export function failReader(request: IncomingMessage, error: Error, destinations:
   // The requests of inject() do not let themselves be destroyed once they have handed over their body.
   if (!request.destroyed) request.emit('error', error);
   return heard;
+}
+
+/**
+ * Fails the reader of a request once there is one: a late one would not hear the error, or would take the destroyed request
+ * for an empty body. Over HTTP/2, a reader would otherwise wait for ever after its client has gone.
+ */
+export function failWhenRead(
+  request: IncomingMessage,
+  failure: BodyFailure,
+  destinations?: Iterable<Writable>,
+  failed?: (heard: boolean) => void,
+): void {
+  whenRead(request, () => {
+    const heard = failReader(request, failure, destinations);
+    failed?.(heard);
+  });
 }
 
 /** Keeps account of where a request is piped to. */

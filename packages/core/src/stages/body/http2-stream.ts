@@ -23,8 +23,14 @@ export function destroyOnceClosed(stream: ServerHttp2Stream): void {
   stream.on('end', () => setImmediate(() => isClosedStream(stream) && stream.destroy()));
 }
 
+/** Calls back when a request closes: at once, if it has closed already. */
+export function whenClosed({ request, stream }: HeldRequest, then: () => void): void {
+  if (request.destroyed || isClosedStream(stream)) then();
+  else request.once('close', then);
+}
+
 /** A request, and the stream below it. */
-interface HeldRequest {
+export interface HeldRequest {
   readonly request: IncomingMessage;
   readonly stream: ServerHttp2Stream | undefined;
 }

@@ -1,4 +1,5 @@
-import { bodyError, failReader } from './fail-reader.js';
+import { failWhenRead } from './fail-reader.js';
+import { whenClosed } from './http2-stream.js';
 import { Pages } from './pages.js';
 import { bodyFailure, type BodyLimits, type Share } from '../../model/request-body.js';
 import { whenRead } from './readers.js';
@@ -59,7 +60,10 @@ export class KeptBytes {
   /** Delivers all bytes and the end to the reader of the request, once there is one. */
   deliver(): void {
     if (this.#spool !== undefined) this.#reader = new SpoolReader(this.#tap, this.#spool, this.#length);
-    else whenRead(this.#tap.request, () => this.#deliverPages());
+    else {
+      whenRead(this.#tap.request, () => this.#deliverPages());
+      whenClosed(this.#tap, () => this.drop());
+    }
   }
 
   /** Delivers the bytes in memory without an end. */
@@ -79,7 +83,7 @@ export class KeptBytes {
 
   #deliverPages(): void {
     if (this.#isDropped) {
-      failReader(this.#tap.request, bodyError(bodyFailure('body_incomplete', unreadDetail)));
+      failWhenRead(this.#tap.request, bodyFailure('body_incomplete', unreadDetail));
       return;
     }
     this.deliverPart();

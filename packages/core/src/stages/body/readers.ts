@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { type BodyFailure, bodyFailure } from '../../model/request-body.js';
-import { isClosedStream } from './http2-stream.js';
-import type { Tap } from './tap.js';
+import { type HeldRequest, isClosedStream } from './http2-stream.js';
+
+/** `gone`: its client went away before the end of the body. */
+type Incoming = HeldRequest & { readonly gone: boolean };
 
 /** The failure of a body that cannot be taken, if it is known before the first byte is read. */
-export function obstacle({ request, stream, gone }: Tap, maxBytes: number): BodyFailure | undefined {
+export function obstacle({ request, stream, gone }: Incoming, maxBytes: number): BodyFailure | undefined {
   // Checked first, because Node itself reads and drops the body of a disconnected client.
   if (gone || isClosedStream(stream)) return bodyFailure('body_incomplete', 'the client went away');
   // Each look at a member of a request of Express is a search.
@@ -59,7 +61,7 @@ export function takeBuffered(request: IncomingMessage): Buffer[] {
 }
 
 /** RFC 9112 §6.3: without either field an HTTP/1 request has no body. HTTP/2 says it with END_STREAM (RFC 9113 §8.1). */
-function announcesBody(request: IncomingMessage, stream: Tap['stream'], length: number): boolean {
+function announcesBody(request: IncomingMessage, stream: HeldRequest['stream'], length: number): boolean {
   if (stream !== undefined) return !stream.endAfterHeaders;
   return length > 0 || request.headers['transfer-encoding'] !== undefined;
 }

@@ -1,6 +1,7 @@
-import { bodyError, failReader } from './fail-reader.js';
+import { failReader, failWhenRead } from './fail-reader.js';
+import { whenClosed } from './http2-stream.js';
 import { isBeingRead, whenRead } from './readers.js';
-import { bodyFailure } from '../../model/request-body.js';
+import { type BodyFailure, bodyFailure } from '../../model/request-body.js';
 import type { Spool } from './spool.js';
 import type { Tap } from './tap.js';
 
@@ -27,18 +28,17 @@ export class SpoolReader {
     this.#spool = spool;
     this.#length = length;
     const { request } = tap;
-    request.once('close', () => this.#finish());
     request._read = () => void this.#deliverNext();
-    if (request.destroyed) this.#finish();
+    whenClosed(tap, () => this.#fail(bodyFailure('body_incomplete', 'the client went away')));
     // A reader that is waiting already will not call `_read` again. Before there is one, no block is in memory.
-    else whenRead(request, () => void this.#deliverNext());
+    if (!this.#finished) whenRead(request, () => void this.#deliverNext());
   }
 
   /** Call it after the response: a handler that reads already may read on, and one that has not begun never will. */
   finishSoon(patienceSeconds: number): void {
     if (this.#finished) return;
-    if (!isBeingRead(this.#tap.request) && this.#position === 0) this.#fail(unreadDetail);
-    else this.#patience = setTimeout(() => this.#fail('nobody reads on'), patienceSeconds * 1000).unref();
+    if (!isBeingRead(this.#tap.request) && this.#position === 0) this.#fail(unavailable(unreadDetail));
+    else this.#patience = setTimeout(() => this.#fail(unavailable('nobody reads on')), patienceSeconds * 1000).unref();
   }
 
   async #deliverNext(): Promise<void> {
@@ -49,13 +49,13 @@ export class SpoolReader {
     try {
       block = await (this.#ahead ?? this.#read());
     } catch (error) {
-      this.#fail(String(error));
+      this.#fail(unavailable(String(error)));
       return;
     }
     this.#delivering = false;
     if (this.#finished) return;
     if (block.length === 0) {
-      this.#fail('the file is shorter than the body was');
+      this.#fail(unavailable('the file is shorter than the body was'));
       return;
     }
     this.#position += block.length;
@@ -76,10 +76,12 @@ export class SpoolReader {
     return this.#spool.read(this.#position, Math.min(blockBytes, this.#length - this.#position));
   }
 
-  #fail(detail: string): void {
+  #fail(failure: BodyFailure): void {
     if (this.#finished) return;
     this.#finish();
-    failReader(this.#tap.request, bodyError(bodyFailure('spool_unavailable', detail)));
+    // A reader that has begun and pauses is told at once.
+    const fail = this.#position > 0 ? failReader : failWhenRead;
+    fail(this.#tap.request, failure);
   }
 
   #finish(): void {
@@ -87,4 +89,8 @@ export class SpoolReader {
     clearTimeout(this.#patience);
     this.#spool.close();
   }
+}
+
+function unavailable(detail: string): BodyFailure {
+  return bodyFailure('spool_unavailable', detail);
 }

@@ -1,8 +1,7 @@
 import { Digester, digestFailure } from './digester.js';
 import { Draining } from './draining.js';
-import { bodyError, failReader, recordPipes } from './fail-reader.js';
+import { failWhenRead, recordPipes } from './fail-reader.js';
 import { earlyBytes, Pages } from './pages.js';
-import { whenRead } from './readers.js';
 import { type BodyFailure, type BodyLimits, bodyFailure, type Digests } from '../../model/request-body.js';
 import type { BodyTaker, Tap } from './tap.js';
 
@@ -95,7 +94,7 @@ export class Streaming implements BodyTaker {
     this.#early.clear();
     const discarded = bodyFailure('body_incomplete', 'discarded before its end');
     if (!this.#flows) this.#fail(discarded);
-    else if (this.#state === 'coming') this.#whenRead(discarded);
+    else if (this.#state === 'coming') failWhenRead(this.#tap.request, discarded, this.#destinations);
     if (this.#failure !== undefined) this.#settle(this.#failure);
     if (this.#flows) this.#drain();
   }
@@ -128,19 +127,10 @@ export class Streaming implements BodyTaker {
   }
 
   #failReader(failure: BodyFailure): void {
-    this.#whenRead(failure, (heard) => {
+    failWhenRead(this.#tap.request, failure, this.#destinations, (heard) => {
       this.#settle(failure);
       if (!heard && !this.#tap.gone) this.#onUnheard(failure);
       this.#drain();
-    });
-  }
-
-  /** Waits for the reader: a late one would not hear the error, or would take the destroyed request for an empty body. */
-  #whenRead(failure: BodyFailure, failed?: (heard: boolean) => void): void {
-    const { request } = this.#tap;
-    whenRead(request, () => {
-      const heard = failReader(request, bodyError(failure), this.#destinations);
-      failed?.(heard);
     });
   }
 

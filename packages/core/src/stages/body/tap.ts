@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Awaitable } from '@countersign/common';
-import type { BodyFailure } from '../../model/request-body.js';
+import { bodyFailure, type BodyFailure } from '../../model/request-body.js';
+import { failWhenRead } from './fail-reader.js';
 import { cutOff, destroyOnceClosed, http2StreamOf, isClosedStream } from './http2-stream.js';
 
 /** Receives the chunks of a body. */
@@ -82,9 +83,10 @@ export class Tap {
     if (this.#arrival === 'cut') sink.cut();
   }
 
-  /** Passes further chunks to the reader of the request. */
+  /** Passes further chunks to the reader of the request, or fails it if nothing will come any more. */
   open(): void {
-    this.#open = true;
+    if (this.gone) failWhenRead(this.request, bodyFailure('body_incomplete', 'the client went away'));
+    else this.#open = true;
   }
 
   /** Pushes a chunk to the reader, or its end with null. Returns false when the reader's buffer is full. */

@@ -337,6 +337,27 @@ describe('a streamed body that is not what was signed [A4]', () => {
     },
   );
 
+  it('ends no process when it is piped to a sink that nobody listens to, and counts as unheard [F5, A4]', async () => {
+    const sink = new PassThrough().resume();
+    const closed = new Deferred();
+    sink.on('close', closed.resolve);
+    const answering = new Deferred<ServerResponse>();
+    await using server = await streaming({
+      handle: async (request, response) => {
+        request.pipe(sink);
+        answering.resolve(response);
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(digested(long, wrong));
+    await closed.promise;
+    expect(sink.errored).toMatchObject({ code: 'digest_mismatch' });
+    while (server.unheard.length === 0) await setImmediate();
+    expect(server.unheard).toMatchObject([{ code: 'digest_mismatch' }]);
+    (await answering.promise).end('answered');
+    expect(await client.response()).toMatchObject({ status: 200, body: 'answered' });
+  });
+
   it('is seen by the verdict alone when nobody reads it', async () => {
     const body = new Deferred<IncomingBody>();
     const answered = new Deferred();
