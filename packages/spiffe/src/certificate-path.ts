@@ -78,10 +78,12 @@ function problemOfPath(path: readonly CertificateRules[]): string | undefined {
   return domains.size > 1 ? 'an authority above it is of another trust domain' : undefined;
 }
 
+/** A misspelt SPIFFE ID counts as a domain of its own: it must not hide the domain of an authority. */
 function trustDomainsOf({ names }: CertificateRules): readonly string[] {
   return names
     .filter(({ tag }) => tag === nameForms.uri)
-    .flatMap(({ content }) => readSpiffeId(content.toString('latin1'))?.trustDomain ?? []);
+    .map(({ content }) => content.toString('latin1'))
+    .flatMap((uri) => readSpiffeId(uri)?.trustDomain ?? (/^spiffe:/i.test(uri) ? uri : []));
 }
 
 /** RFC 5280 §4.2.1.10. A constraint on a form of names that is not known here allows and spares none of that form. */

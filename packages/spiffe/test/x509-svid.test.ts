@@ -161,6 +161,15 @@ describe('the path of an X.509-SVID', () => {
     expect(problem(plain.issue(leaf), [plain])).toBeUndefined();
   });
 
+  it.each(['spiffe://partner.org/', 'spiffe://PARTNER.org', 'SPIFFE://partner.org', 'spiffe://partner.org:443'])(
+    'leads over no authority that bears %s, which is no SPIFFE ID [Q4]',
+    (name) => {
+      const theirs = below(domain.ca, { uris: [name] });
+      const found = problem(theirs.issue({ uris: [id] }), [theirs]);
+      expect(found).toBe('an authority above it is of another trust domain');
+    },
+  );
+
   it('is refused when names would be compared with constraints more than 10,000 times [A14]', () => {
     const excluded = Array.from({ length: 100 }, (_, index) => [dns, `${index}.example`] as const);
     const lower = below(domain.ca, { more: [constraints([], excluded)] });
