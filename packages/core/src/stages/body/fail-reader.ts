@@ -1,10 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import type { Writable } from 'node:stream';
 import { acceptSignature } from '../possession/profile.js';
 import { refusal } from '../../model/refusal.js';
 import { RefusalError, refusalResponse } from '../../model/refusal-response.js';
 import type { BodyFailure } from '../../model/request-body.js';
 import { whenRead } from './readers.js';
+
+/** What a request is piped to. One of an older kind may have no `destroy`. */
+export interface Destination extends NodeJS.WritableStream {
+  destroy?(error: Error): unknown;
+}
 
 /** The error that a reader gets in place of the end of a body. Its `status`, `code` and `headers` are those of the refusal. */
 function bodyError({ code, detail }: BodyFailure): RefusalError {
@@ -20,7 +24,7 @@ function bodyError({ code, detail }: BodyFailure): RefusalError {
 export function failReader(
   request: IncomingMessage,
   failure: BodyFailure,
-  destinations: Iterable<Writable> = [],
+  destinations: Iterable<Destination> = [],
 ): boolean {
   const error = bodyError(failure);
   let heard = request.listenerCount('error') > 0;
@@ -29,7 +33,7 @@ export function failReader(
     request.unpipe(destination);
     if (destination.listenerCount('error') > 0) heard = true;
     else destination.on('error', () => {});
-    destination.destroy(error);
+    destination.destroy?.(error);
   }
   // A reader that comes later finds the error on the stream. Without a listener it would end the process.
   request.on('error', () => {});
@@ -48,7 +52,7 @@ export function failReader(
 export function failWhenRead(
   request: IncomingMessage,
   failure: BodyFailure,
-  destinations?: Iterable<Writable>,
+  destinations?: Iterable<Destination>,
   failed?: (heard: boolean) => void,
 ): void {
   whenRead(request, () => {
@@ -58,17 +62,17 @@ export function failWhenRead(
 }
 
 /** Keeps account of where a request is piped to. */
-export function recordPipes(request: IncomingMessage): ReadonlySet<Writable> {
-  const destinations = new Set<Writable>();
+export function recordPipes(request: IncomingMessage): ReadonlySet<Destination> {
+  const destinations = new Set<Destination>();
   // oxlint-disable-next-line typescript/unbound-method -- called with its request below
   const { pipe, unpipe } = request;
   request.pipe = <T extends NodeJS.WritableStream>(destination: T, options?: { readonly end?: boolean }): T => {
-    destinations.add(destination as unknown as Writable);
+    destinations.add(destination);
     return pipe.call(request, destination, options) as T;
   };
   request.unpipe = (destination?: NodeJS.WritableStream) => {
     if (destination === undefined) destinations.clear();
-    else destinations.delete(destination as unknown as Writable);
+    else destinations.delete(destination);
     return unpipe.call(request, destination);
   };
   return destinations;
