@@ -128,10 +128,9 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
     const agent = await createAgent({ spiffe: { socket: spire.socket }, authority: issuer });
     const seen = new Set<string>();
     const fetching = await agent.withOwnToken();
-    const until = Date.now() + 75_000;
     const failed: unknown[] = [];
     let calls = 0;
-    while (Date.now() < until) {
+    for (let left = 100; left > 0; left -= seen.size > 1 ? 1 : 0) {
       const { headers } = await fetching.signRequest({ method: 'GET', url: origin });
       seen.add(String(headers['authorization']));
       const response = await fetching.fetch(origin);
@@ -139,9 +138,8 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
       if (response.status !== 200) failed.push([response.status, await response.text()]);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    console.log(`with SPIRE: ${calls} calls in 75 s with ${seen.size} tokens, ${failed.length} failed`);
+    console.log(`with SPIRE: ${calls} calls with ${seen.size} tokens, ${failed.length} failed`);
     expect(failed).toEqual([]);
-    expect(seen.size).toBeGreaterThan(1);
   });
 
   it('an agent survives SIGKILL of the SPIRE agent', { timeout: 120_000 }, async () => {
@@ -229,28 +227,36 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
       onTestFinished(() => agent.destroy());
 
       const certificates = new Set<string>();
-      const until = Date.now() + 80_000;
       const failed: unknown[] = [];
       let calls = 0;
+      let isOver = false;
       const load = async (): Promise<void> => {
-        while (Date.now() < until) {
+        while (!isOver) {
           certificates.add(client.current().chain[0]?.serialNumber ?? '');
           const answer = await askTls(origin, agent).catch((error: unknown) => String(error));
           calls += 1;
           if (answer !== reviewer) failed.push(answer);
+          // Some hundreds of calls a second, and a processor for the tests beside it.
+          await new Promise((resolve) => setTimeout(resolve, 5));
         }
       };
-      const killing = (async () => {
-        await vi.waitFor(() => expect(certificates.size).toBeGreaterThan(1), { timeout: 60_000, interval: 100 });
+      const seen = async (count: number): Promise<void> => {
+        const patience = { timeout: 100_000, interval: 100 };
+        await vi.waitFor(() => expect(certificates.size).toBeGreaterThanOrEqual(count), patience);
+      };
+      const events = (async () => {
+        await seen(2);
         await spire.killAgent();
         await spire.startAgent();
-      })();
-      await Promise.all([load(), load(), load(), load(), killing]);
+        await seen(4);
+      })().finally(() => {
+        isOver = true;
+      });
+      await Promise.all([load(), load(), load(), load(), events]);
       console.log(
-        `with SPIRE: ${calls} calls over mTLS in 80 s with ${certificates.size} certificates, ${failed.length} failed`,
+        `with SPIRE: ${calls} calls over mTLS with ${certificates.size} certificates, ${failed.length} failed`,
       );
       expect(failed).toEqual([]);
-      expect(certificates.size).toBeGreaterThan(2);
     });
   });
 });
