@@ -229,9 +229,9 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
       const certificates = new Set<string>();
       const failed: unknown[] = [];
       let calls = 0;
-      let isOver = false;
+      const over = new AbortController();
       const load = async (): Promise<void> => {
-        while (!isOver) {
+        while (!over.signal.aborted) {
           certificates.add(client.current().chain[0]?.serialNumber ?? '');
           const answer = await askTls(origin, agent).catch((error: unknown) => String(error));
           calls += 1;
@@ -249,9 +249,7 @@ describe.skipIf(programs === undefined)('with a real SPIRE', () => {
         await spire.killAgent();
         await spire.startAgent();
         await seen(4);
-      })().finally(() => {
-        isOver = true;
-      });
+      })().finally(() => over.abort());
       await Promise.all([load(), load(), load(), load(), events]);
       console.log(
         `with SPIRE: ${calls} calls over mTLS with ${certificates.size} certificates, ${failed.length} failed`,
