@@ -143,7 +143,8 @@ function compose(values: GuardValues): GuardParts {
       await setImmediate();
       await setImmediate();
       const ended = { close: () => outcomes.settled() };
-      await closeParts([ended, agents, policy, ...values.revocations, recorder, values.audit]);
+      // The log before the parts that nothing asks any more: one that hangs must not keep the log unsealed.
+      await closeParts([ended, recorder, values.audit, agents, policy, ...values.revocations]);
     },
   };
 }
@@ -233,7 +234,7 @@ function dpopChallenge({ nonces }: DpopRules, now: number): DpopChallenge {
 /** Unchecked: a part may be anything. */
 function closableParts(options: Partial<GuardOptions> | null): { close?(): unknown }[] {
   const { agents, mtls, policy, audit, revocations } = options ?? {};
-  return [agents, mtls, policy, revocations, audit].flat().filter((part) => part !== undefined);
+  return [audit, agents, mtls, policy, revocations].flat().filter((part) => part !== undefined);
 }
 
 /** Parts that were not awaited are closed once they are made. If one fails, the process must not end before our error is read. */

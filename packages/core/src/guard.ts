@@ -66,9 +66,9 @@ export interface Guard extends Decisions {
   /**
    * Ends the work of the guard; call it when the process ends. From now on every request to an adapter is refused with 503
    * `shutting_down`, without a record. Those that were let in may end within 8 seconds; then their connections are cut, and
-   * their outcome is `aborted`. When the last outcome is recorded, files, watchers and sinks are released: `auditFile`
-   * seals its last records. Without it they stay unsealed until the next start. Rejects if a sink cannot be closed, or not
-   * within 30 seconds. A second call does nothing, and settles like the first.
+   * their outcome is `aborted`. When the last outcome is recorded, `auditFile` seals its last records. Without it they stay
+   * unsealed until the next start. Then the other parts are closed. Rejects if a part cannot be closed, or not within 30
+   * seconds. A second call does nothing, and settles like the first.
    *
    * @example
    * ```ts

@@ -247,6 +247,27 @@ describe('every failure is refused and recorded, without an exception', () => {
     await closed;
     expect(close).toHaveBeenCalledOnce();
   });
+
+  it.each(['agents', 'policy', 'revocations'])(
+    'seals the log before it waits for a part that never closes: %s [L2]',
+    async (part) => {
+      const closeLog = vi.fn(() => Promise.resolve());
+      const waits = vi.fn(() => new Promise<void>(() => {}));
+      const parts = { agents, policy: engine(() => allow), revocations: { findRevoked: () => undefined } };
+      const { guard } = await guarded({
+        ...parts,
+        [part]: { ...parts[part as keyof typeof parts], close: waits },
+        audit: { write: () => Promise.resolve(), close: closeLog },
+      });
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      onTestFinished(() => void vi.useRealTimers());
+      const closed = expect(guard.close()).rejects.toThrow('was not closed within 30 seconds');
+      await vi.waitFor(() => expect(waits).toHaveBeenCalled(), patiently);
+      expect(closeLog).toHaveBeenCalledOnce();
+      await vi.advanceTimersByTimeAsync(30_000);
+      await closed;
+    },
+  );
 });
 
 describe('options are checked at creation [G5]', () => {

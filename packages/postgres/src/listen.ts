@@ -1,7 +1,9 @@
+import { withTimeout } from '@countersign/common';
 import type { PgClient, PgPool } from './pool.js';
 import { rowsOf } from './pool.js';
 
 const retryMilliseconds = 1000;
+const patienceMilliseconds = 1000;
 
 /**
  * Listens on a channel with one connection of the pool, and takes another when it breaks. Where this does not work, as
@@ -48,7 +50,8 @@ export function listen(pool: PgPool, channel: string, listener: () => void): { c
       isClosed = true;
       clearTimeout(timer);
       release();
-      await connecting;
+      // `connect` releases a connection that the pool makes later.
+      await withTimeout(patienceMilliseconds, connecting, nothing);
       release();
     },
   };

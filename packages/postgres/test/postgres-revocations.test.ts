@@ -96,6 +96,25 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
     }
   });
 
+  it('closes within seconds while the server does not answer, also with a pool that waits for ever [L2]', async () => {
+    const patient = poolOf(server, { connectionTimeoutMillis: 0, query_timeout: 0 });
+    const source = await postgresRevocations(patient, { onTrouble: () => {} });
+    await pool.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+    );
+    await server.kill('SIGSTOP');
+    try {
+      // The polls and the connection for notices wait.
+      await vi.waitFor(() => expect(patient.totalCount).toBeGreaterThan(1), patiently);
+      const began = performance.now();
+      await source.close();
+      expect(performance.now() - began).toBeLessThan(5000);
+    } finally {
+      await server.kill('SIGCONT');
+      await patient.end();
+    }
+  });
+
   it('misses no revocation whose transaction ends after that of a later one', async () => {
     const source = await postgresRevocations(pool);
     const writer = await pool.connect();

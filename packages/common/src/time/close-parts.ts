@@ -8,7 +8,7 @@ const longestCloseSeconds = 30;
 
 /**
  * Closes parts in order, each within 30 seconds. After a failure the others are still closed: one of them may be the
- * audit log, which is sealed at its close.
+ * audit log, which is sealed at its close. A part that hangs delays those after it.
  *
  * @throws the first failure, after all parts were tried.
  */
