@@ -1,10 +1,10 @@
 import { constants, lstatSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { codeOf, ConfigError } from '@countersign/common';
 import type { CheckpointWitness } from './witness.js';
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
 /**
  * Appends each checkpoint to a file, which `verifyLog` compares with the log. It proves something only if whoever can
@@ -24,23 +24,45 @@ export function fileWitness(path: string): CheckpointWitness {
     name: path,
     file,
     async receive(note) {
-      // Without O_NONBLOCK the opening of a pipe waits for a reader.
-      const flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
+      // Without O_NONBLOCK the opening of a device may wait.
+      const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
       const handle = await open(file, flags, 0o644).catch((error: unknown) => {
-        // Of a link, and of a pipe that nobody reads.
+        // Of a link, and of a socket.
         if (['ELOOP', 'ENXIO'].includes(codeOf(error))) throw new Error(notRegular(file));
         if (codeOf(error) === 'ENOENT') throw new Error(`there is no folder '${dirname(file)}'. Make it`);
         throw error;
       });
       try {
-        if (!(await handle.stat()).isFile()) throw new Error(notRegular(file));
-        await handle.writeFile(`${note}\n`);
-        await handle.sync();
+        const found = await handle.stat();
+        if (!found.isFile()) throw new Error(notRegular(file));
+        await append(handle, found.size, note);
       } finally {
         await handle.close();
       }
     },
   };
+}
+
+/** Appends a note and a blank line to a file of this size. If that fails, the torn note is removed if possible. */
+async function append(handle: FileHandle, size: number, note: string): Promise<void> {
+  const bytes = Buffer.from(`${await separatorBehind(handle, size)}${note}\n`);
+  let written = 0;
+  try {
+    // A full disk causes a short write first.
+    while (written < bytes.length) written += (await handle.write(bytes, written)).bytesWritten;
+    await handle.sync();
+  } catch (error) {
+    // Another log may have appended to the same file meanwhile. Some file systems only append.
+    if ((await handle.stat()).size === size + written) await handle.truncate(size).catch(() => {});
+    throw error;
+  }
+}
+
+/** A torn note that could not be removed would merge with the next one. */
+async function separatorBehind(handle: FileHandle, size: number): Promise<string> {
+  if (size === 0) return '';
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, Math.max(0, size - 2));
+  return buffer.toString('latin1', 0, bytesRead) === '\n\n' ? '' : '\n\n';
 }
 
 /** Other errors are no reason to stop: the folder may be mounted later. */

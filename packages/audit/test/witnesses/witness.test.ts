@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -5,7 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
-import { openCheckpoint, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
+import { promisify } from 'node:util';
+import { openCheckpoint, readKeptCheckpoints, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { auditFile, auditFileWith } from '../../src/log/audit-file.js';
 import { fileWitness } from '../../src/witnesses/file-witness.js';
@@ -15,6 +17,7 @@ import { WitnessQueue } from '../../src/witnesses/witness-queue.js';
 import { ConfigError } from '@countersign/common';
 import { patiently } from '../../../../test/support/patiently.js';
 import { Deferred } from '../../../core/test/deferred.js';
+import { bundle } from '../bundle.js';
 import { event, type Folder, temporaryFolder } from '../events.js';
 import { fullFor } from '../disk/faults.js';
 
@@ -180,6 +183,32 @@ describe('a witness', () => {
     expect(report).toMatchObject({ ok: true, sealed: report.size - 1 });
     const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
     expect(splitCheckpoints(checkpoints).at(-1)).toBe(own.at(-1));
+  });
+
+  it('removes the note that a full disk tore from its file [F6]', async () => {
+    using elsewhere = temporaryFolder();
+    const path = join(elsewhere.path, 'checkpoints');
+    const program = await bundle(new URL('../full-writer.ts', import.meta.url), elsewhere.path);
+    const limited = ['-c', 'ulimit -f 2; exec "$@"', 'sh', process.execPath, program, path];
+    const { stdout } = await promisify(execFile)('sh', limited);
+    const { notes, strays } = readKeptCheckpoints(readFileSync(path, 'utf8'));
+    expect([notes.length, strays]).toEqual([Number(stdout), []]);
+    expect(notes.length).toBeGreaterThan(1);
+  });
+
+  it('keeps checkpoints whole behind a torn one that nobody removed [F6]', async () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    const whole = join(elsewhere.path, 'whole');
+    await writeLog(folder, [fileWitness(whole)]);
+    const [note = ''] = splitCheckpoints(readFileSync(whole, 'utf8'));
+    for (let length = 1; length <= note.length; length++) {
+      const path = join(elsewhere.path, `${length}`);
+      writeFileSync(path, note.slice(0, length));
+      for (let count = 0; count < 2; count++) await fileWitness(path).receive(note);
+      const kept = readKeptCheckpoints(readFileSync(path, 'utf8')).notes;
+      expect(kept.filter((one) => one === note).length, `${length}`).toBeGreaterThanOrEqual(2);
+    }
   });
 
   it('keeps two logs with the same origin and key apart in one file [N1]', async () => {
