@@ -157,7 +157,7 @@ export interface SinkBacklog {
   readonly unsealed?: number;
   /** Records that some witness has no checkpoint of. */
   readonly unwitnessed?: number;
-  /** Bytes on disk that the receiver has not taken. */
+  /** Bytes on disk that the receiver has not taken, by the blocks that they occupy. */
   readonly unsentBytes?: number;
 }
 

@@ -45,21 +45,26 @@ export function auditCloudEvents(address: string, options: AuditCloudEventsOptio
 export function auditCloudEventsWith(between: Pause, address: string, options: AuditCloudEventsOptions): AuditSink {
   const settings = readCloudEventsOptions(address, options);
   const { spool, lock } = openSpool(settings);
-  const delivery = new Delivery(spool, settings, between);
+  const delivery = new Delivery(spool, settings, between, sealLater);
   let timer: NodeJS.Timeout | undefined;
 
   async function commit(entries: readonly (string | undefined)[]): Promise<void> {
     const lines = entries.filter((entry) => entry !== undefined);
     try {
       if (lines.length > 0) await spool.append(lines);
-      if (entries.length > lines.length) spool.seal();
+      // While older batches wait, the open one grows: one file each `batchSeconds` would fill the spool.
+      if (entries.length > lines.length && spool.oldest === undefined) spool.seal();
     } finally {
-      if (spool.isOpen) timer ??= setTimeout(sealSoon, settings.batchMilliseconds).unref();
+      if (spool.oldest === undefined) sealLater();
       delivery.wake();
     }
   }
 
   const commits = new GroupCommit(commit, maxQueued, Math.min(maxBatch, settings.batchRecords));
+
+  function sealLater(): void {
+    if (spool.isOpen) timer ??= setTimeout(sealSoon, settings.batchMilliseconds).unref();
+  }
 
   // Through the queue, so that no batch is closed during an append.
   function sealSoon(): void {

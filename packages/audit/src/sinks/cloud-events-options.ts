@@ -7,11 +7,11 @@ export interface AuditCloudEventsOptions {
   readonly source: string;
   /** A folder for this sink alone, created if needed, where records wait until they are received. */
   readonly spoolDirectory: string;
-  /** Most bytes that wait there, and most quarantined bytes; further records are refused. Default 64 MiB. */
+  /** Most bytes that wait there, and most quarantined bytes; further records are refused. A file counts at least 4 KiB. Default 64 MiB. */
   readonly maxSpoolBytes?: number;
   /** Most records in one request. Default 100. */
   readonly batchRecords?: number;
-  /** How long a record waits for others to share its request, in seconds. Default 1. */
+  /** How long a record waits for others to share its request, in seconds, if no older batch waits. Default 1. */
   readonly batchSeconds?: number;
   /** Timeout of a request, in seconds. Default 10. */
   readonly timeoutSeconds?: number;

@@ -30,6 +30,7 @@ export class Delivery {
   readonly #spool: Spool;
   readonly #settings: CloudEventsSettings;
   readonly #pause: Pause;
+  readonly #onDrained: () => void;
   readonly #closing = new AbortController();
   readonly #failures: FailureThrottle;
   readonly #refused: RefusedRecords;
@@ -41,10 +42,12 @@ export class Delivery {
   /** Refusals until a batch is split. */
   #patience = maxRefusals;
 
-  constructor(spool: Spool, settings: CloudEventsSettings, pause: Pause) {
+  /** `onDrained` is called when no batch waits any more. */
+  constructor(spool: Spool, settings: CloudEventsSettings, pause: Pause, onDrained: () => void) {
     this.#spool = spool;
     this.#settings = settings;
     this.#pause = pause;
+    this.#onDrained = onDrained;
     this.#failures = new FailureThrottle(settings.clock);
     this.#refused = new RefusedRecords(spool, settings);
     this.#maxLines = settings.batchRecords;
@@ -69,6 +72,7 @@ export class Delivery {
       if (!(await this.#deliverBatch(batch))) break;
     }
     this.#working = undefined;
+    if (this.#spool.oldest === undefined) this.#onDrained();
   }
 
   /** Resolves to false if the sink closes first; so do the two below. */

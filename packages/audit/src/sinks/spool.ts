@@ -8,12 +8,12 @@ import { createUnderFreeName } from '../disk/atomic-file.js';
 import { openRegularFile } from '../disk/regular-file.js';
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
-/** A small file occupies at least one block of the disk. */
 const blockBytes = 4096;
 
 /** A file of lines that are sent together. */
 export interface SpooledBatch {
   readonly path: string;
+  /** Its share of the limit. */
   readonly bytes: number;
 }
 
@@ -51,10 +51,10 @@ export class Spool {
   /** Makes lines durable: at most one batch, one call at a time. A full batch is ready to be sent. */
   async append(lines: readonly string[]): Promise<void> {
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-    if (this.bytes + bytes.length > this.#maxBytes) {
+    if ((this.#open?.lines ?? 0) + lines.length > this.#batchLines) this.seal();
+    if (this.#sealedBytes + occupiedBytes((this.#open?.file.size ?? 0) + bytes.length) > this.#maxBytes) {
       throw new AuditError('overloaded', `${this.#maxBytes} bytes of audit records wait to be sent already.`);
     }
-    if ((this.#open?.lines ?? 0) + lines.length > this.#batchLines) this.seal();
     const open = (this.#open ??= this.#start());
     try {
       await open.file.append(bytes);
@@ -72,18 +72,22 @@ export class Spool {
     return this.#open !== undefined;
   }
 
-  /** Bytes that wait to be sent. */
+  /** Bytes of the disk that waiting batches occupy. */
   get bytes(): number {
-    return this.#sealedBytes + (this.#open?.file.size ?? 0);
+    return this.#sealedBytes + (this.#open === undefined ? 0 : occupiedBytes(this.#open.file.size));
   }
 
-  /** Makes the open batch ready to be sent. */
+  /** Makes the open batch ready to be sent. One without lines is removed: on a full disk, each append would leave one. */
   seal(): void {
     if (this.#open === undefined) return;
-    const { path, file } = this.#open;
+    const { path, file, lines } = this.#open;
     this.#open = undefined;
-    const { size: bytes } = file;
+    const bytes = occupiedBytes(file.size);
     file.close();
+    if (lines === 0) {
+      rmSync(path, { force: true });
+      return;
+    }
     this.#sealed.push({ path, bytes });
     this.#sealedBytes += bytes;
   }
@@ -106,7 +110,7 @@ export class Spool {
    */
   quarantine({ path }: SpooledBatch, lines: readonly string[]): string {
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-    if (this.#quarantinedBytes() + Math.max(blockBytes, bytes.length) > this.#maxBytes) {
+    if (this.#quarantinedBytes() + occupiedBytes(bytes.length) > this.#maxBytes) {
       throw new AuditError(
         'overloaded',
         `there is no room for more; move the rejected-… files in ${this.#directory} away`,
@@ -119,7 +123,7 @@ export class Spool {
   #quarantinedBytes(): number {
     const names = readdirSync(this.#directory).filter((name) => name.startsWith('rejected-'));
     const sizes = names.map((name) => lstatSync(join(this.#directory, name), { throwIfNoEntry: false })?.size ?? 0);
-    return sizes.reduce((sum, size) => sum + Math.max(blockBytes, size), 0);
+    return sizes.reduce((sum, size) => sum + occupiedBytes(size), 0);
   }
 
   #start(): OpenBatch {
@@ -151,10 +155,15 @@ export function readBatch({ path }: SpooledBatch): readonly string[] | undefined
 
 function waitingBatch(path: string): SpooledBatch {
   const found = lstatSync(path);
-  if (found.isFile()) return { path, bytes: found.size };
+  if (found.isFile()) return { path, bytes: occupiedBytes(found.size) };
   throw new ConfigError(
     `auditCloudEvents: '${path}' is not a regular file. Remove it: what waits to be sent is not read through a link.`,
   );
+}
+
+/** A small file occupies at least one block of the disk. */
+function occupiedBytes(size: number): number {
+  return Math.max(blockBytes, size);
 }
 
 function sumOf(batches: readonly SpooledBatch[]): number {

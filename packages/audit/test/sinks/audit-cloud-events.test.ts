@@ -23,6 +23,7 @@ import { ConfigError } from '@countersign/common';
 import { patiently } from '../../../../test/support/patiently.js';
 import { Deferred } from '../../../core/test/deferred.js';
 import { event, type Folder, temporaryFolder } from '../events.js';
+import { fillDisk } from '../fill-disk.js';
 
 interface Received {
   readonly headers: IncomingHttpHeaders;
@@ -119,13 +120,18 @@ describe('auditCloudEvents', () => {
   it('tells how many bytes wait to be sent', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
-    const { sink } = new Sending(address, folder.path, { batchRecords: 2, batchSeconds: 60 });
+    const { sink } = new Sending(address, folder.path, { batchRecords: 3, batchSeconds: 60 });
     expect(sink.backlog?.()).toEqual({ unsentBytes: 0 });
     await sink.write(event('a'));
+    // A file occupies a block at least.
+    expect(sink.backlog?.()).toEqual({ unsentBytes: 4096 });
+    await sink.write(event('b', { scope: Array.from({ length: 10 }, () => 'x'.repeat(1000)) }));
     const [name = ''] = spooled(folder);
-    expect(sink.backlog?.()).toEqual({ unsentBytes: statSync(join(folder.path, name)).size });
-    await sink.write(event('b'));
-    await arrived(one, 2);
+    const { size } = statSync(join(folder.path, name));
+    expect(size).toBeGreaterThan(4096);
+    expect(sink.backlog?.()).toEqual({ unsentBytes: size });
+    await sink.write(event('c'));
+    await arrived(one, 3);
     await vi.waitFor(() => expect(sink.backlog?.()).toEqual({ unsentBytes: 0 }), patiently);
   });
 
@@ -344,6 +350,43 @@ describe('auditCloudEvents during an outage', () => {
     await sending.sink.write(event('after', long));
     await vi.waitFor(() => expect(one.ids).toContain('after'), patiently);
     expect([...new Set(one.ids)]).toEqual([...written, 'after']);
+  });
+
+  it('counts at least a block of the disk for each batch against the limit [F4]', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503).end();
+    for (let number = 10; number < 26; number++) {
+      writeFileSync(join(folder.path, `spool-0000000000${number}.jsonl`), '{"id":"a"}\n');
+    }
+    const { sink } = new Sending(address, folder.path, { maxSpoolBytes: 64 * 1024 });
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'overloaded' });
+  });
+
+  it('keeps records of an outage in full batches, not in one file for each pause [F4]', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503).end();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const sending = new Sending(address, folder.path, { batchRecords: 3, batchSeconds: 1 });
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const id of ids) {
+      await sending.sink.write(event(id));
+      await vi.advanceTimersByTimeAsync(1000);
+      await sending.sink.write(event(`${id}2`));
+    }
+    expect(spooled(folder)).toHaveLength(5);
+    vi.useRealTimers();
+    one.answer = (response) => response.writeHead(200).end();
+    await untilIn(sending, () => expect(spooled(folder)).toEqual([]));
+    expect(new Set(one.ids)).toEqual(new Set(ids.flatMap((id) => [id, `${id}2`])));
+  });
+
+  it('leaves no file behind for a record that a full disk refuses [F4]', async () => {
+    using folder = temporaryFolder();
+    expect(await fillDisk('spool', folder.path)).toBe(3);
+    expect(spooled(folder).map((name) => statSync(join(folder.path, name)).size)).toEqual([903]);
   });
 
   it('sends the complete lines that a crash left, and no torn one [F4]', async () => {

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -6,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { openCheckpoint, readKeptCheckpoints, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { auditFile, auditFileWith } from '../../src/log/audit-file.js';
@@ -17,9 +15,9 @@ import { WitnessQueue } from '../../src/witnesses/witness-queue.js';
 import { ConfigError } from '@countersign/common';
 import { patiently } from '../../../../test/support/patiently.js';
 import { Deferred } from '../../../core/test/deferred.js';
-import { bundle } from '../bundle.js';
 import { event, type Folder, temporaryFolder } from '../events.js';
 import { fullFor } from '../disk/faults.js';
+import { fillDisk } from '../fill-disk.js';
 
 async function writeLog(
   folder: Folder,
@@ -188,11 +186,9 @@ describe('a witness', () => {
   it('removes the note that a full disk tore from its file [F6]', async () => {
     using elsewhere = temporaryFolder();
     const path = join(elsewhere.path, 'checkpoints');
-    const program = await bundle(new URL('../full-writer.ts', import.meta.url), elsewhere.path);
-    const limited = ['-c', 'ulimit -f 2; exec "$@"', 'sh', process.execPath, program, path];
-    const { stdout } = await promisify(execFile)('sh', limited);
+    const written = await fillDisk('witness', path);
     const { notes, strays } = readKeptCheckpoints(readFileSync(path, 'utf8'));
-    expect([notes.length, strays]).toEqual([Number(stdout), []]);
+    expect([notes.length, strays]).toEqual([written, []]);
     expect(notes.length).toBeGreaterThan(1);
   });
 
