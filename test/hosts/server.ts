@@ -1,6 +1,11 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import { createSecureServer, createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
+import { createServer, type RequestListener } from 'node:http';
+import {
+  createSecureServer,
+  createServer as createHttp2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Server as TlsServer, TlsOptions } from 'node:tls';
@@ -63,11 +68,11 @@ export async function startServer({
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
   });
-  const streams = new Set<ServerResponse>();
-  server.on('request', (_request, response: ServerResponse) => {
-    if (!http2) return;
-    streams.add(response);
-    response.once('close', () => streams.delete(response));
+  // Not their responses: of a HEAD that nobody answers, Node closes the stream alone.
+  const streams = new Set<ServerHttp2Stream>();
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    streams.add(stream);
+    stream.once('close', () => streams.delete(stream));
   });
   server.listen(port, address);
   await once(server, 'listening');

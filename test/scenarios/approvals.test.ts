@@ -299,6 +299,18 @@ onEveryHost(
       await changing.accepts(await merge(changing, { approval: anew }), 200);
     });
 
+    it('a clock that was ahead for a moment keeps nobody out because of an approval that was used [J3]', async () => {
+      let ahead = 0;
+      const jumping = await api.variant({ ...world, start: { guard: { clock: () => Date.now() + ahead * 1000 } } });
+      const approval = await approvalOf(await asked(jumping), authority);
+      await jumping.accepts(await merge(jumping, { approval }), 200);
+      ahead = 3600;
+      await jumping.accepts(jumping.signed({ target: '/invoices', now: seconds() + ahead }), 200);
+      ahead = 0;
+      // Later than the signatures before the jump, which are forgotten.
+      await jumping.accepts(jumping.signed({ target: '/invoices', now: seconds() + 3 }), 200);
+    });
+
     it('policy is asked again at execution [C11]', async () => {
       const policy = await cedarFromText({ policies: `${withoutMerges}\n${asking}`, schema });
       const changing = await api.variant({ ...world, start: { guard: { policy } } });

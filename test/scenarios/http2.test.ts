@@ -228,24 +228,27 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('record aborted when the client disconnects before the answer [F5]', async () => {
-      const before = api.records.length;
-      const small = await api.variant({
-        start: {
-          http2: true,
-          onHandled: async () => {
-            stream.close(constants.NGHTTP2_CANCEL);
-            await once(stream, 'close');
+    it.each(['HEAD', 'GET'])(
+      'record aborted when the client of a %s disconnects before the answer [F5]',
+      async (method) => {
+        const before = api.records.length;
+        const small = await api.variant({
+          start: {
+            http2: true,
+            onHandled: async () => {
+              stream.close(constants.NGHTTP2_CANCEL);
+              await once(stream, 'close');
+            },
           },
-        },
-      });
-      const connection = await small.connectHttp2();
-      const stream = connection.begin(small.signed({ target: '/invoices' }), { ended: true });
-      await vi.waitFor(() => expect(small.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
-      expect(small.records.at(-1)).toMatchObject({ outcome: { result: 'aborted' } });
-      expect(api.records).toHaveLength(before);
-      connection.destroy();
-    });
+        });
+        const connection = await small.connectHttp2();
+        const stream = connection.begin(small.signed({ method, target: '/invoices' }), { ended: true });
+        await vi.waitFor(() => expect(small.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
+        expect(small.records.at(-1)).toMatchObject({ outcome: { result: 'aborted' } });
+        expect(api.records).toHaveLength(before);
+        connection.destroy();
+      },
+    );
 
     it('answer Expect: 100-continue after the signature has verified, and never for an unverified client [G4]', async () => {
       const request = api.signed({

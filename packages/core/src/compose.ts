@@ -97,7 +97,8 @@ function compose(values: GuardValues): GuardParts {
     agents,
     revocations,
     audience: audiences[0] ?? '',
-    uses: values.approvals?.uses ?? usesInReplayStore(replay),
+    // Not among signatures: what counts for a day would keep them out after a clock that jumped ahead for a moment.
+    uses: values.approvals?.uses ?? usesInReplayStore(values.replay ?? memoryReplayStore({ clock })),
   });
   const heldMemory = new SharedRoom(values.memoryBodyBytes * bodiesHeld);
   const heldDisk = new SharedRoom(values.maxBodyBytes * bodiesHeld);

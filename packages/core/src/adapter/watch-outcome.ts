@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { AuditOutcome } from '@countersign/audit';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalError } from '../model/refusal-response.js';
@@ -71,12 +71,12 @@ class ResponseWatcher implements ConnectionWatcher {
     // An HTTP/2 response emits `finish` whenever it closes; its stream does only when everything has been sent.
     const written = this.#stream ?? response;
     const cut = this.#cut;
-    if (written.writableFinished) process.nextTick(() => this.#end(cut));
+    if (this.#isSent) process.nextTick(() => this.#end(cut));
     // The client may have disconnected while the request was being verified.
     else if (written.closed || this.#socket?.destroyed === true) process.nextTick(() => this.#end(true));
     // Node emits `finish` also for a response that the client cut off, even on a closed connection.
-    written.on('finish', () => this.#end(this.#cut || this.#socket?.destroyed === true));
-    written.on('close', () => this.#end(true));
+    written.on('finish', () => this.#isSent && this.#end(this.#cut || this.#socket?.destroyed === true));
+    written.on('close', this.#endIfClosed);
     this.#stream?.on('end', this.#endIfReset);
   }
 
@@ -96,9 +96,19 @@ class ResponseWatcher implements ConnectionWatcher {
     return this.#stream?.aborted === true;
   }
 
+  /** Of a HEAD over HTTP/2 Node finishes the stream by itself, before there is an answer, which then says its end only by `close`. */
+  get #isSent(): boolean {
+    const stream = this.#stream;
+    return stream === undefined ? this.#response.writableFinished : stream.writableFinished && stream.headersSent;
+  }
+
+  readonly #endIfClosed = (): void => {
+    this.#end(this.#stream?.rstCode !== constants.NGHTTP2_NO_ERROR || !this.#isSent);
+  };
+
   /** Node never ends a stream whose client resets it with NO_ERROR after the answer and before the end of the body. */
   readonly #endIfReset = (): void => {
-    setImmediate(() => this.#stream?.closed === true && this.#end(true));
+    setImmediate(() => this.#stream?.closed === true && this.#endIfClosed());
   };
 
   #end(aborted: boolean): void {

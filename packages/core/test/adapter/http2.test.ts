@@ -571,6 +571,34 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 204, undecided: true });
   });
 
+  // Of a HEAD, Node finishes the stream as soon as it arrives.
+  it.each(['HEAD', 'GET'])('does not come before the answer to %s', async (method) => {
+    const parts = await guarded();
+    const [arrived, going] = [new Deferred(), new Deferred()];
+    await using served = await serve(parts, async (_request, response) => {
+      arrived.resolve();
+      await going.promise;
+      response.writeHead(204).end();
+    });
+    const stream = begin(served, signed({ method }));
+    await arrived.promise;
+    for (let round = 0; round < 10; round++) await setImmediate();
+    expect(outcomesOf(parts)).toEqual([]);
+    going.resolve();
+    await once(stream.resume(), 'close');
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 204, undecided: true });
+  });
+
+  it('is finished for a HEAD with a body', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => void response.writeHead(204).end());
+    const request = signed({ method: 'HEAD', body: Buffer.alloc(1000) });
+    const stream = begin(served, request);
+    stream.end(request.body);
+    await once(stream.resume(), 'close');
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 204, undecided: true });
+  });
+
   it('has the status that was sent when the application changes it later', async () => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => {
@@ -583,11 +611,11 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('is aborted when the client left before the response', async () => {
+  it.each(['HEAD', 'GET'])('is aborted when the client of a %s left before the response', async (method) => {
     const parts = await guarded();
     const arrived = new Deferred();
     await using served = await serve(parts, async () => arrived.resolve());
-    const stream = begin(served, signed({}));
+    const stream = begin(served, signed({ method }));
     await arrived.promise;
     stream.close(constants.NGHTTP2_CANCEL);
     expect(await outcomeOf(parts)).toEqual({ result: 'aborted', undecided: true });
