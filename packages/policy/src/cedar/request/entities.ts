@@ -23,6 +23,16 @@ export function addReachable(entities: EntityJson[], from: Iterable<string>, kno
   }
 }
 
+/** The keys of these entities, and of all that the known ones among them name: by parents, and by attributes. */
+export function reachableFrom(uids: readonly EntityUidJson[], known: KnownEntities): ReadonlySet<string> {
+  const reached = new Set(uids.map(keyFromJson));
+  for (const key of reached) {
+    const entity = known.get(key);
+    if (entity !== undefined) for (const link of linksOf(entity)) reached.add(link);
+  }
+  return reached;
+}
+
 function linksOf({ parents, attrs }: EntityJson): string[] {
   return [...parents, ...referencesIn(attrs)].map(keyFromJson);
 }

@@ -1,7 +1,7 @@
 import type { CedarValueJson, EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import type { MatchingDetails, PolicyContext, PolicyQuery, Resource } from '../../engine.js';
 import { InputGuard } from './input-guard.js';
-import type { KnownEntities, PlainEntity } from './entities.js';
+import { entitiesIn, type KnownEntities, type PlainEntity, reachableFrom } from './entities.js';
 import { entityKey } from '../index/scope.js';
 
 /** A request in Cedar's JSON, already checked and copied. */
@@ -29,17 +29,24 @@ export function cedarRequest(
   const isItself = resource.uid.type === principal.uid.type && resource.uid.id === principal.uid.id;
   const hasDetails = query.resource.attributes !== undefined || query.resource.parents !== undefined;
   const isKnown = known.has(entityKey(resource.uid));
+  const context = cedarContext(guard, query.context);
   if (isKnown && hasDetails)
     guard.refuse('resource', 'attributes or parents besides those that stand beside the policies');
-  if (isItself && hasDetails) {
-    // The resource must not add roles or capabilities to the acting agent, or groups to the user.
-    guard.refuse('resource', 'the principal with attributes or parents of its own');
+  // The resource must not add roles or capabilities to agents of the chain, or groups to the user.
+  if (
+    hasDetails &&
+    reachableFrom([principal.uid, ...principal.parents, ...entitiesIn(context)], known).has(entityKey(resource.uid))
+  ) {
+    guard.refuse(
+      'resource',
+      'an agent or user of the chain, or a role or group of one, with attributes or parents of its own',
+    );
   }
   const request: CedarRequest = {
     principal: principal.uid,
     action: { type: 'Action', id: guard.text(query.action, 'action') },
     resource: resource.uid,
-    context: cedarContext(guard, query.context),
+    context,
     // A user's groups are loaded with the policies.
     entities: [...(principal.uid.type === 'User' ? [] : [principal]), ...(isItself || isKnown ? [] : [resource])],
   };

@@ -78,6 +78,48 @@ describe('the resource of a query [D9]', async () => {
     });
   });
 
+  describe('of a chain', async () => {
+    const policies = `@id("role") permit(principal in Role::"admin", action, resource);
+      @id("user") permit(principal, action, resource) when { context has onBehalfOf && context.onBehalfOf in Group::"managers" };
+      @id("agent") permit(principal, action, resource) when {
+        context has onBehalfOfAgent && context.onBehalfOfAgent in Role::"admin"
+      };
+      @id("described") permit(principal, action, resource in Team::"all");`;
+    const entities = [{ type: 'User', id: 'alice', parents: [{ type: 'Group', id: 'interns' }] }];
+    const described = await cedarFromText({ policies, entities });
+    const parents = [
+      { type: 'Role', id: 'admin' },
+      { type: 'Group', id: 'managers' },
+      { type: 'Team', id: 'all' },
+    ];
+
+    it.each<[string, Resource]>([
+      ['a role of the agent', { type: 'Role', id: 'editor' }],
+      ['the user', { type: 'User', id: 'bob' }],
+      ['the agent that began', { type: 'Agent', id: 'began' }],
+      ['an agent between', { type: 'Agent', id: 'first' }],
+    ])('it describes nobody: %s [D9]', (_what, resource) => {
+      const chain = { ...context, onBehalfOf: 'bob', onBehalfOfAgent: 'began', via: ['first'] };
+      const ask = (asked: Resource) =>
+        described.decide(
+          reviewerQuery({ principal: { ...principal, roles: ['editor'] }, context: chain, resource: asked }),
+        );
+      expect(ask(resource)).toMatchObject({ decision: 'deny', cause: 'policy' });
+      expect(ask({ ...resource, parents })).toMatchObject({ decision: 'deny', cause: 'error' });
+      expect(ask({ ...resource, attributes: { level: 'admin' } })).toMatchObject({ decision: 'deny', cause: 'error' });
+      expect(ask({ ...resource, id: 'another', parents })).toMatchObject({ decision: 'allow' });
+    });
+
+    it('it describes no group of the user either, of which only the policies know [D9]', () => {
+      const ask = (onBehalfOf: string) =>
+        described.decide(
+          reviewerQuery({ context: { ...context, onBehalfOf }, resource: { type: 'Group', id: 'interns', parents } }),
+        );
+      expect(ask('alice')).toMatchObject({ decision: 'deny', cause: 'error' });
+      expect(ask('bob')).toMatchObject({ decision: 'allow' });
+    });
+  });
+
   it('may be the acting agent without details', async () => {
     const own = await cedarFromText({
       policies: 'permit(principal, action, resource) when { principal == resource };',
