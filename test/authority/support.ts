@@ -26,7 +26,7 @@ export async function listen(
 export function identityProvider(): {
   readonly options: NonNullable<AuthorityOptions['externalIssuers']>[number];
   /** `ahead`: so many seconds after now the user signs in. */
-  token(user: string, scope: string, ahead?: number): Promise<string>;
+  token(user: string, scope: string, ahead?: number, jti?: string): Promise<string>;
 } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const issuer = 'https://login.acme.dev';
@@ -37,9 +37,10 @@ export function identityProvider(): {
       subjectNamespace: 'acme:',
       jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'login-1' }] },
     },
-    async token(user, scope, ahead = 0) {
+    async token(user, scope, ahead = 0, jti?: string) {
       const now = Math.floor(Date.now() / 1000) + ahead;
-      return await new SignJWT({ iss: issuer, sub: user, aud: 'https://id.acme.dev', scope, iat: now, exp: now + 300 })
+      const claims = { iss: issuer, sub: user, aud: 'https://id.acme.dev', scope, iat: now, exp: now + 300 };
+      return await new SignJWT({ ...claims, ...(jti !== undefined && { jti }) })
         .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: 'login-1' })
         .sign(privateKey);
     },

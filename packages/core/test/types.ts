@@ -16,7 +16,9 @@ type FromSchema<Schema> = Schema extends { readonly oneOf: readonly (infer Choic
             ? readonly FromSchema<Item>[]
             : Schema extends { readonly required: readonly (infer Name)[]; readonly properties: infer Properties }
               ? FromProperties<Properties, Name>
-              : never;
+              : Schema extends { readonly properties: infer Properties }
+                ? FromProperties<Properties, never>
+                : never;
 
 type FromProperties<Properties, Required> = {
   readonly [Name in keyof Properties as Name extends Required ? Name : never]: FromSchema<Properties[Name]>;

@@ -1,3 +1,4 @@
+import type { Ancestor } from './ancestors.js';
 import type { AuthorizationDetail, AuthorizationDetailLists } from './authorization-details.js';
 import { intersectScopes, minimalScope, type Scope, type ScopeMatch } from './scope.js';
 
@@ -16,6 +17,8 @@ export interface Hop {
   readonly keyId?: string;
   /** `jti` of the delegation to this hop. */
   readonly delegationId?: string;
+  /** What that delegation was made from by exchange, most recent first, as its issuer says. Revoking any ends the chain. */
+  readonly ancestors?: readonly Ancestor[];
   /** The scope delegated to this hop, before the other hops narrow it. */
   readonly scope: Scope;
   /** Unix seconds. */

@@ -1,4 +1,5 @@
 import { type Actor, readActors } from './actor.js';
+import { type Ancestor, readAncestors } from './ancestors.js';
 import { type AuthorizationDetail, readAuthorizationDetails } from './authorization-details.js';
 import { isSeconds, isWholeNumber, optional, readAudience } from './claim-values.js';
 import { type Confirmation, readConfirmation } from './confirmation.js';
@@ -36,6 +37,8 @@ export interface DelegationClaims {
   readonly actor?: Actor;
   /** The actors nested in `act`, most recent first. They are history and grant nothing (RFC 8693 §4.1). */
   readonly priorActors: readonly Actor[];
+  /** `ancestors`: the delegations that the issuer made this one from, most recent first. Absent: none, or unknown. */
+  readonly ancestors?: readonly Ancestor[];
   /** `cnf` */
   readonly confirmation?: Confirmation;
   /** `authorization_details` (RFC 9396 §9.1) */
@@ -84,6 +87,7 @@ export function readClaims(
 
   const scope = optional(member(payload, 'scope'), parseScope);
   const actors = optional(member(payload, 'act'), (value) => readActors(value, { issuer, subject }));
+  const ancestors = optional(member(payload, 'ancestors'), (value) => readAncestors(value, { issuer }));
   const confirmation = optional(member(payload, 'cnf'), readConfirmation);
   const details = optional(member(payload, 'authorization_details'), readAuthorizationDetails);
   const status = optional(member(payload, 'status'), readStatusReference);
@@ -91,6 +95,7 @@ export function readClaims(
   const scopeMatch = member(payload, 'scope_match');
   if (scope?.ok === false) return scope;
   if (actors?.ok === false) return actors;
+  if (ancestors?.ok === false) return ancestors;
   if (confirmation?.ok === false) return confirmation;
   if (details?.ok === false) return details;
   if (status?.ok === false) return status;
@@ -116,6 +121,7 @@ export function readClaims(
     ...(scopeMatch !== undefined && { scopeMatch }),
     ...(actors !== undefined && { actor: actors.actor }),
     priorActors: actors?.priorActors ?? [],
+    ...(ancestors !== undefined && { ancestors: ancestors.ancestors }),
     ...(confirmation !== undefined && { confirmation: confirmation.confirmation }),
     ...(details !== undefined && { authorizationDetails: details.details }),
     ...(maxHops !== undefined && { maxHops }),

@@ -109,7 +109,7 @@ function firstHops(token: DelegationClaims | undefined, user: ActingAgent): Chai
   const { id, capabilities } = user;
   const key = user.keyId === undefined ? {} : { keyId: user.keyId };
   if (token === undefined) return [{ id, type: 'agent', proof: 'signature', ...key, scope: capabilities }];
-  const { issuer, expiresAt, authorizationDetails } = token;
+  const { issuer, expiresAt, ancestors, authorizationDetails } = token;
   const asserted = { proof: 'issuer', issuer, expiresAt, scope: grantOf(token).scope ?? capabilities } as const;
   const reached = {
     id,
@@ -117,6 +117,7 @@ function firstHops(token: DelegationClaims | undefined, user: ActingAgent): Chai
     ...key,
     ...asserted,
     ...(token.id !== undefined && { delegationId: token.id }),
+    ...(ancestors !== undefined && { ancestors }),
     ...(authorizationDetails !== undefined && { authorizationDetails }),
   } as const;
   if (token.actor === undefined) return [{ ...reached, proof: user.keyId === undefined ? 'issuer' : 'signature' }];

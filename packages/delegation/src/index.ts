@@ -1,4 +1,5 @@
 export type { Actor } from './actor.js';
+export { type Ancestor, ancestorsByExchange, ancestorsClaim, maxAncestors } from './ancestors.js';
 export {
   type AuthorizationDetail,
   type AuthorizationDetailLists,

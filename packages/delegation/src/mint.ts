@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
+import { ancestorsByExchange, ancestorsClaim } from './ancestors.js';
 import type { AuthorizationDetail } from './authorization-details.js';
 import { type DelegationClaims, readClaims } from './claims.js';
 import { DelegationError, type DelegationErrorCode } from './error.js';
@@ -45,7 +46,8 @@ export interface MintDelegationOptions {
   /** `status`: the entry of a Token Status List with the status of the token. Default: that of `previous`. */
   readonly statusReference?: StatusReference;
   /**
-   * The verified claims of the token that this one is exchanged for (RFC 8693 §2.1). All its actors are nested in `act`.
+   * The verified claims of the token that this one is exchanged for (RFC 8693 §2.1). All its actors are nested in `act`, and
+   * `ancestors` names it, so that its revocation ends this one.
    * Issuer and user stay the same; scope, expiry, audience, details and hops can only narrow.
    */
   readonly previous?: DelegationClaims;
@@ -120,6 +122,7 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
     act: toAct(options),
     ...toLifetime(options),
     jti: id,
+    ...(options.previous !== undefined && ancestorsClaim(ancestorsByExchange(options.previous))),
     ...toConfirmation(options),
     ...toLimits(options),
   };

@@ -16,6 +16,7 @@ export type ClaimsRefusalCode =
   | 'actor_is_subject'
   | 'actor_repeated'
   | 'delegation_too_deep'
+  | 'ancestors_malformed'
   | 'confirmation_malformed'
   | 'confirmation_unsupported'
   | 'authorization_details_malformed'
@@ -108,6 +109,8 @@ export const delegationRefusals: Readonly<Record<DelegationRefusalCode, string>>
   actor_is_subject: 'act.sub must not be sub: nobody acts on behalf of itself.',
   actor_repeated: 'act names an agent that acted before: nobody acts twice in a chain.',
   delegation_too_deep: 'There are more delegations between subject and actor than are accepted.',
+  ancestors_malformed:
+    'ancestors must be an array of 1 to 20 objects, each with a jti, the jkt of a key, or an iss, and with nothing else by these names.',
   confirmation_malformed: 'cnf must name one Ed25519 public key, by jkt, by jwk, or by both in agreement.',
   confirmation_unsupported:
     'cnf asks for a proof of possession that is not supported; jkt and, in a token, an Ed25519 jwk are.',

@@ -346,6 +346,7 @@ describe('readClaims with arbitrary input', () => {
       'actor',
       ['actor_malformed', 'actor_issuer_mismatch', 'actor_is_subject', 'actor_repeated', 'delegation_too_deep'],
     ],
+    ['ancestors', 'ancestors', ['ancestors_malformed']],
     ['cnf', 'confirmation', ['confirmation_malformed', 'confirmation_unsupported']],
     ['authorization_details', 'authorizationDetails', ['authorization_details_malformed']],
     ['max_hops', 'maxHops', ['max_hops_malformed']],

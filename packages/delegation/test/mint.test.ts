@@ -153,6 +153,14 @@ describe('a delegation in exchange for a previous one', () => {
     });
   });
 
+  it('names every token that it was made from, with the key to which it was bound [C7]', async () => {
+    const first = await claimsOf({ id: 'd-1', agentKeyThumbprint: RFC8037_THUMBPRINT });
+    const second = await claimsOf({ id: 'd-2', agent: 'agent-2', previous: first });
+    const third = await payloadOf(await mint({ agent: 'agent-3', previous: second }));
+    expect(third['ancestors']).toEqual([{ jti: 'd-2' }, { jti: 'd-1', jkt: RFC8037_THUMBPRINT }]);
+    expect(first.ancestors).toBeUndefined();
+  });
+
   it('keeps the issuer that an actor names', async () => {
     const payload = { ...(await payloadOf(await mint())), act: { sub: 'agent-1', iss: OPTIONS.issuer } };
     const read = readClaims(payload);

@@ -114,12 +114,22 @@ export interface AuditHop {
   readonly issuer?: string;
   readonly keyId?: string;
   readonly delegationId?: string;
+  /** What that delegation was made from by exchange, most recent first, as its issuer says. `issuer`: if it is another. */
+  readonly ancestors?: readonly AuditAncestor[];
   /** An agent registered here that its issuer may mean. Policy sees both names in `via`. */
   readonly registeredAs?: string;
   /** The scope given to this hop, before the other hops narrow it. */
   readonly scope: readonly string[];
   /** Unix seconds. */
   readonly expiresAt?: number;
+}
+
+/** Each can be revoked by each of its members. */
+export interface AuditAncestor {
+  readonly issuer?: string;
+  readonly delegationId?: string;
+  /** The key to which it was bound. */
+  readonly keyId?: string;
 }
 
 /**

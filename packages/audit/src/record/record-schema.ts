@@ -41,6 +41,17 @@ export const auditRecordSchema = {
               issuer: { type: 'string' },
               keyId: { type: 'string' },
               delegationId: { type: 'string' },
+              ancestors: {
+                type: 'array',
+                items: {
+                  type: 'object',
+                  properties: {
+                    issuer: { type: 'string' },
+                    delegationId: { type: 'string' },
+                    keyId: { type: 'string' },
+                  },
+                },
+              },
               registeredAs: { type: 'string' },
               scope: { type: 'array', items: { type: 'string' } },
               expiresAt: { type: 'number' },

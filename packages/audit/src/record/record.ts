@@ -72,9 +72,11 @@ function unsealed(event: object): object {
   return fields;
 }
 
-/** The chain without scopes. */
+/** The chain without scopes, and without what its tokens were exchanged from. */
 function members({ chain }: AuditEvent): object {
-  return chain === undefined ? {} : { chain: chain.map((hop) => ({ ...hop, scope: [] })) };
+  return chain === undefined
+    ? {}
+    : { chain: chain.map(({ ancestors: _ancestors, ...hop }) => ({ ...hop, scope: [] })) };
 }
 
 /** The event without its lists and its explanation. */

@@ -101,14 +101,15 @@ function actorOf({ actor, subject, policies = [], policySet, decision }: AuditEv
   };
 }
 
-/** The actor acts under the last delegation; the one before is its parent. */
+/** The actor acts under the last delegation. Its parent is what its issuer made it from, or else the one before. */
 function delegationOf(chain: AuditEvent['chain'] = []): OcsfDelegation | undefined {
   const delegated = chain.filter(({ delegationId }) => delegationId !== undefined);
   const [parent, last] = delegated.length > 1 ? delegated.slice(-2) : [undefined, delegated[0]];
   if (last?.delegationId === undefined) return undefined;
+  const parentId = last.ancestors?.[0]?.delegationId ?? parent?.delegationId;
   return {
     uid: last.delegationId,
-    ...(parent?.delegationId === undefined ? {} : { parent_uid: parent.delegationId }),
+    ...(parentId === undefined ? {} : { parent_uid: parentId }),
     ...(last.issuer === undefined ? {} : { issuer_uid: last.issuer }),
     scopes: last.scope,
     ...(last.expiresAt === undefined ? {} : { expiration_time: last.expiresAt * 1000 }),

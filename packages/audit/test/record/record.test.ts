@@ -178,6 +178,17 @@ describe('a long event [F3]', () => {
     expect((record['oversize'] as { bytes: number }).bytes).toBeGreaterThan(50_000);
   });
 
+  it('keeps its chain without what its tokens were exchanged from', () => {
+    const hop = { id: 'agent-a', type: 'agent', proof: 'issuer', delegationId: 'd-2' } as const;
+    const ancestors = Array.from({ length: 20 }, () => ({
+      delegationId: '\u202e'.repeat(256),
+      issuer: 'x'.repeat(1024),
+    }));
+    const record = parse(renderEvent(event('1', { chain: [{ ...hop, scope: [], ancestors }] })));
+    expect(record).toMatchObject({ chain: [{ ...hop, scope: [] }], oversize: {} });
+    expect(JSON.stringify(record)).not.toContain('ancestors');
+  });
+
   it('fits into a line even if every character needs an escape', () => {
     const bad = '\u202e'.repeat(5000);
     const line = sealRecord(

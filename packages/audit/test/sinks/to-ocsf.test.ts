@@ -97,6 +97,12 @@ describe('toOcsf', () => {
     expect(toOcsf(delegated)).not.toHaveProperty('status_id');
   });
 
+  it('names as the parent of a delegation what it was exchanged from', () => {
+    const hop = { id: 'agent-b', type: 'agent', proof: 'issuer', scope: [] } as const;
+    const chain = [{ ...hop, delegationId: 'd3', ancestors: [{ delegationId: 'd2' }, { delegationId: 'd1' }] }];
+    expect(toOcsf(event('a', { chain }))).toMatchObject({ delegation: { uid: 'd3', parent_uid: 'd2' } });
+  });
+
   it('gives the decision and outcome of a call an id of their own', () => {
     const record = event('a', { call: { id: 'call-1', method: 'tools/call' } });
     expect(toOcsf(record)).toMatchObject({

@@ -61,6 +61,7 @@ export async function verifyExternal(
   const limits = limitsIn(payload, { iss: issuer, aud: audience, sub: subject });
   if (!limits.ok) return failed(`a limit of the subject token cannot be read: ${limits.detail}`);
   const { confirmation: boundTo } = limits.claims;
+  const { jti } = payload;
   const mayAct = payload['may_act'];
   const may = isJsonObject(mayAct) ? member(mayAct, 'sub') : undefined;
   if (mayAct !== undefined && typeof may !== 'string') return failed('the may_act of the subject token is malformed');
@@ -75,6 +76,13 @@ export async function verifyExternal(
       limits: limits.claims,
       ...(boundTo !== undefined && { boundTo: boundTo.jkt }),
       issuedAt: Math.max(0, Math.floor(iat)),
+      ancestors: [
+        {
+          issuer,
+          ...(isIdentifier(jti) && { delegationId: jti }),
+          ...(boundTo !== undefined && { keyId: boundTo.jkt }),
+        },
+      ],
       ...(typeof may === 'string' && { mayAct: may }),
     },
   };

@@ -1,4 +1,5 @@
 import { checkOptionNames, ConfigError, isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
+import { maxAncestors } from '@countersign/delegation';
 import { administrator } from '../agents/agent-event.js';
 import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
@@ -63,8 +64,8 @@ export interface Ledger {
   listOf(subject: string): Promise<readonly LedgerEntry[]>;
 }
 
-/** Hops of one delegation, exchanges by the same agent among them. A chain of more could not be checked at once. */
-const mostHops = 20;
+/** A token with all its ancestors. A chain of more could not be checked at once. */
+const mostHops = maxAncestors + 1;
 
 /** No token lives longer, so no token is bound to a key that ended longer ago. A margin for clocks is in it. */
 const longestToken = 4200;

@@ -1,4 +1,4 @@
-import type { DelegationClaims, Scope } from '@countersign/delegation';
+import type { Ancestor, DelegationClaims, Scope } from '@countersign/delegation';
 
 /** A token that may be exchanged, verified and in force. */
 export interface SubjectToken {
@@ -20,6 +20,8 @@ export interface SubjectToken {
   readonly holder?: string;
   /** Of a token of this authority. */
   readonly claims?: DelegationClaims;
+  /** What is made from it is made from: the token itself, and its ancestors. */
+  readonly ancestors: readonly Ancestor[];
   /** The one agent that may act (RFC 8693 §4.4), if the token says so. */
   readonly mayAct?: string;
 }

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { isJsonObject, member } from '@countersign/common';
-import { readClaims } from '@countersign/delegation';
+import { ancestorsByExchange, readClaims } from '@countersign/delegation';
 import { errors as joseErrors, type JWTPayload, jwtVerify } from 'jose';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import type { ExternalIssuerOptions } from '../options/authority-options.js';
@@ -109,6 +109,7 @@ async function verifyOwn(
       limits: claims,
       holder: entry.actor,
       claims,
+      ancestors: ancestorsByExchange(claims),
     },
   };
 }

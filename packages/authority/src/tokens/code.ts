@@ -73,6 +73,7 @@ export function createCodes(options: {
       ...(authorizationDetails !== undefined && { authorizationDetails }),
       ...(maxHops !== undefined && { maxHops }),
       parentId: id,
+      ancestors: [{ delegationId: id }],
       uses: [...taken, consents.takeUse(id)],
     });
     if (issued === undefined) throw refused('it was used before, or the agent may not act any more');

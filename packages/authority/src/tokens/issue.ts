@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Actor, AuthorizationDetail, Confirmation, Scope } from '@countersign/delegation';
-import { agentProfile, formatScope } from '@countersign/delegation';
+import type { Actor, Ancestor, AuthorizationDetail, Confirmation, Scope } from '@countersign/delegation';
+import { agentProfile, ancestorsClaim, formatScope } from '@countersign/delegation';
 import type { Ledger } from '../delegation/ledger.js';
 import { statusReference } from '../delegation/status-list.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
@@ -30,6 +30,8 @@ export interface TokenContent {
   readonly maxHops?: number;
   /** The delegation that it is made from. */
   readonly parentId?: string;
+  /** All delegations that it is made from, most recent first. Default: none. */
+  readonly ancestors?: readonly Ancestor[];
   /** When the user signed in elsewhere, in unix seconds. Default: that of the parent, and now without one. */
   readonly grantedAt?: number;
   /** What the token uses up, and what it requires, in the transaction that records it. */
@@ -79,6 +81,7 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       iat: issuedAt,
       exp: expiresAt,
       jti: id,
+      ...ancestorsClaim(content.ancestors ?? []),
       cnf: cnfOf(content),
       ...(content.authorizationDetails !== undefined && { authorization_details: content.authorizationDetails }),
       ...(content.maxHops !== undefined && { max_hops: content.maxHops }),

@@ -47,6 +47,7 @@ function membersOf({ id, actor, subject, expiresAt, claims }: LedgerEntry): obje
     extra: {
       sub: subject,
       ...(claims['act'] !== undefined && { act: claims['act'] }),
+      ...(claims['ancestors'] !== undefined && { ancestors: claims['ancestors'] }),
       ...(claims['authorization_details'] !== undefined && { authorization_details: claims['authorization_details'] }),
       ...(claims['max_hops'] !== undefined && { max_hops: claims['max_hops'] }),
     },

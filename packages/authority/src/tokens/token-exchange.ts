@@ -3,6 +3,7 @@ import {
   type AuthorizationDetail,
   checkNarrowing,
   grantOf,
+  maxAncestors,
   type ParentGrant,
   readAuthorizationDetails,
 } from '@countersign/delegation';
@@ -18,6 +19,7 @@ import type { SubjectToken } from '../delegation/subject-token-reading.js';
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
 const jwtType = 'urn:ietf:params:oauth:token-type:jwt';
 const ended = 'the user or an administrator ended this agent, and the user has not signed in or consented again';
+const exchangedTooOften = `the subject token was exchanged too often: a token has at most ${maxAncestors} before it`;
 
 export const exchangeParameters: readonly string[] = [
   'subject_token',
@@ -51,6 +53,7 @@ export async function exchangeToken(
   if (!sameAgent && rule === undefined) throw refused('no rule allows this agent to exchange this token');
   const priorActors = actorsBefore(token, sameAgent);
   checkActors(priorActors, agent.id, token.subject, settings.maxDelegationDepth);
+  if (token.ancestors.length > maxAncestors) throw refused(exchangedTooOften);
   // An agent and a user of an external issuer could have one name.
   if (token.claims === undefined && (await services.agents.isName(token.subject))) {
     throw refused('the subject has the name of an agent');
@@ -86,6 +89,7 @@ export async function exchangeToken(
   const issued = await services.issue({
     ...grant,
     priorActors,
+    ancestors: token.ancestors,
     resource,
     scope,
     expiresAt,
@@ -99,7 +103,7 @@ export async function exchangeToken(
   });
   if (issued === undefined) {
     if (await isEnded(settings.store, grant)) throw refused(ended);
-    throw refused('the subject token was revoked or is of the last hop, or the agent may not act now');
+    throw refused('the subject token was revoked, or the agent may not act now');
   }
   return { ...issued, issued_token_type: accessToken };
 }

@@ -144,9 +144,14 @@ function details({ record, endedBy }) {
     if (value !== undefined && value !== '') list.append(element('dt', name), element('dd', value));
   };
   add('request line', record.method === undefined ? undefined : `${record.method} ${record.path ?? ''}`);
-  for (const [at, { id, type, proof, scope, delegationId, issuer }] of record.chain.entries()) {
+  for (const [at, { id, type, proof, scope, delegationId, ancestors, issuer }] of record.chain.entries()) {
     const proved = proof === 'issuer' ? `asserted by ${issuer ?? 'the issuer'}` : `proved by ${proof}`;
-    const more = [type, proved, delegationId && `delegation ${delegationId}`];
+    const more = [
+      type,
+      proved,
+      delegationId && `delegation ${delegationId}`,
+      ancestors && `exchanged from ${ancestors}`,
+    ];
     add(`hop ${at + 1}`, `${id} (${more.filter(Boolean).join(', ')})${scope === '' ? '' : `: ${scope}`}`);
   }
   add(record.filtered === undefined ? 'resource' : 'permitted', resourceTexts(record).join(', '));

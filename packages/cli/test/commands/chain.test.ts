@@ -241,6 +241,21 @@ describe('inspect: a chain', () => {
     });
   });
 
+  it('says that revoking what a token was exchanged from ends the chain [C7]', async () => {
+    const payload = part({
+      iss: 'https://id.acme.dev',
+      sub: 'u',
+      aud: api,
+      exp: nowSeconds + 9,
+      act: { sub: 'agent-a' },
+      ancestors: [{ jti: 'token-1', jkt: keys.b.thumbprint }, { iss: 'https://login.acme.dev' }],
+    });
+    const { out } = await runCli(['inspect', `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${payload}.c2ln`]);
+    expect(out).toContain('delegation token-1 of issuer https://id.acme.dev');
+    expect(out).toContain(`key ${keys.b.thumbprint}`);
+    expect(out).toContain('issuer https://login.acme.dev');
+  });
+
   it('reports unverified signatures when no key files are given', async () => {
     const { bundle } = await chainOfThree();
     const { out } = await runCli(['inspect'], { input: JSON.stringify(bundle) });

@@ -164,6 +164,7 @@ function withFilters(command: Command): Command {
     .option('--actor <id>', 'agent that acted')
     .option('--subject <id>', 'on whose behalf')
     .option('--via <id>', 'agent through which it was handed on: between subject and actor')
+    .option('--delegation <id>', 'delegation that it rests on: one of the chain, or what that was exchanged from')
     .option('--resource <resource>', 'its id, its type, or both: \'Repo::"acme/api"\'')
     .option('--action <action>', 'like pr.create')
     .addOption(new Option('--decision <decision>', 'what was decided').choices(['allow', 'deny', 'would_refuse']))

@@ -9,6 +9,8 @@ export interface FilterOptions {
   readonly subject?: string;
   /** An agent between subject and actor. */
   readonly via?: string;
+  /** The id of a delegation on which the request rests. */
+  readonly delegation?: string;
   /** A type, an id, or both as `Repo::"acme/api"`. */
   readonly resource?: string;
   readonly action?: string;
@@ -33,7 +35,7 @@ export type Filter = (record: Unknown) => boolean;
 
 type Equal = Exclude<
   keyof FilterOptions,
-  'via' | 'resource' | 'code' | 'claimed' | 'approval' | 'undecided' | 'since' | 'until'
+  'via' | 'delegation' | 'resource' | 'code' | 'claimed' | 'approval' | 'undecided' | 'since' | 'until'
 >;
 
 /** The facts of a record to compare with each option. */
@@ -52,6 +54,7 @@ const places: Readonly<Record<Equal, readonly string[]>> = {
 export const filterNames: readonly (keyof FilterOptions)[] = [
   ...(Object.keys(places) as Equal[]),
   'via',
+  'delegation',
   'resource',
   'code',
   'claimed',
@@ -86,7 +89,7 @@ function equalities(options: FilterOptions): Filter[] {
 }
 
 function others(
-  { via, resource, code, claimed, approval, undecided }: FilterOptions,
+  { via, delegation, resource, code, claimed, approval, undecided }: FilterOptions,
   bindings: ReadonlySet<string>,
 ): Filter[] {
   const asked: Filter[] = [];
@@ -95,6 +98,13 @@ function others(
       listAt(record, 'chain')
         .slice(1, -1)
         .some((hop) => textAt(hop, 'id') === via || textAt(hop, 'registeredAs') === via),
+    );
+  }
+  if (delegation !== undefined) {
+    asked.push((record) =>
+      listAt(record, 'chain').some((hop) =>
+        [hop, ...listAt(hop, 'ancestors')].some((one) => textAt(one, 'delegationId') === delegation),
+      ),
     );
   }
   if (resource !== undefined) asked.push((record) => concerns(record, resource));

@@ -61,6 +61,8 @@ export interface HopFacts {
   readonly proof: string;
   readonly scope: string;
   readonly delegationId: string | undefined;
+  /** The ids of the delegations that it was exchanged from. */
+  readonly ancestors: string;
   readonly issuer: string | undefined;
 }
 
@@ -163,6 +165,9 @@ function hopFacts(hop: unknown): HopFacts {
     proof: textAt(hop, 'proof') ?? '?',
     scope: words(hop, 'scope'),
     delegationId: textAt(hop, 'delegationId'),
+    ancestors: listAt(hop, 'ancestors')
+      .flatMap((ancestor) => textAt(ancestor, 'delegationId') ?? [])
+      .join(', '),
     issuer: textAt(hop, 'issuer'),
   };
 }

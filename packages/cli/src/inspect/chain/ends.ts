@@ -1,4 +1,5 @@
 import { guardDefaults } from '@countersign/common';
+import type { Ancestor } from '@countersign/delegation';
 import { lifetimeProblem } from '../lifetime.js';
 import type { Credentials } from './credentials.js';
 
@@ -60,13 +61,21 @@ export function revocable(
 ): Readonly<Record<string, string>>[] {
   const ofUser = token?.claims.actor !== undefined;
   const agents = members.filter((_, index) => index > 0 || !ofUser).map(({ id }) => ({ agent: id }));
-  const { issuer, id, subject } = token?.claims ?? {};
+  const { issuer, id, subject, ancestors = [] } = token?.claims ?? {};
   return [
     ...(issuer === undefined || subject === undefined ? [] : [{ subject, issuer }]),
     ...agents,
     ...signers.flatMap(({ keyId }) => (keyId === '' ? [] : [{ key: keyId }])),
     ...(issuer === undefined || id === undefined ? [] : [{ delegation: id, issuer }]),
     ...links.map(({ claims }) => ({ delegation: claims.id, issuer: claims.issuer })),
+    ...(issuer === undefined ? [] : [{ issuer }, ...ancestors.flatMap((one) => namesOf(one, issuer))]),
+  ];
+}
+
+function namesOf({ issuer, delegationId, keyId }: Ancestor, madeBy: string): Readonly<Record<string, string>>[] {
+  return [
+    ...(keyId === undefined ? [] : [{ key: keyId }]),
+    ...(delegationId === undefined ? [] : [{ delegation: delegationId, issuer: issuer ?? madeBy }]),
     ...(issuer === undefined ? [] : [{ issuer }]),
   ];
 }

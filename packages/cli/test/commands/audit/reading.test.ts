@@ -41,7 +41,12 @@ const refusedInNameOf = {
 };
 
 const handedOn = (decision(0).chain ?? []).flatMap((hop, at) =>
-  at === 0 ? [hop] : [{ ...hop, id: 'agent-between', proof: 'signature' as const }, hop],
+  at === 0
+    ? [hop]
+    : [
+        { ...hop, id: 'agent-between', delegationId: 'token-2', ancestors: [{ delegationId: 'token-1' }] },
+        { ...hop, delegationId: 'link-1', proof: 'signature' as const },
+      ],
 );
 
 const folder = temporaryFolder();
@@ -125,6 +130,15 @@ describe('audit query', () => {
     ],
     [['--via', 'agent-a'], []],
     [['--via', 'user_1'], []],
+    [
+      ['--delegation', 'link-1'],
+      ['decision-7', 'outcome-7'],
+    ],
+    [
+      ['--delegation', 'token-1'],
+      ['decision-7', 'outcome-7'],
+    ],
+    [['--delegation', 'token'], []],
     [
       ['--request', 'request-0'],
       ['decision-0', 'outcome-0'],
@@ -294,6 +308,7 @@ describe('audit query', () => {
     ['--since', ''],
     ['--actor', ''],
     ['--via', ''],
+    ['--delegation', ''],
   ])('refuses %s %s', async (option, value) => {
     expect(await runCli(['audit', 'query', log, option, value])).toMatchObject({ code: 2, out: '' });
   });

@@ -1,11 +1,11 @@
 import type { ApprovalClaims } from '@countersign/approval';
-import type { Chain, Hop } from '@countersign/delegation';
+import type { Ancestor, Chain, Hop } from '@countersign/delegation';
 import { type Revocable, revocationKey } from './revocable.js';
 
 /**
  * Everything that a chain rests on, each under every name by which it can be revoked: each member by its id, each key
- * that signed the request or a link, each delegation, each issuer, and the subject. So a chain ends with any of its
- * ancestors. By `revocationKey`, the actor's own names first.
+ * that signed the request or a link, each delegation, each issuer, and the subject; and what its issuer made the token
+ * from, with the keys that this was bound to. So a chain ends with any of its ancestors. By `revocationKey`, the actor's own names first.
  */
 export function namesInChain(chain: Chain, namespace = ''): ReadonlyMap<string, Revocable> {
   const [subject] = chain;
@@ -40,13 +40,22 @@ function nameAtIssuer({ id, issuer }: Hop, namespace: string): readonly Revocabl
 }
 
 function namesOfHop(hop: Hop, before: Hop | undefined, namespace: string): readonly Revocable[] {
-  const { keyId, delegationId, issuer } = hop;
+  const { keyId, delegationId, issuer, ancestors = [] } = hop;
   // A hop that no token names was reached by a link of the hop before.
   const givenBy = issuer === undefined ? namesOfAgent(before, namespace) : [issuer];
   return [
     ...namesOfAgent(hop, namespace).map((agent) => ({ agent })),
     ...(keyId === undefined ? [] : [{ key: keyId }]),
     ...(delegationId === undefined ? [] : withAndWithout({ delegation: delegationId }, ...givenBy)),
+    ...(issuer === undefined ? [] : [{ issuer }]),
+    ...ancestors.flatMap((ancestor) => namesOfAncestor(ancestor, issuer)),
+  ];
+}
+
+function namesOfAncestor({ issuer, delegationId, keyId }: Ancestor, madeBy: string | undefined): readonly Revocable[] {
+  return [
+    ...(keyId === undefined ? [] : [{ key: keyId }]),
+    ...(delegationId === undefined ? [] : withAndWithout({ delegation: delegationId }, issuer ?? madeBy)),
     ...(issuer === undefined ? [] : [{ issuer }]),
   ];
 }

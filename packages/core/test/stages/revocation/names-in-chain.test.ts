@@ -110,6 +110,37 @@ describe('a chain is not revoked by', () => {
   });
 });
 
+describe('a chain whose token was exchanged from others', () => {
+  const login = 'https://login.acme.dev';
+  const ancestors = [
+    { delegationId: 'token-0', keyId: a.keyId },
+    { issuer: login, delegationId: 'sign-in', keyId: agent('agent-e').keyId },
+  ];
+  const acting = delegatedChain({
+    root: { token: { ...token, ancestors }, tokenHash: 'h0' },
+    links: [{ claims: link(b, c, 'h0'), hash: 'h1', delegator: b }],
+    actor: c,
+    maxDepth: 5,
+  });
+  if (!acting.ok) throw new Error(acting.code);
+  const { chain } = acting;
+
+  it.each<[Revocable, boolean]>([
+    [{ delegation: 'token-0' }, true],
+    [{ delegation: 'token-0', issuer }, true],
+    [{ delegation: 'token-0', issuer: login }, false],
+    [{ key: a.keyId }, true],
+    [{ delegation: 'sign-in' }, true],
+    [{ delegation: 'sign-in', issuer: login }, true],
+    [{ delegation: 'sign-in', issuer }, false],
+    [{ key: agent('agent-e').keyId }, true],
+    [{ issuer: login }, true],
+    [{ issuer: 'https://id.partner.example' }, false],
+  ])('is revoked by %j: %s [C7]', (revocation, ends) => {
+    expect(isRevoked(chain, revocation)).toBe(ends);
+  });
+});
+
 describe('an agent that an issuer names is revoked by either of its names [C7]', () => {
   const plain = namesInChain(mixed(), 'acme:');
   it.each<[Revocable, boolean]>([
