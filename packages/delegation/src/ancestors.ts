@@ -3,7 +3,10 @@ import { isIdentifier, isStringOrUri } from './identifier.js';
 import { isJsonObject, member } from './json.js';
 import { type DelegationRefusal, refuse } from './refusal.js';
 
-/** A delegation that a token was made from, under the names by which it can be revoked. It has at least one of them. */
+/**
+ * A delegation that a token was made from, under the names by which it can be revoked. It has at least one of them. With
+ * `keyId` alone: the key with which the agent got a token that is bound to another.
+ */
 export interface Ancestor {
   /** `iss`. Absent: the issuer of the token that lists it. */
   readonly issuer?: string;
@@ -13,8 +16,8 @@ export interface Ancestor {
   readonly keyId?: string;
 }
 
-/** Above the depth that any chain may have, so that exchanges of an agent with itself count too. */
-export const maxAncestors = 20;
+/** Two for each agent of the longest chain, a sign-in, and some for exchanges of an agent with itself. */
+export const maxAncestors = 40;
 
 /** Reads an `ancestors` claim. An ancestor that could not be read could not be revoked. */
 export function readAncestors(

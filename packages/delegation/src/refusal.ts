@@ -110,7 +110,7 @@ export const delegationRefusals: Readonly<Record<DelegationRefusalCode, string>>
   actor_repeated: 'act names an agent that acted before: nobody acts twice in a chain.',
   delegation_too_deep: 'There are more delegations between subject and actor than are accepted.',
   ancestors_malformed:
-    'ancestors must be an array of 1 to 20 objects, each with a jti, the jkt of a key, or an iss, and with nothing else by these names.',
+    'ancestors must be an array of 1 to 40 objects, each with a jti, the jkt of a key, or an iss, and with nothing else by these names.',
   confirmation_malformed: 'cnf must name one Ed25519 public key, by jkt, by jwk, or by both in agreement.',
   confirmation_unsupported:
     'cnf asks for a proof of possession that is not supported; jkt and, in a token, an Ed25519 jwk are.',

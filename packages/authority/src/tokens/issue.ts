@@ -81,7 +81,7 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       iat: issuedAt,
       exp: expiresAt,
       jti: id,
-      ...ancestorsClaim(content.ancestors ?? []),
+      ...ancestorsClaim(ancestorsOf(content)),
       cnf: cnfOf(content),
       ...(content.authorizationDetails !== undefined && { authorization_details: content.authorizationDetails }),
       ...(content.maxHops !== undefined && { max_hops: content.maxHops }),
@@ -107,6 +107,11 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       scope: claims.scope,
     };
   };
+}
+
+/** The key with which the agent got a token that is bound to another is no less what the token rests on. */
+function ancestorsOf({ thumbprint, confirmation, ancestors = [] }: TokenContent): readonly Ancestor[] {
+  return thumbprint === confirmation.jkt ? ancestors : [{ keyId: thumbprint }, ...ancestors];
 }
 
 /** A client of RFC 9449 looks for `jkt`; `jwk` is what lets a guard know a key that is registered nowhere. */

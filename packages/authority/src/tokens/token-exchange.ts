@@ -19,7 +19,7 @@ import type { SubjectToken } from '../delegation/subject-token-reading.js';
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
 const jwtType = 'urn:ietf:params:oauth:token-type:jwt';
 const ended = 'the user or an administrator ended this agent, and the user has not signed in or consented again';
-const exchangedTooOften = `the subject token was exchanged too often: a token has at most ${maxAncestors} before it`;
+const exchangedTooOften = 'the subject token was exchanged too often: exchange an earlier one';
 
 export const exchangeParameters: readonly string[] = [
   'subject_token',
@@ -53,7 +53,8 @@ export async function exchangeToken(
   if (!sameAgent && rule === undefined) throw refused('no rule allows this agent to exchange this token');
   const priorActors = actorsBefore(token, sameAgent);
   checkActors(priorActors, agent.id, token.subject, settings.maxDelegationDepth);
-  if (token.ancestors.length > maxAncestors) throw refused(exchangedTooOften);
+  // One is for the key of the agent.
+  if (token.ancestors.length >= maxAncestors) throw refused(exchangedTooOften);
   // An agent and a user of an external issuer could have one name.
   if (token.claims === undefined && (await services.agents.isName(token.subject))) {
     throw refused('the subject has the name of an agent');
