@@ -25,6 +25,7 @@ import { readOptions } from './options/read-options.js';
 import { ProviderUnavailable } from './pages/openid-provider.js';
 import { createOpenIdSignIn } from './pages/openid-sign-in.js';
 import { createPages } from './pages/pages.js';
+import { agreedTime } from './storage/clock.js';
 import { StoreUnavailable } from './storage/store.js';
 import { startSweeper } from './storage/sweeper.js';
 import { noTrail, startTrail } from './trail/trail.js';
@@ -55,6 +56,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
       settings.approvals === undefined ? 0 : approvalLimits.useWithinSeconds.most,
     ),
     now,
+    agreedTime: () => agreedTime(store, now),
     onTrouble,
   });
   const issue = createIssueToken({ issuer, ledger, keys, now });
@@ -127,7 +129,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     adminApprovals: approvals && { approvals, store, now },
     now,
   };
-  const sweeper = startSweeper(store, onTrouble);
+  const sweeper = startSweeper(store, now, onTrouble);
 
   async function answer(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
     try {

@@ -21,7 +21,7 @@ export interface Authority {
   readonly challenges: Pick<Challenges, 'expect'>;
   /** The queue of approvals, for pages of the application. Undefined without the option `approvals`. */
   readonly approvals: Pick<ApprovalQueue, 'find' | 'list' | 'decide' | 'review'> | undefined;
-  /** Makes the next signing key. It signs ten minutes later. */
+  /** Makes the next signing key. It signs ten minutes later. Rejects if the clock of this process is not that of the database. */
   readonly rotateSigningKey: () => Promise<void>;
   /** Stops the work in the background and closes the store. */
   close(): Promise<void>;

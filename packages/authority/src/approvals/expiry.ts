@@ -1,5 +1,6 @@
 import { readApprovalRequest } from '@countersign/approval';
 import { parseStrictJson } from '@countersign/common';
+import { agreedTime } from '../storage/clock.js';
 import { type Background, inBackground } from '../storage/in-background.js';
 import { required, type Row, sql, type Store, textOf } from '../storage/store.js';
 import type { Trail } from '../trail/trail.js';
@@ -43,9 +44,13 @@ function approvalOf(row: Row): Parameters<typeof approvalEvent>[0] {
   return { id: textOf(row, 'id'), binding: textOf(row, 'binding'), request: request.value };
 }
 
-/** Every half minute, in the background. */
+/** Every half minute, in the background, unless the clocks of this process and of the database differ. */
 export function startExpiry(services: ExpiryServices & { readonly onTrouble: (message: string) => void }): Background {
-  return inBackground(() => recordExpired(services), {
+  const run = async (): Promise<void> => {
+    const at = await agreedTime(services.store, services.now);
+    await recordExpired({ ...services, now: () => at });
+  };
+  return inBackground(run, {
     everyMilliseconds: intervalMilliseconds,
     trouble: 'expired requests cannot be recorded',
     onTrouble: services.onTrouble,

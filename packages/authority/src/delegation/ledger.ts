@@ -2,6 +2,7 @@ import { checkOptionNames, ConfigError, isJsonObject, type JsonObject, parseStri
 import { maxAncestors } from '@countersign/delegation';
 import { administrator } from '../agents/agent-event.js';
 import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
+import { mostClockDifferenceSeconds } from '../storage/clock.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 import { ending } from './ends.js';
 
@@ -58,6 +59,11 @@ export interface Ledger {
   revoke(what: Revoked, by?: TrailEvent['event']['by']): Promise<number>;
   /** The places of all dead hops in the status lists. */
   dead(): Promise<readonly number[]>;
+  /**
+   * The places that were given out and have no row any more, as ranges with both ends. Nothing is known of their tokens, so
+   * they count as dead: a sweeper with a wrong clock must not bring them to life. Read after `dead`.
+   */
+  missing(): Promise<readonly (readonly [first: number, last: number])[]>;
   /** The last place that is taken. */
   lastPlace(): Promise<number>;
   /** The hops in force of a subject, newest first: for the page on which users see them. */
@@ -69,6 +75,9 @@ const mostHops = maxAncestors + 1;
 
 /** No token lives longer, so no token is bound to a key that ended longer ago. A margin for clocks is in it. */
 const longestToken = 4200;
+
+/** No transaction takes so long, also if the clocks of two processes differ. */
+const settledSeconds = 2 * mostClockDifferenceSeconds;
 
 export function createLedger(store: Store, now: () => number, trail: Trail = noTrail): Ledger {
   return {
@@ -167,6 +176,17 @@ export function createLedger(store: Store, now: () => number, trail: Trail = noT
           SELECT d.id, d.idx FROM countersign_delegations d JOIN dead ON d.parent_id = dead.id)
         SELECT idx FROM dead`);
       return rows.map((row) => numberOf(row, 'idx'));
+    },
+
+    async missing() {
+      // A place below newer rows may belong to a transaction that is not over yet, so these rows must be old enough.
+      const rows = await store.run(sql`
+        SELECT prior, idx FROM (
+          SELECT idx, LAG(idx, 1, 0) OVER (ORDER BY idx) AS prior FROM countersign_delegations) AS places
+        WHERE idx > prior + 1 AND idx <= COALESCE(
+          (SELECT idx FROM countersign_delegations WHERE created_at <= ${now() - settledSeconds} ORDER BY idx DESC LIMIT 1),
+          (SELECT MIN(idx) FROM countersign_delegations))`);
+      return rows.map((row) => [numberOf(row, 'prior') + 1, numberOf(row, 'idx') - 1]);
     },
 
     async lastPlace() {

@@ -35,7 +35,10 @@ interface Snapshot {
   readonly holdUntil: number;
 }
 
-/** The Status List Tokens by the numbers of their lists: a bit for each token, set if it is revoked in any way. */
+/**
+ * The Status List Tokens by the numbers of their lists: a bit for each token, set if it is revoked in any way, and if the
+ * ledger has lost it. A place that was not given out yet is 0: guards keep a list for some seconds.
+ */
 export function createStatusLists(options: StatusListOptions): (list: number) => Promise<string | undefined> {
   let flight: Promise<Snapshot> | undefined;
   let last: Snapshot | undefined;
@@ -77,13 +80,20 @@ export function createStatusLists(options: StatusListOptions): (list: number) =>
 async function takeSnapshot({ issuer, ledger, keys, now }: StatusListOptions): Promise<Snapshot> {
   const began = performance.now();
   const dead = await ledger.dead();
+  // Later, so that a dead token that is deleted in between is missing.
+  const missing = await ledger.missing();
   const at = now();
   const ended = performance.now();
   const sign = async (list: number): Promise<string> => {
     const bytes = Buffer.alloc(size / 8);
-    for (const index of dead) {
-      const place = index - list * size;
+    const first = list * size;
+    const set = (index: number): void => {
+      const place = index - first;
       if (place >= 0 && place < size) bytes[place >> 3] = (bytes[place >> 3] ?? 0) | (1 << (place & 7));
+    };
+    for (const index of dead) set(index);
+    for (const [from, to] of missing) {
+      for (let index = Math.max(from, first); index <= Math.min(to, first + size - 1); index++) set(index);
     }
     return await signClaims(keys.current(at), 'statuslist+jwt', {
       iss: issuer,

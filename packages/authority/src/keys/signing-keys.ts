@@ -20,9 +20,13 @@ export interface SigningKeys {
   current(now: number): SigningKey;
   /** The keys that verify now or soon, the current one first. */
   published(now: number): readonly SigningKey[];
-  /** Makes the next key, unless there is one that waits already. It signs from ten minutes later on. */
+  /**
+   * Makes the next key, unless there is one that waits already. It signs from ten minutes later on.
+   *
+   * @throws Error if the clock of this process is wrong.
+   */
   rotate(): Promise<void>;
-  /** Reads what other processes have changed. */
+  /** Reads what other processes have changed, and makes and deletes keys as their age demands. */
   refresh(): Promise<void>;
   close(): void;
 }
@@ -35,11 +39,15 @@ export interface SigningKeyOptions {
   /** The longest lifetime of a token: so long an old key stays published. */
   readonly longestTokenSeconds: number;
   readonly now: () => number;
+  /** The time by which keys are made and deleted. Rejects if the clock of this process is wrong. */
+  readonly agreedTime: () => Promise<number>;
   readonly onTrouble: (message: string) => void;
 }
 
 /** Guards keep fetched keys for 5 minutes. */
 const publishAheadSeconds = 600;
+/** No key that is to sign later is the next one: a process whose clock was ahead made it. */
+const farSeconds = 2 * publishAheadSeconds;
 const refreshMilliseconds = 30_000;
 
 /** @throws ConfigError if the keys of the store cannot be opened with the secret. */
@@ -71,23 +79,33 @@ export async function openSigningKeys(options: SigningKeyOptions): Promise<Signi
   }
 
   async function rotate(): Promise<void> {
+    const at = await options.agreedTime();
     keys = await load();
-    if (keys.every(({ signsFrom }) => signsFrom <= now())) await insert(now() + publishAheadSeconds);
+    const waits = keys.some(({ signsFrom }) => signsFrom > at && signsFrom <= at + farSeconds);
+    if (!waits) await insert(at + publishAheadSeconds);
     keys = await load();
   }
 
   async function refresh(): Promise<void> {
     keys = await load();
-    const { signsFrom } = current(now());
+    const at = await options.agreedTime();
+    await beginAt(at);
+    const { signsFrom } = current(at);
     const dueAt = signsFrom + options.rotationDays * 86_400 - publishAheadSeconds;
-    if (now() >= dueAt) await rotate();
+    if (at >= dueAt) await rotate();
     await store.run(sql`
-      DELETE FROM countersign_signing_keys WHERE signs_from < ${signsFrom} AND ${signsFrom} < ${now() - 2 * keepSeconds()}`);
+      DELETE FROM countersign_signing_keys WHERE signs_from < ${signsFrom} AND ${signsFrom} < ${at - 2 * keepSeconds()}`);
+  }
+
+  /** The first key, also beside keys of the future alone. It signs at once: guards fetch a key that they do not know. */
+  async function beginAt(at: number): Promise<void> {
+    if (keys.some(({ signsFrom }) => signsFrom <= at)) return;
+    await insert(at);
+    keys = await load();
   }
 
   const keepSeconds = (): number => options.longestTokenSeconds + publishAheadSeconds;
 
-  if ((await store.run(sql`SELECT kid FROM countersign_signing_keys LIMIT 1`)).length === 0) await insert(now());
   try {
     keys = await load();
   } catch (error) {
@@ -96,12 +114,14 @@ export async function openSigningKeys(options: SigningKeyOptions): Promise<Signi
     );
   }
 
+  await beginAt(now());
+
   const failures = new FailureThrottle(Date.now);
   const timer = setInterval(() => {
     refresh().then(
       () => void failures.recordSuccess(),
       (error: unknown) => {
-        if (failures.recordFailure()) onTrouble(`the signing keys cannot be read again: ${errorMessage(error)}`);
+        if (failures.recordFailure()) onTrouble(`the signing keys cannot be kept up to date: ${errorMessage(error)}`);
       },
     );
   }, refreshMilliseconds);

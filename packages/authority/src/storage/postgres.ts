@@ -36,6 +36,7 @@ const beginInTime = `${begin}; SET LOCAL statement_timeout = ${timeoutMillisecon
 /** Serialization failure, deadlock. */
 const givenUp: ReadonlySet<string> = new Set(['40001', '40P01']);
 const mostAttempts = 10;
+const readClock = sql`SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp())) AS BIGINT) AS seconds`;
 const heard = new WeakSet<PostgresPool>();
 /** The OID of BIGINT, which the driver gives as text. Our times and indexes are far below 2^53. */
 const bigint = 20;
@@ -73,6 +74,10 @@ export async function openPostgres(pool: PostgresPool): Promise<Store> {
         async (client, clock) =>
           await again(() => transaction(client, beginInTime, async () => await runAll(client, statements, clock))),
       ),
+    async clock() {
+      const [row] = await perform(async (client) => await query(client, readClock));
+      return row === undefined ? Number.NaN : numberOf(row, 'seconds');
+    },
     async close() {
       closed = true;
     },

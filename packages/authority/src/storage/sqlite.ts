@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { closeSync, existsSync, openSync, realpathSync, statSync } from 'node:fs';
 import { ConfigError, errorMessage } from '@countersign/common';
 import type Libsql from 'libsql';
+import { steadyClock } from './clock.js';
 import { migrations, pendingMigrations, sqliteDdl } from './schema.js';
 import { type LockFile, lockFile } from './sqlite-lock.js';
 import { type Row, type SqlValue, type Statement, type Store, StoreUnavailable } from './store.js';
@@ -70,6 +71,7 @@ function migrate(db: Libsql.Database): void {
 
 function sqliteStore(db: Libsql.Database, lock: LockFile | undefined): Store {
   const prepared = new Map<string, (values: readonly SqlValue[]) => readonly Row[]>();
+  const readClock = steadyClock();
   let queue: Job[] = [];
   let closed = false;
 
@@ -138,6 +140,7 @@ function sqliteStore(db: Libsql.Database, lock: LockFile | undefined): Store {
       return rows?.[0] ?? [];
     },
     batch: submit,
+    clock: async () => await Promise.resolve(readClock()),
     async close() {
       if (closed) return;
       // What was asked for before is still written.

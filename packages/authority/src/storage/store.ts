@@ -20,6 +20,8 @@ export interface Store {
   run(statement: Statement): Promise<readonly Row[]>;
   /** All statements or none. Undefined if a required statement returned no row: then nothing was changed. */
   batch(statements: readonly Statement[]): Promise<readonly (readonly Row[])[] | undefined>;
+  /** The clock of the database, in unix seconds: one that all processes share. */
+  clock(): Promise<number>;
   close(): Promise<void>;
 }
 

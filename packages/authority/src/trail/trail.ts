@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { errorMessage, FailureThrottle, isJsonObject, parseStrictJson } from '@countersign/common';
 import type { AuditAuthorityEvent, AuditEvent, AuditSink } from '@countersign/core';
+import { clockMarginSeconds } from '../storage/clock.js';
 import { numberOf, sql, type Statement, type Store, textOf } from '../storage/store.js';
 
 /** What happened, and the request or the agent that it is about. */
@@ -49,9 +50,11 @@ export function startTrail(services: {
   /** In their order; of several processes one gets each. */
   async function take(): Promise<readonly Written[]> {
     const at = now();
+    // No lease ends later, except that of a process whose clock is ahead.
+    const last = at + leaseSeconds + clockMarginSeconds;
     const rows = await store.run(sql`
-      UPDATE countersign_audit SET next_at = ${at + leaseSeconds} WHERE next_at <= ${at} AND idx IN
-        (SELECT idx FROM countersign_audit WHERE next_at <= ${at} ORDER BY idx LIMIT ${atOnce})
+      UPDATE countersign_audit SET next_at = ${at + leaseSeconds} WHERE (next_at <= ${at} OR next_at > ${last}) AND idx IN
+        (SELECT idx FROM countersign_audit WHERE next_at <= ${at} OR next_at > ${last} ORDER BY idx LIMIT ${atOnce})
       RETURNING idx, event`);
     return rows
       .map((row) => ({ idx: numberOf(row, 'idx'), event: textOf(row, 'event') }))

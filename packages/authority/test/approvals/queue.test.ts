@@ -72,6 +72,7 @@ describe.each(engines)('the queue in $name', ({ skip, open }) => {
       rotationDays: 90,
       longestTokenSeconds: 300,
       now,
+      agreedTime: async () => await Promise.resolve(now()),
       onTrouble: () => {},
     });
     keys.close();
@@ -305,7 +306,7 @@ describe.each(engines)('the queue in $name', ({ skip, open }) => {
     await queue.withdraw(withdrawn, 'agent-a');
     await queue.withdraw(half, 'agent-a');
     expect(await Promise.all([withdrawn, half].map(kept))).toEqual([undefined, 'to ship']);
-    pass(3600);
+    pass(3600 + 600);
     await sweepNow();
     expect(await kept(expired)).toBeUndefined();
     expect((await queue.find(expired))?.status).toBe('expired');

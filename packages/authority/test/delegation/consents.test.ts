@@ -27,6 +27,15 @@ describe.each(engines)('a consent on $name', ({ skip, open }) => {
     now = 1900;
     expect(await consents.find(id)).toBeUndefined();
     expect(await consents.listOf('alice')).toEqual([]);
+    await createLedger(store, clock).record({
+      id: 'newer',
+      issuer: 'https://id.acme.dev',
+      subject: 'bob',
+      actor: 'agent-a',
+      thumbprint: '',
+      claims: {},
+      expiresAt: 9000,
+    });
     await sweep(store, 3000);
     expect(await store.run(sql`SELECT id FROM countersign_consents`)).toEqual([]);
   });

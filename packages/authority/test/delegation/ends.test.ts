@@ -179,6 +179,14 @@ describe.each(engines)('what was ended, on $name', ({ skip, open }) => {
     const store = await open();
     const all: readonly Ended[] = [{ subject: alice }, { agent: 'agent-a' }];
     for (const each of all) await store.batch(ending(each, 1000));
+    const key = newKey();
+    await createAgentRegistry(store, () => 1000).add({ id: 'agent-a', jwk: key.jwk });
+    const entry = { issuer: idp, subject: alice, actor: 'agent-a', claims: {}, expiresAt: 3_000_000 };
+    /** A clock that is ahead is no proof: an agent must get a token, whose proof is of its own clock. */
+    const later = createLedger(store, () => 1000 + 2_592_600);
+    await later.record({ ...entry, id: 'a consent', thumbprint: '' });
+    expect(await sweep(store, 1000 + 2_592_600)).toBe(0);
+    await later.record({ ...entry, id: 'a token', thumbprint: key.thumbprint });
     expect(await sweep(store, 1000 + 2_592_599)).toBe(0);
     expect(await sweep(store, 1000 + 2_592_600)).toBe(2);
   });

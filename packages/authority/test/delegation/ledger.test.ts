@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createAgentRegistry } from '../../src/agents/registry.js';
 import { createLedger } from '../../src/delegation/ledger.js';
+import { sql } from '../../src/storage/store.js';
 import { newKey } from '../support/client.js';
 import { engines } from '../support/stores.js';
 
@@ -22,7 +23,8 @@ describe.each(engines)('the ledger in $name', ({ skip, open }) => {
         claims: {},
         expiresAt: now() + 60,
       });
-    return { ledger, record };
+    const missingAt = async (at: number) => await createLedger(store, () => at).missing();
+    return { store, ledger, record, missingAt };
   }
 
   it.skipIf(skip)('records no hop that it would not find: of a chain at most 41 [C9]', async () => {
@@ -34,6 +36,23 @@ describe.each(engines)('the ledger in $name', ({ skip, open }) => {
       found.push([recorded !== undefined, (await ledger.find(id)) !== undefined]);
     }
     expect(found).toEqual(chain.map((_, index) => [index < 41, index < 41]));
+  });
+
+  it.skipIf(skip)('misses the places whose rows are gone, and none that may still get one [C7]', async () => {
+    const { store, record, missingAt } = await world();
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) await record(id);
+    await store.run(sql`DELETE FROM countersign_delegations WHERE id IN ('b', 'd', 'e')`);
+    // A transaction that is not over could have one of them.
+    expect(await missingAt(now() + 119)).toEqual([]);
+    expect(await missingAt(now() + 120)).toEqual([
+      [2, 2],
+      [4, 5],
+    ]);
+    await store.run(sql`DELETE FROM countersign_delegations WHERE id IN ('a', 'c')`);
+    expect(await missingAt(now())).toEqual([[1, 5]]);
+    await store.run(sql`UPDATE countersign_delegations SET created_at = created_at - 120`);
+    await record('g');
+    expect(await missingAt(now())).toEqual([[1, 5]]);
   });
 
   it.skipIf(skip)('refuses to revoke what is misspelt or unclear [G5]', async () => {

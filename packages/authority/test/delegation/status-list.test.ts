@@ -1,3 +1,5 @@
+import { inflateSync } from 'node:zlib';
+import { decodeJwt } from 'jose';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Ledger } from '../../src/delegation/ledger.js';
 import { createStatusLists } from '../../src/delegation/status-list.js';
@@ -8,7 +10,7 @@ import { openSqlite } from '../../src/storage/sqlite.js';
 const now = () => 1000;
 
 /** Lists of a ledger that needs so long to find the dead tokens. */
-async function lists(milliseconds: number) {
+async function lists(milliseconds: number, gone: readonly (readonly [first: number, last: number])[] = []) {
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const keys = await openSigningKeys({
@@ -17,16 +19,18 @@ async function lists(milliseconds: number) {
     rotationDays: 90,
     longestTokenSeconds: 300,
     now,
+    agreedTime: async () => await Promise.resolve(now()),
     onTrouble: () => {},
   });
   keys.close();
   let [reads, looks] = [0, 0];
-  const ledger: Pick<Ledger, 'dead' | 'lastPlace'> = {
+  const ledger: Pick<Ledger, 'dead' | 'missing' | 'lastPlace'> = {
     async dead() {
       reads++;
       vi.advanceTimersByTime(milliseconds);
       return await Promise.resolve([reads]);
     },
+    missing: async () => await Promise.resolve(gone),
     async lastPlace() {
       looks++;
       return await Promise.resolve(200_000);
@@ -66,4 +70,22 @@ it('status lists are never held for more than 5 seconds', async () => {
   vi.advanceTimersByTime(1);
   await read(0);
   expect(reads()).toBe(2);
+});
+
+it('status lists say of places whose tokens the ledger has lost that they are revoked, in every list they reach [C7]', async () => {
+  const { read } = await lists(10, [
+    [2, 3],
+    [65_530, 196_609],
+  ]);
+  const setIn = async (list: number) => {
+    const { status_list: packed } = decodeJwt<{ status_list: { lst: string } }>((await read(list)) ?? '');
+    const bytes = inflateSync(Buffer.from(packed.lst, 'base64url'));
+    return Array.from({ length: 65_536 }, (_, place) => place).filter(
+      (place) => ((bytes[place >> 3] ?? 0) >> (place & 7)) & 1,
+    );
+  };
+  expect(await setIn(0)).toEqual([1, 2, 3, 65_530, 65_531, 65_532, 65_533, 65_534, 65_535]);
+  expect(await setIn(1)).toHaveLength(65_536);
+  expect(await setIn(2)).toHaveLength(65_536);
+  expect(await setIn(3)).toEqual([0, 1]);
 });

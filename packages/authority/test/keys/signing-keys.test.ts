@@ -7,14 +7,20 @@ import { engines } from '../support/stores.js';
 
 const secret = 'secret-of-the-tests-0123456789-0123456789';
 const day = 86_400;
+const wrong = async (): Promise<number> => await Promise.reject(new Error('the clock is ahead'));
 
-async function keysAt(store: Store, now: () => number, change: { secret?: string } = {}): Promise<SigningKeys> {
+async function keysAt(
+  store: Store,
+  now: () => number,
+  change: { secret?: string; agreedTime?: () => Promise<number> } = {},
+): Promise<SigningKeys> {
   const keys = await openSigningKeys({
     store,
     seal: createSeal(change.secret ?? secret),
     rotationDays: 90,
     longestTokenSeconds: 300,
     now,
+    agreedTime: change.agreedTime ?? (async () => await Promise.resolve(now())),
     onTrouble: () => {},
   });
   keys.close();
@@ -69,6 +75,36 @@ describe.each(engines)('signing keys on $name', ({ skip, open }) => {
     expect(keys.published(now)).toHaveLength(2);
     expect(keys.current(now).kid).toBe(first);
     expect(keys.current(now + 600).kid).not.toBe(first);
+  });
+
+  it.skipIf(skip)('are neither made nor deleted by a process whose clock is wrong', async () => {
+    const store = await open();
+    let now = 1000;
+    const right = await keysAt(store, () => now);
+    const ahead = await keysAt(store, () => now + 100 * day, { agreedTime: wrong });
+    await expect(ahead.refresh()).rejects.toThrow('the clock is ahead');
+    await expect(ahead.rotate()).rejects.toThrow('the clock is ahead');
+    await right.rotate();
+    now += 600;
+    await expect(ahead.refresh()).rejects.toThrow('the clock is ahead');
+    // It has read what the others changed.
+    expect(ahead.current(now).kid).toBe(right.current(now).kid);
+    expect(await store.run(sql`SELECT kid FROM countersign_signing_keys`)).toHaveLength(2);
+  });
+
+  it.skipIf(skip)('begin now if a wrong clock left only keys of the future, also without a restart', async () => {
+    const store = await open();
+    const future = (await keysAt(store, () => 100 * day)).current(100 * day).kid;
+    const [restarted, running] = [await keysAt(store, () => 1000), await keysAt(store, () => 1030)];
+    const { kid } = restarted.current(1000);
+    expect(kid).not.toBe(future);
+    expect(running.current(1030).kid).toBe(kid);
+    await store.run(sql`DELETE FROM countersign_signing_keys WHERE kid = ${kid}`);
+    await running.refresh();
+    expect(running.current(1030).kid).not.toBe(future);
+    // A key of the future is nobody's next one.
+    await running.rotate();
+    expect(running.current(1630).kid).not.toBe(running.current(1030).kid);
   });
 
   it.skipIf(skip)('are sealed in the database, and cannot be opened with another secret', async () => {

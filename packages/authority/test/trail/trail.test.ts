@@ -1,7 +1,8 @@
 import { type AuditEvent, type AuditSink, memoryAudit } from '@countersign/core';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
-import { recordExpired } from '../../src/approvals/expiry.js';
+import { recordExpired, startExpiry } from '../../src/approvals/expiry.js';
+import { sql } from '../../src/storage/store.js';
 import { startTrail, type Trail } from '../../src/trail/trail.js';
 import { decide, needs, startApprovals } from '../support/approvals.js';
 import { newKey } from '../support/client.js';
@@ -130,6 +131,39 @@ describe.each(engines)('the audit log of an authority on $name', ({ skip, open }
     expect(await both[0].isWritten('first')).toBe(true);
     await Promise.all(both.map(async (trail) => await trail.close()));
     expect(new Set(audit.records.map(({ id }) => id)).size).toBe(41);
+  });
+
+  it.skipIf(skip)('gets each event at once that a process with a clock ahead took and did not write', async () => {
+    const store = await open();
+    const broken = failing();
+    const gone = startTrail({ store, sink: broken.sink, now: () => seconds() + 86_400, onTrouble: () => {} });
+    await store.batch(
+      gone.record({ about: 'first', event: { name: 'agent.changed', by: { id: 'x', type: 'administrator' } } }),
+    );
+    await gone.close();
+    await store.run(sql`UPDATE countersign_audit SET next_at = ${seconds() + 86_460}`);
+    const audit = memoryAudit();
+    const right = startTrail({ store, sink: audit, now: seconds, onTrouble: () => {} });
+    await right.close();
+    expect(audit.records).toHaveLength(1);
+  });
+
+  it.skipIf(skip)('has no request as expired by the clock of a process that is ahead', async () => {
+    const audit = memoryAudit();
+    const { running, ask } = await startApprovals({}, { store: await open(), audit });
+    const id = await ask();
+    const { store, issuer } = running;
+    const troubles: string[] = [];
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: Date.now() + 7200_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    const onTrouble = (message: string) => void troubles.push(message);
+    const trail = startTrail({ store, sink: audit, now: seconds, onTrouble });
+    const expiry = startExpiry({ store, trail, issuer, now: seconds, onTrouble });
+    vi.advanceTimersByTime(30_000);
+    await expiry.close();
+    await trail.close();
+    expect(troubles).toEqual([expect.stringMatching(/recorded: Error: the clock of this process is \d+ s ahead/)]);
+    expect(told(audit.records, id)).toEqual(['approval.asked by agent agent-a']);
   });
 
   it.skipIf(skip)('has each request that nobody decided in time, once', async () => {

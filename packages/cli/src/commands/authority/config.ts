@@ -171,6 +171,7 @@ async function openPostgresAt(connectionString: string, io: Io): Promise<Store> 
     return {
       run: (statement) => store.run(statement),
       batch: (statements) => store.batch(statements),
+      clock: () => store.clock(),
       async close() {
         await store.close();
         await pool.end();
