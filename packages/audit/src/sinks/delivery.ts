@@ -1,6 +1,6 @@
 import { FailureThrottle, reasonOf } from '@countersign/common';
 import type { CloudEventsSettings } from './cloud-events-options.js';
-import { postEvents } from './post-events.js';
+import { type Answer, postEvents } from './post-events.js';
 import { RefusedRecords } from './refused-records.js';
 import { readBatch, type Spool, type SpooledBatch } from './spool.js';
 
@@ -24,7 +24,8 @@ class DeliveryPostponed extends Error {
 /**
  * Sends batches in order, oldest first, and retries each until the receiver has taken it. An outage is no reason to drop
  * a record. A batch that is refused for good is split until the refused records are found: these are quarantined, so that
- * one bad record delays no others.
+ * one bad record delays no others. So is a batch that fails otherwise while the receiver takes a control record: a
+ * firewall before the receiver may answer 403 to what somebody wrote into a path.
  */
 export class Delivery {
   readonly #spool: Spool;
@@ -41,6 +42,10 @@ export class Delivery {
   #maxLines: number;
   /** Refusals until a batch is split. */
   #patience = maxRefusals;
+  /** A line that the receiver took. Sent again, with the same id, it shows whether the receiver takes anything now. */
+  #control: string | undefined;
+  /** Whether anything was received since the current batch was begun. */
+  #receivedSome = false;
 
   /** `onDrained` is called when no batch waits any more. */
   constructor(spool: Spool, settings: CloudEventsSettings, pause: Pause, onDrained: () => void) {
@@ -79,28 +84,29 @@ export class Delivery {
   async #deliverBatch(batch: SpooledBatch): Promise<boolean> {
     const lines = await this.#retry(() => this.#read(batch));
     const maxLines = this.#maxLines;
+    this.#receivedSome = false;
     if (lines === undefined || !(await this.#deliver(lines))) return false;
-    return (await this.#retry(() => this.#finish(batch, lines.length, maxLines))) === true;
+    return (await this.#retry(() => this.#finish(batch, maxLines))) === true;
   }
 
   async #deliver(lines: readonly string[]): Promise<boolean> {
     if (lines.length === 0) return true;
     const tooMany = lines.length > this.#maxLines;
-    const result = tooMany ? 'split' : await this.#retry((signal) => this.#send(lines, signal));
+    const result = tooMany ? 'split' : await this.#retry((attempts) => this.#send(lines, attempts));
     if (result !== 'split') return result === 'settled';
     const middle = Math.ceil(lines.length / 2);
     return (await this.#deliver(lines.slice(0, middle))) && (await this.#deliver(lines.slice(middle)));
   }
 
   /** Repeats an attempt until it does not throw. Undefined if it still fails while the sink closes. */
-  async #retry<Result>(attempt: (signal: AbortSignal) => Result | Promise<Result>): Promise<Result | undefined> {
-    for (let failures = 1; this.#deadline?.aborted !== true; failures++) {
+  async #retry<Result>(attempt: (attempts: number) => Result | Promise<Result>): Promise<Result | undefined> {
+    for (let attempts = 1; this.#deadline?.aborted !== true; attempts++) {
       try {
-        return await attempt(this.#deadline ?? AbortSignal.timeout(this.#settings.timeoutMilliseconds));
+        return await attempt(attempts);
       } catch (error) {
         this.#reportFailure(reasonOf(error));
         if (this.#closing.signal.aborted) break;
-        await this.#pause(this.#retryDelay(failures, error), this.#closing.signal);
+        await this.#pause(this.#retryDelay(attempts, error), this.#closing.signal);
       }
     }
     return undefined;
@@ -113,8 +119,8 @@ export class Delivery {
   }
 
   /** `settled`: each line was received or refused for good. */
-  async #send(lines: readonly string[], signal: AbortSignal): Promise<'settled' | 'split'> {
-    const answer = await postEvents(lines, this.#settings, signal);
+  async #send(lines: readonly string[], attempts: number): Promise<'settled' | 'split'> {
+    const answer = await this.#post(lines);
     if (answer.kind === 'received') {
       this.#reportRecovery(this.#failures.recordSuccess());
       return 'settled';
@@ -123,17 +129,55 @@ export class Delivery {
       this.#maxLines = Math.ceil(lines.length / 2);
       return 'split';
     }
-    const reason = `it answered ${answer.status}`;
-    if (answer.kind === 'later') throw new DeliveryPostponed(reason, answer.afterMilliseconds);
+    if (answer.kind === 'failed') {
+      const postponed = new DeliveryPostponed(answer.reason, answer.afterMilliseconds);
+      if (attempts < this.#patience || !(await this.#isContentToBlame(lines))) throw postponed;
+      this.#patience = 0;
+    }
     this.#patience = Math.max(0, this.#patience - 1);
-    if (this.#patience > 0) throw new DeliveryPostponed(reason);
+    if (this.#patience > 0) throw new DeliveryPostponed(answer.reason);
     if (lines.length > 1) return 'split';
-    for (const line of lines) this.#refused.add(line, reason);
+    for (const line of lines) this.#refused.add(line, answer.reason);
     return 'settled';
   }
 
-  #finish(batch: SpooledBatch, lines: number, maxLinesBefore: number): true {
-    this.#patience = this.#patienceAfter(lines);
+  async #post(lines: readonly string[]): Promise<Answer> {
+    const signal = this.#deadline ?? AbortSignal.timeout(this.#settings.timeoutMilliseconds);
+    const answer = await postEvents(lines, this.#settings, signal);
+    if (answer.kind === 'received') {
+      this.#control = lines[0];
+      this.#receivedSome = true;
+    }
+    return answer;
+  }
+
+  /**
+   * Whether lines failed because of what they hold. Splitting them loses nothing; a single line must fail five times in a
+   * row while a control record is received each time, since a receiver that is half down fails at random.
+   */
+  async #isContentToBlame(lines: readonly string[]): Promise<boolean> {
+    if (lines.length > 1) return this.#patience === 0 || (await this.#findControl());
+    if (!(await this.#findControl(lines[0]))) return false;
+    for (let failures = 2; failures <= maxRefusals; failures++) {
+      if (await this.#isReceived(lines[0])) return false;
+      if (!(await this.#isReceived(this.#control))) return false;
+    }
+    return true;
+  }
+
+  /** Tries what the receiver took before, and any line that waits but this one. */
+  async #findControl(failed?: string): Promise<boolean> {
+    const candidates = [this.#control, this.#spool.sampleLine()].filter((line) => line !== failed);
+    for (const line of candidates) if (await this.#isReceived(line)) return true;
+    return false;
+  }
+
+  async #isReceived(line: string | undefined): Promise<boolean> {
+    return line !== undefined && (await this.#post([line])).kind === 'received';
+  }
+
+  #finish(batch: SpooledBatch, maxLinesBefore: number): true {
+    this.#patience = this.#nextPatience();
     this.#refused.quarantine(batch);
     this.#spool.remove(batch);
     // No 413 for this batch: larger requests may work again.
@@ -142,12 +186,12 @@ export class Delivery {
   }
 
   /**
-   * If some records of a batch were received, the others are bad and not the receiver: the next bad batch is split at
-   * once. Otherwise a client that causes one bad record in each batch could delay all of them.
+   * If others were received meanwhile, the refused records of a batch are bad and not the receiver: the next bad batch is
+   * split at once. Otherwise a client that causes one bad record in each batch could delay all of them.
    */
-  #patienceAfter(lines: number): number {
+  #nextPatience(): number {
     if (this.#refused.count === 0) return Math.min(maxRefusals, this.#patience + 1);
-    return this.#refused.count < lines ? this.#patience : maxRefusals;
+    return this.#receivedSome ? this.#patience : maxRefusals;
   }
 
   #reportFailure(reason: string): void {

@@ -96,6 +96,13 @@ export class Spool {
     return this.#sealed[0];
   }
 
+  /** Any waiting line, also of the open batch. */
+  sampleLine(): string | undefined {
+    const batches = [...this.#sealed, ...(this.#open === undefined ? [] : [this.#open])];
+    const batch = anyOf(batches);
+    return batch && anyOf(readBatch(batch) ?? []);
+  }
+
   remove(batch: SpooledBatch): void {
     rmSync(batch.path, { force: true });
     this.#sealed.splice(this.#sealed.indexOf(batch), 1);
@@ -137,7 +144,7 @@ export class Spool {
  * The lines of a batch; undefined if its file was removed. Bytes behind the last newline were torn by a crash, and never
  * acknowledged.
  */
-export function readBatch({ path }: SpooledBatch): readonly string[] | undefined {
+export function readBatch({ path }: Pick<SpooledBatch, 'path'>): readonly string[] | undefined {
   let descriptor: number;
   try {
     // Never through a symbolic link, which could make any file be sent.
@@ -164,6 +171,10 @@ function waitingBatch(path: string): SpooledBatch {
 /** A small file occupies at least one block of the disk. */
 function occupiedBytes(size: number): number {
   return Math.max(blockBytes, size);
+}
+
+function anyOf<Item>(items: readonly Item[]): Item | undefined {
+  return items[Math.floor(Math.random() * items.length)];
 }
 
 function sumOf(batches: readonly SpooledBatch[]): number {

@@ -84,9 +84,11 @@ class Sending {
   constructor(address: string, spoolDirectory: string, options: Partial<AuditCloudEventsOptions> = {}) {
     const pause = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
       const { promise, resolve } = new Deferred();
-      signal.addEventListener('abort', () => resolve());
-      this.pauses.push({ milliseconds, end: () => resolve() });
+      const end = (): void => resolve();
+      signal.addEventListener('abort', end);
+      this.pauses.push({ milliseconds, end });
       await promise;
+      signal.removeEventListener('abort', end);
     };
     this.sink = auditCloudEventsWith(pause, address, {
       source: 'https://api.acme.dev',
@@ -574,6 +576,121 @@ describe('records that the receiver refuses for good [F4]', () => {
       ['a', 'b'],
       ['c', 'd'],
     ]);
+  });
+
+  it.each<[string, number | undefined]>([
+    ['401', 401],
+    ['403', 403],
+    ['404', 404],
+    ['429', 429],
+    ['500', 500],
+    ['503', 503],
+    ['no answer', undefined],
+  ])('are found when a firewall gives %s to them alone, and delay no others [F4]', async (_name, status) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken = new Set<unknown>();
+    const bad = ['0', '5', '40', '41', '42', '43'];
+    one.answer = (response) => {
+      const ids = one.batches.at(-1) ?? [];
+      if (!ids.some((id) => bad.includes(String(id)))) {
+        for (const id of ids) taken.add(id);
+        response.writeHead(204).end();
+      } else if (status === undefined) response.socket?.destroy();
+      else response.writeHead(status).end('blocked');
+    };
+    const ids = Array.from({ length: 64 }, (_, index) => `${index}`);
+    const sending = new Sending(address, folder.path, { batchRecords: 4 });
+    await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect([...taken]).toEqual(expect.arrayContaining(ids.filter((id) => !bad.includes(id))));
+    expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([
+      ['0'],
+      ['5'],
+      ['40', '41', '42', '43'],
+    ]);
+    expect(sending.told).toContainEqual(expect.stringMatching(/refuses 1 audit records for good \(.+\). They were put/));
+    // Only the first bad batch waits: afterwards the receiver is known to take others.
+    expect(sending.pauses.length).toBeLessThan(20);
+    // A record is sent again to see whether the receiver takes it: a few times for each bad record.
+    expect(one.batches.length).toBeLessThan(100);
+  });
+
+  it.each<[string, number | undefined]>([
+    ['401', 401],
+    ['403', 403],
+    ['404', 404],
+    ['429', 429],
+    ['500', 500],
+    ['503', 503],
+    ['no answer', undefined],
+  ])('are none when the receiver gives %s to everything, before and after it took records [F4]', async (_name, status) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken: unknown[] = [];
+    const fail = (response: ServerResponse): void => {
+      if (status === undefined) response.socket?.destroy();
+      else response.writeHead(status).end();
+    };
+    const take = (response: ServerResponse): void => {
+      taken.push(...(one.batches.at(-1) ?? []));
+      response.writeHead(204).end();
+    };
+    const sending = new Sending(address, folder.path, { batchRecords: 4 });
+    for (const round of [1, 2]) {
+      one.answer = fail;
+      const ids = Array.from({ length: 8 }, (_, index) => `${round}.${index}`);
+      await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+      const begun = sending.pauses.length;
+      await untilIn(sending, () => expect(sending.pauses.length).toBeGreaterThan(begun + 20));
+      expect(spooled(folder)).toHaveLength(2);
+      one.answer = take;
+      await untilIn(sending, () => expect(spooled(folder)).toEqual([]));
+      expect([...new Set(taken)]).toEqual(expect.arrayContaining(ids));
+    }
+    expect(readdirSync(folder.path).filter((name) => name.startsWith('rejected-'))).toEqual([]);
+  });
+
+  it('are none when a receiver fails at random, whatever was quarantined before [F4]', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    let count = 0;
+    const taken = new Set<unknown>();
+    one.answer = (response) => {
+      const ids = one.batches.at(-1) ?? [];
+      // Half of the attempts fail, in no step with the attempts of the sink.
+      count = (count * 1103515245 + 12345) % 2 ** 31;
+      const fails = (count >> 16) % 2 === 0;
+      if (!fails && !ids.includes('bad')) for (const id of ids) taken.add(id);
+      response.writeHead(ids.includes('bad') ? 403 : fails ? 503 : 204).end();
+    };
+    const sending = new Sending(address, folder.path, { batchRecords: 4 });
+    const ids = Array.from({ length: 40 }, (_, index) => (index === 5 ? 'bad' : `${index}`));
+    await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([['bad']]);
+    expect(taken.size).toBe(39);
+  });
+
+  it('are found after a restart, when no record is known that the receiver takes [F4]', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken = new Set<unknown>();
+    one.answer = judging(one, (ids) => {
+      if (ids.some((id) => String(id).startsWith('bad'))) return 403;
+      for (const id of ids) taken.add(id);
+      return 204;
+    });
+    writeFileSync(join(folder.path, 'spool-000000000001.jsonl'), '{"id":"bad 1"}\n{"id":"bad 2"}\n');
+    const sending = new Sending(address, folder.path, { batchSeconds: 3600 });
+    await untilIn(sending, () => expect(sending.pauses.length).toBeGreaterThan(10));
+    expect(rejectedIn(folder)).toEqual([]);
+    // It waits in an open batch.
+    await sending.sink.write(event('a'));
+    await untilIn(sending, () => expect(rejectedIn(folder)).toHaveLength(1));
+    await sending.sink.close?.();
+    expect(spooled(folder)).toEqual(rejectedIn(folder));
+    expect(taken).toEqual(new Set(['a']));
   });
 
   it('are dropped and counted when the quarantine is full, and the good ones are sent', async () => {
