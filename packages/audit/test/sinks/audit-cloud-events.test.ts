@@ -609,7 +609,9 @@ describe('records that the receiver refuses for good [F4]', () => {
       ['5'],
       ['40', '41', '42', '43'],
     ]);
-    expect(sending.told).toContainEqual(expect.stringMatching(/refuses 1 audit records for good \(.+\). They were put/));
+    expect(sending.told).toContainEqual(
+      expect.stringMatching(/refuses 1 audit records for good \(.+\). They were put/),
+    );
     // Only the first bad batch waits: afterwards the receiver is known to take others.
     expect(sending.pauses.length).toBeLessThan(20);
     // A record is sent again to see whether the receiver takes it: a few times for each bad record.
@@ -624,32 +626,35 @@ describe('records that the receiver refuses for good [F4]', () => {
     ['500', 500],
     ['503', 503],
     ['no answer', undefined],
-  ])('are none when the receiver gives %s to everything, before and after it took records [F4]', async (_name, status) => {
-    using folder = temporaryFolder();
-    const { receiver: one, address } = await receiver();
-    const taken: unknown[] = [];
-    const fail = (response: ServerResponse): void => {
-      if (status === undefined) response.socket?.destroy();
-      else response.writeHead(status).end();
-    };
-    const take = (response: ServerResponse): void => {
-      taken.push(...(one.batches.at(-1) ?? []));
-      response.writeHead(204).end();
-    };
-    const sending = new Sending(address, folder.path, { batchRecords: 4 });
-    for (const round of [1, 2]) {
-      one.answer = fail;
-      const ids = Array.from({ length: 8 }, (_, index) => `${round}.${index}`);
-      await Promise.all(ids.map((id) => sending.sink.write(event(id))));
-      const begun = sending.pauses.length;
-      await untilIn(sending, () => expect(sending.pauses.length).toBeGreaterThan(begun + 20));
-      expect(spooled(folder)).toHaveLength(2);
-      one.answer = take;
-      await untilIn(sending, () => expect(spooled(folder)).toEqual([]));
-      expect([...new Set(taken)]).toEqual(expect.arrayContaining(ids));
-    }
-    expect(readdirSync(folder.path).filter((name) => name.startsWith('rejected-'))).toEqual([]);
-  });
+  ])(
+    'are none when the receiver gives %s to everything, before and after it took records [F4]',
+    async (_name, status) => {
+      using folder = temporaryFolder();
+      const { receiver: one, address } = await receiver();
+      const taken: unknown[] = [];
+      const fail = (response: ServerResponse): void => {
+        if (status === undefined) response.socket?.destroy();
+        else response.writeHead(status).end();
+      };
+      const take = (response: ServerResponse): void => {
+        taken.push(...(one.batches.at(-1) ?? []));
+        response.writeHead(204).end();
+      };
+      const sending = new Sending(address, folder.path, { batchRecords: 4 });
+      for (const round of [1, 2]) {
+        one.answer = fail;
+        const ids = Array.from({ length: 8 }, (_, index) => `${round}.${index}`);
+        await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+        const begun = sending.pauses.length;
+        await untilIn(sending, () => expect(sending.pauses.length).toBeGreaterThan(begun + 20));
+        expect(spooled(folder)).toHaveLength(2);
+        one.answer = take;
+        await untilIn(sending, () => expect(spooled(folder)).toEqual([]));
+        expect([...new Set(taken)]).toEqual(expect.arrayContaining(ids));
+      }
+      expect(readdirSync(folder.path).filter((name) => name.startsWith('rejected-'))).toEqual([]);
+    },
+  );
 
   it('are none when a receiver fails at random, whatever was quarantined before [F4]', async () => {
     using folder = temporaryFolder();
