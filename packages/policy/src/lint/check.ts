@@ -8,7 +8,7 @@ import { AGENT_VOCABULARY, type Schema } from '../cedar/load/schema.js';
 import { conditionsOf } from '../cedar/text/conditions.js';
 import { isAnything } from './covers.js';
 import type { PolicyCheck, PolicyFinding } from './finding.js';
-import { fallibleReads, mayReadFallibly } from './may-err.js';
+import { fallibleReads, mayReadFallibly } from '../cedar/text/fallible-reads.js';
 import { neverPermitted, requiredType } from './never-permitted.js';
 import { coverageOf, type Covered, coveredPolicies } from './redundant.js';
 import { tooManyApprovals } from './too-many-approvals.js';

@@ -4,7 +4,7 @@ import { type Cedar, freshCedar } from '../cedar/instance/instance.js';
 import { entityKey } from '../cedar/index/scope.js';
 import type { Policy } from '../cedar/load/policy-set.js';
 import { depthOf, MAX_DEPTH } from '../cedar/text/policy-text.js';
-import { mightReadHistory } from '../cedar/text/history.js';
+import { mightReadLimits } from '../cedar/text/trend.js';
 
 /** What people approved again and again. */
 export interface ApprovedCall {
@@ -132,7 +132,7 @@ function isHead(expression: Expr, call: Scope): boolean {
  * history only the constraints, since an `unless` may not read it.
  */
 function applicability(json: PolicyJson, { text }: Policy, call: Scope): readonly Expr[] {
-  const conditions = mightReadHistory(text)
+  const conditions = mightReadLimits(text)
     ? []
     : json.conditions.map(({ kind, body }) => (kind === 'when' ? body : { '!': { arg: body } }));
   return [...constraintsOf(json).filter((expression) => !isHead(expression, call)), ...conditions];

@@ -19,6 +19,17 @@ const HISTORY_PROBLEMS = {
     'context.depth > 2, or unless [...].containsAll(context.via) or context.depth <= 2.',
 };
 
+const DETAILS_PROBLEMS = {
+  permit:
+    'further context.authorizationDetails could make this permit apply, and each agent of a chain may add some: they limit, ' +
+    'and never grant. What a user must have allowed is a scope. As a limit, write: if context has ' +
+    'authorizationDetails.privileges then context.authorizationDetails.privileges.contains("x") else true.',
+  forbid:
+    'further context.authorizationDetails could lift this forbid, and each agent of a chain may add some: they limit, and ' +
+    'never grant. Write: when { context has authorizationDetails.privileges && ' +
+    '!context.authorizationDetails.privileges.contains("x") }.',
+};
+
 interface FileStatement extends Statement {
   readonly file: string;
   /** Position in its file, from 0. */
@@ -123,14 +134,14 @@ function faults(
 
 function named(statement: FileStatement, reading: PolicyReading, problems: string[]): Policy {
   const { file, line, position, text } = statement;
-  const { effect, annotations, scope, permitsByHistory } = reading;
+  const { effect, annotations, scope, permitsByHistory, permitsByDetails } = reading;
   // An @id without a value is null.
   const name = annotations['id'] === undefined ? String(position) : annotations['id'];
   if (name === null || name === '')
     problems.push(`${file}:${line}: @id is empty. Give the policy a name, like @id("drafts").`);
-  if (permitsByHistory) {
-    problems.push(`${file}:${line}: ${HISTORY_PROBLEMS[effect]}`);
-  }
+  if (permitsByHistory) problems.push(`${file}:${line}: ${HISTORY_PROBLEMS[effect]}`);
+  // A use of context as a whole is both.
+  else if (permitsByDetails) problems.push(`${file}:${line}: ${DETAILS_PROBLEMS[effect]}`);
   const approval = readApproval({ effect, annotations, scope });
   if (!approval.ok) problems.push(`${file}:${line}: ${approval.problem}`);
   const expiry = readExpiry({ effect, annotations });

@@ -1,6 +1,8 @@
 import { eachInTurn, type Turns } from '@countersign/common';
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { historyCouldPermit, mightReadHistory } from '../text/history.js';
+import { detailsCouldPermit } from '../text/details.js';
+import { historyCouldPermit } from '../text/history.js';
+import { mightReadLimits } from '../text/trend.js';
 import type { Cedar } from '../instance/instance.js';
 import { headFromJson, type PolicyHead, readHead } from '../text/policy-head.js';
 import type { Shapes } from '../text/policy-shape.js';
@@ -12,6 +14,8 @@ export interface PolicyReading extends PolicyHead {
   readonly scopes: readonly string[];
   /** Whether more history could make it permit. */
   readonly permitsByHistory: boolean;
+  /** Whether further limits in `authorizationDetails` could make it permit. */
+  readonly permitsByDetails: boolean;
 }
 
 /** By the text of the policy. */
@@ -49,12 +53,12 @@ export async function readPolicies(
   return found;
 }
 
-/** Policies of one shape have equal literals and read the history alike, so that only the head is read. */
+/** Policies of one shape have equal literals and read history and details alike, so that only the head is read. */
 function readSameShape(cedar: Cedar, text: string, first: ReadResult): ReadResult {
   const plain = isFault(first) ? undefined : readHead(text);
   if (plain === undefined || isFault(first)) return readByJson(cedar, text);
-  const { scopes, permitsByHistory } = first;
-  return { ...plain.head, scopes, permitsByHistory };
+  const { scopes, permitsByHistory, permitsByDetails } = first;
+  return { ...plain.head, scopes, permitsByHistory, permitsByDetails };
 }
 
 export function isFault(read: ReadResult): read is readonly DetailedError[] {
@@ -73,8 +77,8 @@ function readByText(cedar: Cedar, text: string): ReadResult {
   const plain = readHead(text);
   const scopes = plain && scopesInText(plain.body);
   if (plain === undefined || scopes === undefined) return readByJson(cedar, text);
-  if (mightReadHistory(plain.body)) return readByJson(cedar, text);
-  return { ...plain.head, scopes, permitsByHistory: false };
+  if (mightReadLimits(plain.body)) return readByJson(cedar, text);
+  return { ...plain.head, scopes, permitsByHistory: false, permitsByDetails: false };
 }
 
 function readByJson(cedar: Cedar, text: string): ReadResult {
@@ -83,5 +87,10 @@ function readByJson(cedar: Cedar, text: string): ReadResult {
 }
 
 function readingOf(json: PolicyJson): PolicyReading {
-  return { ...headFromJson(json), scopes: scopesInJson(json), permitsByHistory: historyCouldPermit(json) };
+  return {
+    ...headFromJson(json),
+    scopes: scopesInJson(json),
+    permitsByHistory: historyCouldPermit(json),
+    permitsByDetails: detailsCouldPermit(json),
+  };
 }

@@ -1,6 +1,7 @@
 import { yieldEvery } from '@countersign/common';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { detailsCouldPermit } from '../../../src/cedar/text/details.js';
 import { historyCouldPermit } from '../../../src/cedar/text/history.js';
 import { freshCedar } from '../../../src/cedar/instance/instance.js';
 import { headFromJson } from '../../../src/cedar/text/policy-head.js';
@@ -37,7 +38,12 @@ const text = fc
 function readingOf(answer: ReturnType<typeof cedar.policyToJson>): ReadResult {
   if (answer.type === 'failure') return answer.errors;
   const { json } = answer;
-  return { ...headFromJson(json), scopes: scopesInJson(json), permitsByHistory: historyCouldPermit(json) };
+  return {
+    ...headFromJson(json),
+    scopes: scopesInJson(json),
+    permitsByHistory: historyCouldPermit(json),
+    permitsByDetails: detailsCouldPermit(json),
+  };
 }
 
 function comparable(read: ReadResult | undefined): unknown {

@@ -1,5 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { withoutStrings } from '../cedar/text/conditions.js';
+import { withoutStrings } from './conditions.js';
 
 type Node = Readonly<Record<string, unknown>>;
 
