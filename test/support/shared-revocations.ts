@@ -3,9 +3,18 @@ import type { SharedRevocations, SharedRevocationsOptions } from '@countersign/s
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { patiently } from './patiently.js';
 
+/** What happens to a page that is written back: the network may lose the call, or its answer. */
+export type WriteFate = 'sent' | 'call lost' | 'answer lost';
+
 /** A server of the test with a list of revocations. */
 export interface RevocationWorld {
   open(options?: SharedRevocationsOptions): Promise<SharedRevocations>;
+  /** The same with a client that can lose a page which it writes back. */
+  openLosing(fate: () => WriteFate, options?: SharedRevocationsOptions): Promise<SharedRevocations>;
+  /** Adds revocations as one write, or many, would have done. */
+  fill(names: readonly string[]): Promise<unknown>;
+  /** Begins a new list in place of the one that is there. */
+  begin(): Promise<unknown>;
   /** Empties the list as an accident would, with its version. */
   empty(): Promise<unknown>;
   /** Takes a backup. The function that it gives sets the list back to it, in one step. */
@@ -16,7 +25,22 @@ export function revokedIn(source: SharedRevocations, ...named: readonly Revocabl
   return source.findRevoked(named, Date.now() / 1000) as Revocable | undefined;
 }
 
+/** Sends a page, or loses it. */
+export async function lossy<Answer>(fate: WriteFate, send: () => Promise<Answer>): Promise<Answer> {
+  if (fate === 'call lost') throw new Error(fate);
+  const answer = await send();
+  if (fate === 'answer lost') throw new Error(fate);
+  return answer;
+}
+
+/** Of a list that is written back in three pages. */
+const threePages = 5000;
+
 let names = 0;
+const freshNames = (length: number): readonly string[] => {
+  const batch = names++;
+  return Array.from({ length }, (_, number) => JSON.stringify(['delegation', `${process.pid}-${batch}-${number}`]));
+};
 export const freshAgent = (): { readonly agent: string } => ({ agent: `agent-${process.pid}-${names++}` });
 
 /** What every shared list of revocations must do, whatever its server. */
@@ -24,6 +48,11 @@ export function itIsAListOfRevocations(world: () => RevocationWorld): void {
   const opened: SharedRevocations[] = [];
   const open = async (options?: SharedRevocationsOptions): Promise<SharedRevocations> => {
     const source = await world().open(options);
+    opened.push(source);
+    return source;
+  };
+  const openLosing = async (fate: () => WriteFate, options?: SharedRevocationsOptions): Promise<SharedRevocations> => {
+    const source = await world().openLosing(fate, options);
     opened.push(source);
     return source;
   };
@@ -149,6 +178,68 @@ export function itIsAListOfRevocations(world: () => RevocationWorld): void {
         expect(told.join()).toContain('has lost revocations');
       },
     );
+
+    it('is written back if it is long, and told of once', async () => {
+      await world().fill(freshNames(150_000));
+      const told: string[] = [];
+      const source = await open({ onTrouble: (message) => void told.push(message) });
+      const known = source.list();
+      await world().empty();
+      await vi.waitFor(async () => expect((await open()).list()).toHaveLength(known.length), patiently);
+      await vi.waitFor(() => expect(revokedIn(source, freshAgent())).toBeUndefined(), patiently);
+      const agent = freshAgent();
+      await source.revoke(agent);
+      expect(revokedIn(source, agent)).toBe(agent);
+      expect(told.filter((message) => message.includes('has lost revocations'))).toHaveLength(1);
+      await world().empty();
+    });
+
+    it.each([
+      { of: 1, written: 1, lost: 1 },
+      { of: threePages, written: 3, lost: 1 },
+      { of: threePages, written: 3, lost: 2 },
+      { of: threePages, written: 3, lost: 3 },
+    ])(
+      'is not written back again when the answer to page $lost of $written was lost',
+      async ({ of, written, lost }) => {
+        await world().begin();
+        const added = freshNames(of);
+        await world().fill(added);
+        const told: string[] = [];
+        let writes = 0;
+        const source = await openLosing(() => ((writes += 1) === lost ? 'answer lost' : 'sent'), {
+          onTrouble: (message) => void told.push(message),
+        });
+        await world().empty();
+        await vi.waitFor(async () => expect((await open()).list()).toHaveLength(of), patiently);
+        await vi.waitFor(async () => await source.revoke(freshAgent()), patiently);
+        expect(writes).toBe(written);
+        expect(told.filter((message) => message.includes('has lost revocations'))).toHaveLength(1);
+        expect(source.list()).toHaveLength(of + 1);
+      },
+    );
+
+    it('starts no process between two pages of a write back, and another finishes what a process has left', async () => {
+      await world().begin();
+      await world().fill(freshNames(threePages));
+      let isDead = false;
+      let written = 0;
+      const quiet = { onTrouble: () => {} };
+      const dying = await openLosing(() => (isDead || ++written > 2 ? 'call lost' : 'sent'), quiet);
+      let isHeld = true;
+      const other = await openLosing(() => (isHeld ? 'call lost' : 'sent'), quiet);
+      await world().empty();
+      await vi.waitFor(() => expect(written).toBeGreaterThan(2), patiently);
+      isDead = true;
+      await dying.close();
+      await expect(open()).rejects.toThrow('has not come to its end');
+      await expect(other.revoke(freshAgent())).rejects.toThrow();
+      await expect(open()).rejects.toThrow('has not come to its end');
+
+      isHeld = false;
+      await vi.waitFor(async () => expect((await open()).list()).toHaveLength(threePages), patiently);
+      await vi.waitFor(() => expect(revokedIn(other, freshAgent())).toBeUndefined(), patiently);
+    });
 
     it('tells of no loss when many write at once', async () => {
       const told: string[] = [];

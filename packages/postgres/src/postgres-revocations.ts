@@ -18,8 +18,8 @@ const table = 'countersign_revocations';
 const pageLength = 5000;
 
 /**
- * The row without a name holds the newest version and its mark: what empties the table takes it too. A row whose name is a
- * mark, `!…`, is of an older write.
+ * The row without a name holds the newest version and its mark: what empties the table takes it too. It is `in_force` while
+ * the list is not whole. A row whose name is a mark, `!…`, is of an older write.
  */
 const tables = `CREATE TABLE IF NOT EXISTS ${table} (name TEXT COLLATE "C" PRIMARY KEY, until BIGINT,
   in_force BOOLEAN NOT NULL, version BIGINT NOT NULL, mark TEXT COLLATE "C");
@@ -33,9 +33,13 @@ const readSql = `(SELECT name, until, in_force, version, mark FROM ${table} WHER
 
 /** Locks the version until the commit, so that versions become visible in their order; those of a sequence do not. */
 const nextVersion = `UPDATE ${table} SET version = version + 1, mark = $1
+  WHERE name = '' AND NOT in_force AND EXISTS (SELECT FROM ${table} AS known WHERE known.name = $5) RETURNING version`;
+/** The same of a page that writes back: `$6` if it is the first of several, `$7` if it is the last. */
+const pageVersion = `UPDATE ${table} SET version = version + 1, mark = $1, in_force = (in_force OR $6) AND NOT $7
   WHERE name = '' AND EXISTS (SELECT FROM ${table} AS known WHERE known.name = $5) RETURNING version`;
-const anewVersion = `INSERT INTO ${table} (name, in_force, version, mark) VALUES ('', false, 1, $1)
-  ON CONFLICT (name) DO UPDATE SET version = ${table}.version + 1, mark = excluded.mark RETURNING version`;
+/** The same of a page that begins the list. */
+const anewVersion = `INSERT INTO ${table} (name, in_force, version, mark)
+  SELECT '', $5::boolean, coalesce(max(version), 0) + 1, $1 FROM ${table} ON CONFLICT (name) DO NOTHING RETURNING version`;
 
 const now = 'extract(epoch FROM clock_timestamp())::bigint';
 
@@ -103,32 +107,31 @@ function feedIn(pool: PgPool): RevocationFeed {
   const write = async (
     version: string,
     entries: readonly RevocationEntry[],
-    ...known: readonly string[]
+    ...place: readonly (string | boolean)[]
   ): Promise<RevocationWrite | undefined> => {
     const mark = `!${randomUUID()}`;
-    const [row] = await rowsOf(pool, writeSql(version), [mark, ...columnsOf(entries), ...known]);
+    const [row] = await rowsOf(pool, writeSql(version), [mark, ...columnsOf(entries), ...place]);
     return typeof row?.['version'] === 'number' ? { version: row['version'], mark } : undefined;
   };
   return {
     async read(after, from = { version: (after?.version ?? -1) + 1, name: '' }) {
       const rows = await rowsOf(pool, readSql, [after?.mark ?? '', from.version, from.name]);
-      const { version, mark } = rows.find(({ name }) => name === '') ?? {};
+      const { version, mark, in_force: isUnfinished } = rows.find(({ name }) => name === '') ?? {};
       const isKnown = after === undefined || rows.some(({ name }) => name === after.mark);
       if (typeof version !== 'number' || typeof mark !== 'string' || !isKnown) return undefined;
       const named = rows.filter(isNamed);
       const next = named.length < pageLength ? undefined : placeOf(named.at(-1));
-      return { newest: { version, mark }, entries: named.map(readEntry), next };
+      return { newest: { version, mark }, isWhole: isUnfinished === false, entries: named.map(readEntry), next };
     },
     async write(entries, known) {
       const written = await write(nextVersion, entries, known.mark);
       await rowsOf(pool, sweepSql);
       return written;
     },
-    async writeBack(entries) {
-      const written = await write(anewVersion, entries);
-      if (written === undefined) throw new TypeError(`${table} has no version`);
-      return written;
-    },
+    writeBack: async ({ entries, after, begins, ends }) =>
+      await (after === undefined
+        ? write(anewVersion, entries, begins)
+        : write(pageVersion, entries, after.mark, begins, ends)),
     watch: (listener) => listen(pool, table, listener),
   };
 }

@@ -3,11 +3,34 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
 import { poolOf } from '../../../test/support/pools.js';
 import { findPostgres, type PostgresServer, startPostgres } from '../../../test/support/postgres.js';
-import { freshAgent, itIsAListOfRevocations, revokedIn } from '../../../test/support/shared-revocations.js';
+import {
+  freshAgent,
+  itIsAListOfRevocations,
+  lossy,
+  revokedIn,
+  type WriteFate,
+} from '../../../test/support/shared-revocations.js';
 import { beginPostgresRevocations, postgresRevocations } from '../src/index.js';
+import type { PgPool } from '../src/pool.js';
 
 const programs = findPostgres();
 let backups = 0;
+
+const fillSql = `WITH next AS (UPDATE countersign_revocations SET version = version + 1, mark = '!' || gen_random_uuid()
+    WHERE name = '' RETURNING version, mark),
+  marked AS (INSERT INTO countersign_revocations (name, in_force, version) SELECT mark, false, version FROM next)
+  INSERT INTO countersign_revocations (name, in_force, version) SELECT unnest($1::text[]), true, version FROM next`;
+
+/** As an application may wrap its pool. */
+function losingPool(pool: pg.Pool, fate: () => WriteFate): PgPool {
+  return {
+    query: async (query) => {
+      const send = async () => await pool.query(query as pg.QueryConfig);
+      return await (/\$5::boolean|\$6/.test(query.text) ? lossy(fate(), send) : send());
+    },
+    connect: async () => await pool.connect(),
+  };
+}
 
 describe.skipIf(programs === undefined)('postgresRevocations', () => {
   let server: PostgresServer;
@@ -15,7 +38,7 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
 
   beforeAll(async () => {
     server = await startPostgres(programs!);
-    pool = poolOf(server, { max: 16 });
+    pool = poolOf(server, { max: 16, query_timeout: 1000 });
     await beginPostgresRevocations(pool);
   });
   afterAll(async () => {
@@ -25,6 +48,12 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
 
   itIsAListOfRevocations(() => ({
     open: (options) => postgresRevocations(pool, options),
+    openLosing: (fate, options) => postgresRevocations(losingPool(pool, fate), options),
+    fill: (added) => pool.query({ text: fillSql, values: [added], query_timeout: 60_000 } as pg.QueryConfig),
+    async begin() {
+      await pool.query('DROP TABLE countersign_revocations');
+      await beginPostgresRevocations(pool);
+    },
     empty: () => pool.query('TRUNCATE countersign_revocations'),
     async backUp() {
       const backup = `backup_${backups++}`;

@@ -22,7 +22,7 @@ const pageLength = 5000;
 
 /**
  * `KEYS[1]`: name to end. `KEYS[2]`: name to version. The name `!` has the newest mark and its version, `!…` is the mark of
- * an older write. Values: the version from which to read, the mark of the write after which that is, or nothing, the name
+ * an older write. `KEYS[1]` has `!unfinished` while the list is not whole. Values: the version from which to read, the mark of the write after which that is, or nothing, the name
  * after which to read, or nothing, and the length of a page. If that name has another version now, its version is read
  * from the start.
  */
@@ -38,10 +38,11 @@ else
   start = redis.call('ZCOUNT', KEYS[2], '-inf', '(' .. ARGV[1])
 end
 local page = redis.call('ZRANGE', KEYS[2], start, start + ARGV[4] - 1)
-local reply = { 'read', newest, mark, '', '' }
+local unfinished = redis.call('HGET', KEYS[1], '!unfinished') or ''
+local reply = { 'read', newest, mark, unfinished, '', '' }
 if #page == tonumber(ARGV[4]) then
-  reply[4] = page[#page]
-  reply[5] = redis.call('ZSCORE', KEYS[2], page[#page])
+  reply[5] = page[#page]
+  reply[6] = redis.call('ZSCORE', KEYS[2], page[#page])
 end
 for _, name in ipairs(page) do
   if string.sub(name, 1, 1) ~= '!' then
@@ -55,23 +56,33 @@ return reply
 `);
 
 /**
- * `KEYS[3]`: name to the second of its removal. Values: the mark of this write; the mark that is known, or `begin`, or
- * `anew`; then name and end of each entry. An end is a second, `never`, or `back` for what was taken back.
+ * `KEYS[3]`: name to the second of its removal. Values: the mark of this write; `begin`, `write` or `back`; the mark of the
+ * write after which it comes, or nothing; `begins` or `ends` of pages that write back, or nothing; then name and end of each
+ * entry. An end is a second, `never`, or `back` for what was taken back.
  */
 const writeScript: Script = scriptOf(`
 local held = redis.call('ZSCORE', KEYS[2], '!')
-local version = (tonumber(held or nil) or -1) + 1
+local last = redis.call('HGET', KEYS[1], '!')
+local unfinished = redis.call('HGET', KEYS[1], '!unfinished')
 if ARGV[2] == 'begin' then
   if held then return { 'kept' } end
-elseif ARGV[2] ~= 'anew' then
-  if not held or not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return { 'lost' } end
+elseif ARGV[3] == '' then
+  if held and last then return { 'lost' } end
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+  held, last = false, false
+elseif not held or not last or not redis.call('ZSCORE', KEYS[2], ARGV[3]) then
+  return { 'lost' }
+elseif ARGV[2] == 'write' and unfinished then
+  return { 'lost' }
 end
+local version = (tonumber(held or nil) or -1) + 1
 local now = tonumber(redis.call('TIME')[1])
-local last = redis.call('HGET', KEYS[1], '!')
+if ARGV[4] == 'begins' then redis.call('HSET', KEYS[1], '!unfinished', 'true') end
+if ARGV[4] == 'ends' then redis.call('HDEL', KEYS[1], '!unfinished') end
 if last then redis.call('ZADD', KEYS[3], now + 86400, last) end
 redis.call('HSET', KEYS[1], '!', ARGV[1])
 redis.call('ZADD', KEYS[2], version, '!', version, ARGV[1])
-for i = 3, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local name, till = ARGV[i], ARGV[i + 1]
   local before = redis.call('HGET', KEYS[1], name)
   if till ~= 'back' and before and before ~= 'back' then
@@ -97,7 +108,7 @@ return { 'written', version }
 
 /**
  * Revocations in Redis 6.2 or newer, or Valkey, for all processes. A process polls twice a second, and subscribes to
- * notices with a connection of its own. If Redis loses revocations, each running process writes back those that it knows;
+ * notices with a connection of its own. If Redis loses revocations, the running processes write back those that they know;
  * one that starts on an emptied Redis stops. If none runs, they are lost: have Redis save them (`appendonly yes`).
  *
  * @throws ConfigError if Redis cannot be used, or `beginRedisRevocations` was never called for it.
@@ -137,7 +148,7 @@ export async function beginRedisRevocations(
   checkOptionNames(owner, options, ['prefix']);
   const run = scriptsOf(owner, client);
   try {
-    const reply = await run(writeScript, keysOf(readPrefix(owner, options.prefix)), [newMark(), 'begin']);
+    const reply = await run(writeScript, keysOf(readPrefix(owner, options.prefix)), [newMark(), 'begin', '', 'ends']);
     return Array.isArray(reply) && reply[0] === 'written';
   } catch (error) {
     throw new ConfigError(`${owner}: Redis cannot be used: ${errorMessage(error)}`);
@@ -154,10 +165,13 @@ function newMark(): string {
 
 function feedIn(client: RedisClient, run: RunScript, prefix: string): RevocationFeed {
   const keys = keysOf(prefix);
-  const write = async (entries: readonly RevocationEntry[], known: string): Promise<RevocationWrite | undefined> => {
+  const write = async (
+    entries: readonly RevocationEntry[],
+    ...place: readonly string[]
+  ): Promise<RevocationWrite | undefined> => {
     const values = entries.flatMap(({ name, until, inForce }) => [name, inForce ? `${until ?? 'never'}` : 'back']);
     const mark = newMark();
-    const reply = await run(writeScript, keys, [mark, known, ...values]);
+    const reply = await run(writeScript, keys, [mark, ...place, ...values]);
     const [result, version]: readonly unknown[] = Array.isArray(reply) ? reply : [];
     return result === 'written' ? { version: Number(version), mark } : undefined;
   };
@@ -165,18 +179,18 @@ function feedIn(client: RedisClient, run: RunScript, prefix: string): Revocation
     async read(after, from = { version: (after?.version ?? -1) + 1, name: '' }) {
       const values = [`${from.version}`, after?.mark ?? '', from.name, `${pageLength}`];
       const reply = await run(readScript, keys.slice(0, 2), values);
-      const [result, newest, mark, name, version, ...pairs]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+      const [result, newest, mark, unfinished, name, version, ...pairs]: readonly unknown[] = Array.isArray(reply)
+        ? reply
+        : [];
       if (result === 'lost') return undefined;
       if (result !== 'read' || !Number.isSafeInteger(Number(newest))) throw new TypeError('no list of revocations');
       const next = name === '' ? undefined : { name: String(name), version: Number(version) };
-      return { newest: { version: Number(newest), mark: String(mark) }, entries: entriesIn(pairs.map(String)), next };
+      const write = { version: Number(newest), mark: String(mark) };
+      return { newest: write, isWhole: unfinished === '', entries: entriesIn(pairs.map(String)), next };
     },
-    write: async (entries, known) => await write(entries, known.mark),
-    async writeBack(entries) {
-      const written = await write(entries, 'anew');
-      if (written === undefined) throw new TypeError('no list of revocations');
-      return written;
-    },
+    write: async (entries, known) => await write(entries, 'write', known.mark, ''),
+    writeBack: async ({ entries, after, begins, ends }) =>
+      await write(entries, 'back', after?.mark ?? '', begins ? 'begins' : ends ? 'ends' : ''),
     watch: (listener) => subscribe(client, keys[0] ?? '', listener),
   };
 }

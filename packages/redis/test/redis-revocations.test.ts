@@ -2,12 +2,34 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
 import { findRedis, type RedisServer, startRedis } from '../../../test/support/redis.js';
 import { type OpenClient, redisClients } from '../../../test/support/redis-clients.js';
-import { freshAgent, itIsAListOfRevocations, revokedIn } from '../../../test/support/shared-revocations.js';
+import {
+  freshAgent,
+  itIsAListOfRevocations,
+  lossy,
+  revokedIn,
+  type WriteFate,
+} from '../../../test/support/shared-revocations.js';
 import { beginRedisRevocations, type RedisClient, redisRevocations } from '../src/index.js';
 
 const program = findRedis();
 const keys = ['revocations', 'revocation-versions', 'revocation-ends'].map((name) => `{countersign}:${name}`);
 let backups = 0;
+
+/** As an application may wrap its client. */
+function losingClient(client: RedisClient, fate: () => WriteFate): RedisClient {
+  const pass = async (given: readonly string[], send: () => Promise<unknown>) =>
+    await (given.includes('back') ? lossy(fate(), send) : send());
+  if ('evalsha' in client) {
+    return {
+      evalsha: (digest, count, ...given) => pass(given, () => client.evalsha(digest, count, ...given)),
+      eval: client.eval.bind(client),
+    };
+  }
+  return {
+    evalSha: (digest, given) => pass(given.arguments, () => client.evalSha(digest, given)),
+    eval: client.eval.bind(client),
+  };
+}
 
 describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
   'redisRevocations with a client of %s',
@@ -28,6 +50,32 @@ describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
     itIsAListOfRevocations(() => ({
       async open(options) {
         return await redisRevocations(opened.client, options);
+      },
+      async openLosing(fate, options) {
+        return await redisRevocations(losingClient(opened.client, fate), options);
+      },
+      async fill(added) {
+        const { client, close } = await redisClients.redis(server.url);
+        const held = Number(await client.zScore(keys[1]!, '!'));
+        for (let from = 0; from < added.length; from += 1000) {
+          const page = added.slice(from, from + 1000);
+          await client
+            .multi()
+            .hSet(keys[0]!, Object.fromEntries(page.map((name) => [name, 'never'])))
+            .zAdd(
+              keys[1]!,
+              page.map((value) => ({ score: held + 1, value })),
+            )
+            .exec();
+        }
+        await client.zIncrBy(keys[1]!, 1, '!');
+        close();
+      },
+      async begin() {
+        const { client, close } = await redisClients.redis(server.url);
+        await client.flushAll();
+        await beginRedisRevocations(client);
+        close();
       },
       async empty() {
         const { client, close } = await redisClients.redis(server.url);

@@ -10,6 +10,7 @@ export type {
   RevocationPlace,
   RevocationReading,
   RevocationWrite,
+  WriteBackPage,
 } from './revocation-feed.js';
 export {
   checkRevocationOptions,

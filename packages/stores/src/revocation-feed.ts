@@ -23,10 +23,23 @@ export interface RevocationPlace {
 
 export interface RevocationReading {
   readonly newest: RevocationWrite;
+  /** False while a process writes the list back in several pages, or if it ended in the middle. */
+  readonly isWhole: boolean;
   /** Where to read on: there may be more. */
   readonly next?: RevocationPlace | undefined;
   /** The entries that were written after the write that was asked for. */
   readonly entries: readonly RevocationEntry[];
+}
+
+/** One page of what a process writes back. */
+export interface WriteBackPage {
+  readonly entries: readonly RevocationEntry[];
+  /** The list must contain this write. Undefined: there must be no list, and the page begins one. */
+  readonly after: RevocationWrite | undefined;
+  /** The first of several pages: from now on the list is not whole. */
+  readonly begins: boolean;
+  /** The last page: from now on the list is whole. */
+  readonly ends: boolean;
 }
 
 /** Where shared revocations are kept. */
@@ -39,11 +52,11 @@ export interface RevocationFeed {
   readonly read: (after: RevocationWrite | undefined, from?: RevocationPlace) => Promise<RevocationReading | undefined>;
   /**
    * Writes entries under the next version. Of two `until` of one name that are in force the later one counts. Undefined:
-   * the list does not contain the write `known`, and nothing was written. It remembers writes for a day.
+   * the list is not whole, or does not contain the write `known`; nothing was written. It remembers writes for a day.
    */
   readonly write: (entries: readonly RevocationEntry[], known: RevocationWrite) => Promise<RevocationWrite | undefined>;
-  /** The same whatever the list contains; begins it anew if it was emptied. All entries are written, or none. */
-  readonly writeBack: (entries: readonly RevocationEntry[]) => Promise<RevocationWrite>;
+  /** Writes a page under the next version, all of it or nothing. Undefined: the list is not as the page demands. */
+  readonly writeBack: (page: WriteBackPage) => Promise<RevocationWrite | undefined>;
   /** Calls the listener soon after each write, as far as it can. Polling does not rely on it. */
   readonly watch: (listener: () => void) => { close(): Promise<void> };
 }

@@ -1,7 +1,7 @@
 import { ConfigError, errorMessage, FailureThrottle } from '@countersign/common';
-import { type Revocable, revocationKey } from '@countersign/core';
+import type { Revocable } from '@countersign/core';
 import { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
-import { Frozen } from './frozen.js';
+import { RevocationCopy } from './revocation-copy.js';
 import type {
   RevocationEntry,
   RevocationFeed,
@@ -9,6 +9,7 @@ import type {
   RevocationReading,
   RevocationWrite,
 } from './revocation-feed.js';
+import { losesAgain, WriteBack } from './write-back.js';
 
 export interface MirrorOptions {
   /** The function that was called, for messages. */
@@ -19,12 +20,17 @@ export interface MirrorOptions {
 
 const pollMilliseconds = 500;
 const timeoutSeconds = 1;
-/** A list of any length is written at once. */
-const writeBackSeconds = 60;
-const endedSeconds = 3600;
 /** Stores forget the marks of writes after a day. */
 const marksAreSureMilliseconds = 12 * 3_600_000;
-const losesAgain = 'the store loses revocations again and again';
+const unfinished =
+  'the store has lost revocations, and the process that writes them back has not come to its end. Start again. If none ' +
+  'of the processes that know them runs any more, restore the store, or delete the list, begin it anew and revoke again.';
+
+/** A list that was read to its end. */
+interface Reading extends Pick<RevocationReading, 'newest' | 'isWhole'> {
+  /** Of `performance.now()`, before its last page was asked for. */
+  readonly sentAt: number;
+}
 
 /**
  * A copy of the shared revocations in this process, so that no request waits for the store. It polls, at once after a
@@ -34,9 +40,8 @@ export class RevocationMirror {
   readonly #feed: RevocationFeed;
   readonly #options: MirrorOptions;
   readonly #calls = new BoundedCalls('the store of revocations', timeoutSeconds);
-  readonly #longCalls = new BoundedCalls('the store of revocations', writeBackSeconds);
-  readonly #revoked = new Map<string, number>();
-  readonly #frozen = new Frozen();
+  readonly #writeBack: WriteBack;
+  #copy = new RevocationCopy();
   readonly #trouble = new FailureThrottle(() => performance.now());
   /** The newest write that is known here. */
   #known: RevocationWrite | undefined;
@@ -53,15 +58,16 @@ export class RevocationMirror {
   constructor(feed: RevocationFeed, options: MirrorOptions) {
     this.#feed = feed;
     this.#options = options;
+    this.#writeBack = new WriteBack(feed, this.#calls);
   }
 
   /** @throws ConfigError if the first reading fails: a process must not begin without knowing what is revoked. */
   async open(hintIfEmpty: string): Promise<void> {
     const { owner } = this.#options;
-    const first = await this.#read(undefined).catch((error: unknown) => {
+    const list = await this.#start().catch((error: unknown) => {
       throw new ConfigError(`${owner}: the revocations cannot be read: ${errorMessage(error)}`);
     });
-    if (!first) throw new ConfigError(`${owner}: ${hintIfEmpty}`);
+    if (list !== 'whole') throw new ConfigError(`${owner}: ${list === 'unfinished' ? unfinished : hintIfEmpty}`);
     this.#watch = this.#feed.watch(() => this.#pollNow());
     this.#schedule();
   }
@@ -70,18 +76,11 @@ export class RevocationMirror {
     if (!(performance.now() - this.#rightAt < this.#options.maxStaleSeconds * 1000)) {
       throw new SharedStoreUnavailable('the revocations known here are too old');
     }
-    const frozen = this.#frozen.find(named);
-    if (frozen !== undefined || this.#revoked.size === 0) return frozen;
-    return named.find((one) => nowSeconds < (this.#revoked.get(revocationKey(one)) ?? -Infinity));
+    return this.#copy.find(named, nowSeconds);
   }
 
   entries(): readonly RevocationEntry[] {
-    const revoked = [...this.#revoked].map(([name, until]) => ({
-      name,
-      until: until === Infinity ? undefined : until,
-      inForce: true,
-    }));
-    return [...revoked, ...this.#frozen.names().map((name) => ({ name, until: undefined, inForce: true }))];
+    return this.#copy.entries();
   }
 
   /** Writes an entry. It is in force here once this resolves, and soon in the other processes. */
@@ -123,80 +122,98 @@ export class RevocationMirror {
     if (written === undefined) return false;
     if (this.#known?.mark === written.mark) return true;
     // Others wrote too, or the store lost this write before it was read.
-    return (await this.#calls.run(async () => await this.#feed.read(written))) !== undefined;
+    return (await this.#calls.run(async () => await this.#feed.read(written)))?.isWhole === true;
+  }
+
+  async #start(): Promise<'whole' | 'unfinished' | 'none'> {
+    if (await this.#follow(undefined)) return 'whole';
+    return (await this.#writeBack.newest())?.isWhole === false ? 'unfinished' : 'none';
   }
 
   async #pollOnce(): Promise<void> {
-    if (await this.#read(this.#known)) return;
+    if (await this.#follow(this.#known)) return;
     // What looks like a loss may be what this process has slept through.
     const sleptLong = Date.now() - this.#rightAtByClock > marksAreSureMilliseconds;
-    if (!sleptLong || !(await this.#readAnew())) await this.#writeBack();
+    if (!sleptLong || !(await this.#readAnew())) await this.#restoreList();
   }
 
   /** Learns the list as if this process had just begun, and answers nothing meanwhile. @returns false if there is none. */
   async #readAnew(): Promise<boolean> {
-    const known = this.entries();
     this.#rightAt = -Infinity;
-    this.#revoked.clear();
-    this.#frozen.clear();
-    let isRead = false;
-    try {
-      isRead = await this.#read(undefined);
-    } finally {
-      if (!isRead) for (const entry of known) this.#apply(entry);
-    }
-    return isRead;
+    const anew = new RevocationCopy();
+    const reading = await this.#read(undefined, anew);
+    if (reading?.isWhole !== true) return false;
+    this.#copy = anew;
+    this.#rely(reading);
+    return true;
   }
 
-  /** @returns false if the store has lost revocations. */
-  async #read(after: RevocationWrite | undefined): Promise<boolean> {
-    const sent = performance.now();
-    const first = await this.#readPage(after);
-    if (first === undefined) return false;
+  /** Reads what was written after a write. @returns false if the store has lost revocations. */
+  async #follow(after: RevocationWrite | undefined): Promise<boolean> {
+    const reading = await this.#read(after, this.#copy);
+    if (reading === undefined) return false;
+    this.#rely(reading);
+    return true;
+  }
+
+  #rely({ newest, sentAt }: Reading): void {
+    this.#known = newest;
+    this.#rightAt = sentAt;
+    this.#rightAtByClock = Date.now();
+    this.#writeBack.end();
+  }
+
+  async #read(after: RevocationWrite | undefined, copy: RevocationCopy): Promise<Reading | undefined> {
+    const sentAt = performance.now();
+    const first = await this.#readPage(copy, after);
+    if (first === undefined) return undefined;
     if (first.next === undefined) {
-      this.#known = first.newest;
-      this.#rightAt = sent;
-      this.#rightAtByClock = Date.now();
-      if (first.entries.length > 0) this.#sweep();
-      return true;
+      if (first.entries.length > 0) copy.sweep();
+      return { ...first, sentAt };
     }
     for (let page: RevocationReading | undefined = first; page.next !== undefined; ) {
-      page = await this.#readPage(after, page.next);
-      if (page === undefined) return false;
+      page = await this.#readPage(copy, after, page.next);
+      if (page === undefined) return undefined;
     }
     // Pages take a while: what was written meanwhile, and whether it is still the same list.
-    return await this.#read(first.newest);
+    return await this.#read(first.newest, copy);
   }
 
-  async #readPage(after: RevocationWrite | undefined, from?: RevocationPlace): Promise<RevocationReading | undefined> {
+  async #readPage(
+    copy: RevocationCopy,
+    after: RevocationWrite | undefined,
+    from?: RevocationPlace,
+  ): Promise<RevocationReading | undefined> {
     const reading = await this.#calls.run(async () => await this.#feed.read(after, from));
-    for (const entry of reading?.entries ?? []) this.#apply(entry);
+    // A list that is not whole counts as lost for all who decide by it.
+    if (reading === undefined || (!reading.isWhole && copy === this.#copy)) return undefined;
+    for (const entry of reading.entries) copy.apply(entry);
     return reading;
   }
 
-  /** The store was emptied or set back: what is known here must not be forgotten there. Nothing is forgotten here. */
-  async #writeBack(): Promise<void> {
-    const known = this.entries();
-    this.#options.onTrouble(
-      `${this.#options.owner}: the store has lost revocations; this process writes back the ${known.length} that it knows`,
+  /**
+   * The store was emptied or set back: what is known here must not be forgotten there. Only what the list lacks is written,
+   * so that a write whose answer was lost is not repeated. Nothing is forgotten here.
+   */
+  async #restoreList(): Promise<void> {
+    await this.#writeBack.leaveToOthers();
+    const held = new RevocationCopy();
+    const list = await this.#read(undefined, held);
+    const missing = this.#copy.missingIn(list === undefined ? new RevocationCopy() : held);
+    await this.#writeBack.write(missing, list, () => this.#reportLoss(missing.length));
+    if (list !== undefined) {
+      for (const entry of missing) held.apply(entry);
+      this.#copy = held;
+    }
+    if (!(await this.#follow(list?.newest))) throw new SharedStoreUnavailable(losesAgain);
+  }
+
+  #reportLoss(missing: number): void {
+    const { owner, onTrouble } = this.#options;
+    const known = this.entries().length;
+    onTrouble(
+      `${owner}: the store has lost revocations; this process writes back ${missing} of the ${known} that it knows`,
     );
-    const written = await this.#longCalls.run(async () => await this.#feed.writeBack(known));
-    const isRead = await this.#read(undefined);
-    // A list that lost this write while everything was read does not contain it: the next poll finds that out.
-    this.#known = written;
-    if (!isRead || !(await this.#read(written))) throw new SharedStoreUnavailable(losesAgain);
-  }
-
-  #apply({ name, until, inForce }: RevocationEntry): void {
-    if (this.#frozen.set(name, inForce)) return;
-    if (inForce) this.#revoked.set(name, until ?? Infinity);
-    else this.#revoked.delete(name);
-  }
-
-  /** Entries that ended long ago by any clock. */
-  #sweep(): void {
-    const before = Date.now() / 1000 - endedSeconds;
-    for (const [name, until] of this.#revoked) if (until < before) this.#revoked.delete(name);
   }
 
   #schedule(): void {

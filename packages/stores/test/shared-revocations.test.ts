@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { openSharedRevocations, type RevocationEntry, type RevocationFeed } from '../src/index.js';
+import { openSharedRevocations, type RevocationEntry, type RevocationFeed, type WriteBackPage } from '../src/index.js';
 
 const agent = { agent: 'agent-1' };
 
@@ -21,9 +21,9 @@ function losingFeed(losses: number): RevocationFeed & { readonly writes: Revocat
     read: async (after) =>
       after !== undefined && !marks.includes(after.mark)
         ? undefined
-        : { newest: newest(), entries: writes.slice(after?.version ?? 0).flat() },
+        : { newest: newest(), isWhole: true, entries: writes.slice(after?.version ?? 0).flat() },
     write: async (entries, known) => (marks.includes(known.mark) ? write(entries) : undefined),
-    writeBack: async (entries) => write(entries),
+    writeBack: async ({ entries }) => write(entries),
     watch: () => ({ close: async () => {} }),
   };
 }
@@ -44,10 +44,10 @@ function pagedFeed(names: string[], between: (page: number) => void): Revocation
       if (names.length === 0) mark = 'lost';
       const next = page.length < 2 ? undefined : { version: start + 2, name: page.at(-1) ?? '' };
       const entries = page.map((name) => ({ name, until: undefined, inForce: true }));
-      return { newest: { version: names.length, mark }, entries, next };
+      return { newest: { version: names.length, mark }, isWhole: true, entries, next };
     },
     write: async () => undefined,
-    writeBack: async () => ({ version: 0, mark: '' }),
+    writeBack: async () => undefined,
     watch: () => ({ close: async () => {} }),
   };
 }
@@ -87,14 +87,14 @@ it('writes nothing back after it has slept for longer than marks are kept, and l
   onTestFinished(() => void vi.useRealTimers());
   const everything = { name: '["frozen"]', until: undefined, inForce: true };
   const other = { name: '["agent","agent-2"]', until: undefined, inForce: true };
-  let list = { newest: { version: 1, mark: 'frozen' }, entries: [everything] };
-  const written: (readonly RevocationEntry[])[] = [];
+  let list = { newest: { version: 1, mark: 'frozen' }, isWhole: true, entries: [everything] };
+  const written: WriteBackPage[] = [];
   let notice: (() => void) | undefined;
   const feed: RevocationFeed = {
     read: async (after) => (after === undefined || after.mark === list.newest.mark ? list : undefined),
     write: async () => undefined,
-    writeBack: async (entries) => {
-      written.push(entries);
+    writeBack: async (page) => {
+      written.push(page);
       return list.newest;
     },
     watch: (onNotice) => {
@@ -107,7 +107,7 @@ it('writes nothing back after it has slept for longer than marks are kept, and l
   expect(source.findRevoked([agent], 0)).toBe(agent);
 
   vi.setSystemTime(Date.now() + 86_400_000);
-  list = { newest: { version: 9, mark: 'of today' }, entries: [other] };
+  list = { newest: { version: 9, mark: 'of today' }, isWhole: true, entries: [other] };
   notice?.();
   await vi.waitFor(() => expect(source.findRevoked([agent], 0)).toBeUndefined());
   expect(source.findRevoked([{ agent: 'agent-2' }], 0)).toEqual({ agent: 'agent-2' });
