@@ -21,7 +21,7 @@ const ofShortTexts: ReadonlySet<string> = new Set([
 const builders = [
   'packages/audit/src/record/plain-json.ts',
   'packages/audit/src/sinks/cloud-events-options.ts',
-  'packages/policy/src/lint/may-err.ts',
+  'packages/policy/src/cedar/text/fallible-reads.ts',
 ];
 
 const sources = publishedPackages().flatMap(({ folder }) =>
