@@ -196,9 +196,11 @@ export class RevocationMirror {
    * so that a write whose answer was lost is not repeated. Nothing is forgotten here.
    */
   async #restoreList(): Promise<void> {
-    await this.#writeBack.leaveToOthers();
+    this.#writeBack.leaveToOthers(await this.#writeBack.newest());
     const held = new RevocationCopy();
     const list = await this.#read(undefined, held);
+    // Another process may have begun meanwhile.
+    this.#writeBack.leaveToOthers(list);
     const missing = this.#copy.missingIn(list === undefined ? new RevocationCopy() : held);
     await this.#writeBack.write(missing, list, () => this.#reportLoss(missing.length));
     if (list !== undefined) {

@@ -36,10 +36,8 @@ export class WriteBack {
   }
 
   /** @throws SharedStoreUnavailable while another process writes back, and was seen to come further a short while ago. */
-  async leaveToOthers(): Promise<void> {
-    if (this.#isOurs) return;
-    const list = await this.newest();
-    if (list === undefined || list.isWhole) return;
+  leaveToOthers(list: ListState | undefined): void {
+    if (this.#isOurs || list === undefined || list.isWhole) return;
     const { mark } = list.newest;
     if (this.#theirs?.mark !== mark) this.#theirs = { mark, since: performance.now() };
     if (performance.now() - this.#theirs.since < stalledMilliseconds) throw new SharedStoreUnavailable(othersWriteBack);

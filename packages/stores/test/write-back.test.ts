@@ -1,5 +1,11 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { openSharedRevocations, type RevocationEntry, type RevocationFeed, type WriteBackPage } from '../src/index.js';
+import {
+  openSharedRevocations,
+  type RevocationEntry,
+  type RevocationFeed,
+  type RevocationReading,
+  type WriteBackPage,
+} from '../src/index.js';
 
 const entries: readonly RevocationEntry[] = ['a', 'b'].map((id) => ({
   name: JSON.stringify(['agent', id]),
@@ -10,13 +16,18 @@ const entries: readonly RevocationEntry[] = ['a', 'b'].map((id) => ({
 /** A list of two, half of which another process has written back. */
 function openedFeed() {
   const begun = { version: 0, mark: 'begun' };
-  let list = { newest: begun, isWhole: true, entries };
+  let list: RevocationReading | undefined = { newest: begun, isWhole: true, entries };
+  let begin = (): void => {};
   const pages: WriteBackPage[] = [];
   const feed: RevocationFeed = {
-    read: async (after) => (after === undefined || after.mark === list.newest.mark ? list : undefined),
+    read: async (after) => {
+      const read = after === undefined || after.mark === list?.newest.mark ? list : undefined;
+      if (after === undefined) begin();
+      return read;
+    },
     write: async () => undefined,
     writeBack: async (page) => {
-      if (page.after?.mark !== list.newest.mark) return undefined;
+      if (list === undefined || page.after?.mark !== list.newest.mark) return undefined;
       pages.push(page);
       const newest = { version: list.newest.version + 1, mark: 'ours' };
       list = { newest, isWhole: page.ends, entries: [...list.entries, ...page.entries] };
@@ -27,7 +38,15 @@ function openedFeed() {
   const theirPage = (mark: string) => {
     list = { newest: { version: 1, mark }, isWhole: false, entries: entries.slice(0, 1) };
   };
-  return { feed, pages, theirPage };
+  /** Nothing is left; another process writes its first page once somebody has seen that. */
+  const lose = () => {
+    list = undefined;
+    begin = () => {
+      begin = () => {};
+      theirPage('theirs');
+    };
+  };
+  return { feed, pages, theirPage, lose };
 }
 
 it('leaves a list to the process that writes it back, and writes what it lacks once that process has stalled', async () => {
@@ -53,6 +72,15 @@ it('leaves a list to the process that writes it back, and writes what it lacks o
   ]);
   expect(source.findRevoked([{ agent: 'b' }], 0)).toEqual({ agent: 'b' });
   expect(told.filter((message) => message.includes('writes back 1 of the 2 that it knows'))).toHaveLength(1);
+});
+
+it('does not join the write back of a process that begins at the same moment', async () => {
+  const { feed, pages, lose } = openedFeed();
+  const source = await openSharedRevocations('test', feed, { hintIfEmpty: '', onTrouble: () => {} });
+  onTestFinished(() => source.close());
+  lose();
+  await expect(source.revoke({ agent: 'c' })).rejects.toThrow('another process writes back');
+  expect(pages).toEqual([]);
 });
 
 it('does not start on a list that another process has not written back to its end', async () => {
