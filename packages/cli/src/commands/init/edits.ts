@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
 import type { Application, Framework } from './application.js';
-import { endOfCall, routerNames, skipSpace } from './calls.js';
+import { routerNames } from './calls.js';
+import { type Creation, findCreations, guardPlace, type NamedCreation } from './creation.js';
 import type { FoundRoute } from './find-routes.js';
+import { findRootModule, moduleText, rootModuleName, withModule } from './nest-edits.js';
 import type { Source } from './sources.js';
-import { isOuter, placeOnKoa } from './place-on-koa.js';
-import { findRootModule, rootModuleName, withModule } from './nest-edits.js';
+import { parsed } from './syntax.js';
 import { permitObjectText, permitText } from './texts.js';
 
 /** A file before and after, by lines. Undefined: the line is new. */
@@ -13,29 +14,17 @@ export interface Edited {
   readonly lines: readonly { readonly before: string | undefined; readonly after: string }[];
 }
 
-/** How each framework creates an application. */
-const creations: Readonly<Record<Framework, RegExp>> = {
-  express: /=\s?(?:express|express\.default)\(/,
-  fastify: /=\s?(?:await )?[fF]astify(?:\.default)?\(/,
-  koa: /=\s?new Koa(?:<[^>\n]{0,100}>)?\(/,
-  nestjs: /@Module\(/,
-};
-
-/** Where the application is created; undefined if no file does so in a way that is known, or one creates several. */
-export function findCreation(sources: readonly Source[], framework: Framework): Source | undefined {
-  if (framework === 'nestjs') return findRootModule(sources);
-  const [source, more] = creatingIn(sources, framework);
-  return more ? undefined : source;
-}
-
-/** Whether the file that creates the application creates another one, too: only a person knows which is which. */
-export function createsSeveral(sources: readonly Source[], framework: Framework): boolean {
-  return framework !== 'nestjs' && creatingIn(sources, framework)[1];
-}
-
-function creatingIn(sources: readonly Source[], framework: Framework): readonly [Source | undefined, boolean] {
-  const source = sources.find(({ text }) => creations[framework].test(text));
-  return [source, (source?.text.split(creations[framework]).length ?? 0) > 2];
+/** The changes of files, and what only a person can place. */
+export interface Edits {
+  readonly edited: readonly Edited[];
+  /** The file that creates the application; undefined if none does so in a way that is known. */
+  readonly guarded: Source | undefined;
+  /** Whether a file has the guard already, or gets it here. Without it, permits would refuse people, too. */
+  readonly hasGuard: boolean;
+  /** Where applications are created that a person has to guard. */
+  readonly unguarded: readonly Creation[];
+  /** Routes whose permit a person has to write. */
+  readonly byHand: readonly FoundRoute[];
 }
 
 /** What to change in the files: the guard where the application is created, and a permit for each route. */
@@ -44,18 +33,63 @@ export function planEdits(
   routes: readonly FoundRoute[],
   application: Application,
   guardPath: string,
-): readonly Edited[] {
-  const creation = findCreation(sources, application.framework);
-  return sources.flatMap((source) => {
+): Edits {
+  const { framework } = application;
+  const users = sources.filter(usesGuard);
+  const creations = framework === 'nestjs' ? [] : findCreations(sources, framework);
+  const [creation] = creations;
+  const root = framework === 'nestjs' ? findRootModule(sources) : undefined;
+  const isPlaced = creations.length === 1 && creation?.named !== undefined;
+  const guarded = root ?? (isPlaced ? creation.source : undefined);
+  const edited: Edited[] = [];
+  const byHand = routes.filter(({ place, isPermitted }) => place === undefined && !isPermitted);
+  for (const source of sources) {
     const own = routes.filter(({ file, place }) => file === source.path && place !== undefined);
-    const guards = source === creation && !/agentAuth\(|\(agentAuth,|CountersignModule/.test(source.text);
-    if (own.length === 0 && !guards) return [];
-    const alike = [source, ...sources.filter(({ path }) => posix.extname(path) === posix.extname(source.path))];
-    const other = alike.map(({ text }) => importIn(text)).find((path) => path !== undefined);
-    if (!guards) return [edit(source, own, application, undefined)];
-    const [routers, root] = [routerNames(source, sources), rootModuleName(sources)];
-    return [edit(source, own, application, { path: guardPath, other, routers, root })];
-  });
+    const guards = source === guarded && users.length === 0;
+    if (own.length === 0 && !guards) continue;
+    const module = guards ? { ...guardModule(source, sources, guardPath), named: creation?.named } : undefined;
+    const after = edit(source, own, application, module);
+    if (parsed({ path: source.path, text: after.lines.map((line) => line.after).join('\n') })) edited.push(after);
+    else if (guards) return withoutGuard(creations);
+    else byHand.push(...own);
+  }
+  if (users.length === 0 && guarded === undefined) return withoutGuard(creations);
+  return { guarded, edited, unguarded: creations.length > 1 ? creations : [], hasGuard: true, byHand };
+}
+
+function withoutGuard(unguarded: readonly Creation[]): Edits {
+  return { edited: [], guarded: undefined, hasGuard: false, unguarded, byHand: [] };
+}
+
+/** What a person writes where `init` places no guard. */
+export function guardByHand(
+  source: Source | undefined,
+  application: Application,
+  guardPath: string,
+): readonly string[] {
+  const { framework } = application;
+  if (framework === 'nestjs') return [moduleText];
+  const { path, text } = source ?? { path: '', text: '' };
+  const isModule = isEsModule(text, application);
+  return [
+    importLine(['agentAuth'], `@countersign/${framework}`, isModule),
+    importLine(['guard'], relativeTo(path, { path: guardPath, other: importIn(text) }, application), isModule),
+    guardLine('app', framework, false),
+  ];
+}
+
+function isEsModule(text: string, { esm, typescript }: Application): boolean {
+  return /^import\s/m.test(text) || ((esm || (typescript && text === '')) && !/\brequire\(/.test(text));
+}
+
+function usesGuard({ text }: Source): boolean {
+  return /agentAuth\(|\(agentAuth,|CountersignModule/.test(text);
+}
+
+function guardModule(source: Source, sources: readonly Source[], path: string): Omit<GuardModule, 'named'> {
+  const alike = [source, ...sources.filter((each) => posix.extname(each.path) === posix.extname(source.path))];
+  const other = alike.map(({ text }) => importIn(text)).find((found) => found !== undefined);
+  return { path, other, routers: routerNames(source, sources), root: rootModuleName(sources) };
 }
 
 /** The module of the guard, and what its place in the application depends on. */
@@ -67,6 +101,8 @@ interface GuardModule {
   readonly routers: ReadonlySet<string>;
   /** The name of the root module of NestJS. */
   readonly root: string;
+  /** The application of other frameworks. */
+  readonly named: NamedCreation | undefined;
 }
 
 /** `guardModule`: also puts the guard into the application that this file creates. */
@@ -80,7 +116,7 @@ function edit(
   const isNest = framework === 'nestjs';
   const inModule = isNest && guardModule !== undefined ? withModule(text, guardModule.root) : text;
   const changed = routes.reduceRight((result, route) => insertPermit(result, route, framework), inModule);
-  const isModule = /^import\s/m.test(text) || (application.esm && !/\brequire\(/.test(text));
+  const isModule = isEsModule(text, application);
   const [guardName, permitName] = isNest ? ['CountersignModule', 'Permit'] : ['agentAuth', 'permit'];
   const names = [...(guardModule === undefined ? [] : [guardName]), ...(routes.length === 0 ? [] : [permitName])];
   const known = text.split('\n').filter((line) => line.includes('@countersign/'));
@@ -104,9 +140,9 @@ function edit(
     const { index, indent } = lineAfter(text, route.place?.offset ?? 0);
     lines.splice(index, 0, added(indent + permitText(route, framework)));
   }
-  if (guardModule !== undefined && !isNest) {
-    const { end, name, indent } = creationIn(text, framework, guardModule.routers);
-    lines.splice(end, 0, added(indent + styled(guardLine(name, framework, indent === '' && isModule))));
+  if (guardModule?.named !== undefined && !isNest) {
+    const { line, name, indent } = guardPlace(text, guardModule.named, framework, guardModule.routers);
+    lines.splice(line, 0, added(indent + styled(guardLine(name, framework, indent === '' && isModule))));
   }
   const first = before.findIndex((line) => /^(?:import\s|(?:const|let|var)\s.*\brequire\()/.test(line));
   lines.splice(
@@ -148,55 +184,6 @@ function lineAfter(text: string, offset: number): { readonly index: number; read
   return { index: lines.length, indent: /^\s*/.exec(lines.at(-1) ?? '')?.[0] ?? '' };
 }
 
-interface Creation {
-  /** Index of the line after the statement. */
-  readonly end: number;
-  /** Empty in the middle of a chain of calls. */
-  readonly name: string;
-  readonly indent: string;
-}
-
-function creationIn(text: string, framework: Framework, routers: ReadonlySet<string>): Creation {
-  const { index = 0, 0: match } = creations[framework].exec(text) ?? { 0: '' };
-  const start = text.lastIndexOf('\n', index) + 1;
-  const line = text.slice(start, index);
-  const name = /^\s*(?:export )?(?:const|let|var) (\w+)/.exec(line)?.[1] ?? line.trim().split(/\s/).at(-1) ?? 'app';
-  const created = endOfCall(text, index + match.length);
-  const own = text.slice(start, skipSpace(text, start)).replaceAll('\n', '');
-  const lineBehind = (place: number): number => text.slice(0, place).split('\n').length;
-  if (framework !== 'koa')
-    return { end: lineBehind(endOfCors(text, created, name, routers) ?? created), name, indent: own };
-  const { behind, indent } = placeOnKoa(text, created, name, routers);
-  return { end: lineBehind(behind), name: indent === undefined ? name : '', indent: indent ?? own };
-}
-
-/**
- * After `app.use(cors())`, because browsers sign no preflight; undefined if it is not there, or comes after anything that
- * may answer: what is not known stays behind the guard.
- */
-function endOfCors(text: string, created: number, name: string, routers: ReadonlySet<string>): number | undefined {
-  const call = `${name}.use(cors(`;
-  const start = text.indexOf(call, created);
-  if (start < 0) return undefined;
-  const between = text.slice(created, start);
-  const ends = [...between.matchAll(/(?<![\w.])\w+/g)]
-    .filter(([word]) => word === name)
-    .map(({ index }) => index + name.length);
-  const uses = ends.map((end, at) => between.slice(end, ends[at + 1]));
-  const end = endOfCall(text, start + name.length + '.use('.length);
-  // A chain may go on with anything.
-  const isChained = [between, text.slice(end, end + 100)].some((rest) => /^\)\s*\./.test(rest));
-  const isCorsAlone = isOuter(text.slice(start + name.length + '.use('.length), routers);
-  return !isChained && isCorsAlone && uses.every((use) => isHarmless(use, routers)) ? end : undefined;
-}
-
-function isHarmless(use: string, routers: ReadonlySet<string>): boolean {
-  if (/\)\s*\./.test(use)) return false;
-  return (
-    /^\.(?:set|enable|disable)\(/.test(use) || (use.startsWith('.use(') && isOuter(use.slice('.use('.length), routers))
-  );
-}
-
 function guardLine(name: string, framework: Framework, mayAwait: boolean): string {
   if (framework === 'fastify') return `${mayAwait ? 'await ' : ''}${name}.register(agentAuth, { guard });`;
   return `${name}.use(agentAuth(guard))${name === '' ? '' : ';'} // before any body parser`;
@@ -214,7 +201,11 @@ function importIn(text: string): string | undefined {
 }
 
 /** Written as the other imports are: with an extension, also that of the source, or without. */
-function relativeTo(path: string, { path: guardPath, other }: GuardModule, { esm }: Application): string {
+function relativeTo(
+  path: string,
+  { path: guardPath, other }: Pick<GuardModule, 'path' | 'other'>,
+  { esm }: Application,
+): string {
   const target = posix.relative(posix.dirname(path), guardPath);
   const [, extension] = /\.[cm]?([jt]s)$/.exec(other ?? '') ?? [];
   const name = target.replace(/\.[jt]s$/, '');

@@ -39,21 +39,20 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   const guardPath = `${sources.some(({ path }) => path.startsWith('src/')) ? 'src/' : ''}guard.${application.typescript ? 'ts' : 'js'}`;
   const written = await readWritten(folder);
   const plan = await planFiles({ folder, application, origin, id, choice, guardPath, written });
-  const diff = unifiedDiff(planEdits(sources, choice.declared, application, guardPath));
+  const edits = planEdits(sources, choice.declared, application, guardPath);
+  const diff = unifiedDiff(edits.edited);
   const diffFile = await diffPath(folder, sources);
   const files: readonly PlannedFile[] = [...plan.files, ...(diff === '' ? [] : [{ path: diffFile, text: diff }])];
   const ignored = await missingLines(folder);
 
   if (files.length + ignored.length > 0) await writeAll(folder, files, ignored);
   io.out(diff);
-  report(
-    { folder, application, sources, found, choice, plan, diffFile: diff === '' ? undefined : diffFile, origin, id },
-    io,
-  );
+  const diffName = diff === '' ? undefined : diffFile;
+  report({ folder, application, sources, found, choice, plan, edits, guardPath, diffFile: diffName, origin, id }, io);
 }
 
 async function undoInit(folder: string, io: Io): Promise<void> {
-  const user = (await readSources(folder)).find(usesGuard);
+  const user = (await readSources(folder)).find(mentionsGuard);
   if (user !== undefined) {
     const diffs = [`${ownFolder}/init.diff`];
     for (let next = laterDiff(2); await exists(join(folder, next)); next = laterDiff(diffs.length + 1))
@@ -68,14 +67,14 @@ async function undoInit(folder: string, io: Io): Promise<void> {
   if (removed.length + kept.length === 0) io.err('There is nothing that an init wrote.\n');
 }
 
-function usesGuard({ text }: Source): boolean {
+function mentionsGuard({ text }: Source): boolean {
   return /agentAuth|CountersignModule/.test(text);
 }
 
 /** A diff that was applied stays, so that it can be taken back. */
 async function diffPath(folder: string, sources: readonly Source[]): Promise<string> {
   const first = `${ownFolder}/init.diff`;
-  if (!sources.some(usesGuard)) return first;
+  if (!sources.some(mentionsGuard)) return first;
   let number = 1;
   let path = first;
   while (await exists(join(folder, path))) path = laterDiff((number += 1));

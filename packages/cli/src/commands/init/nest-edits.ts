@@ -36,16 +36,17 @@ function placeOfModule(text: string, name: string): ModulePlace | undefined {
   return text.slice(offset, offset + members.length).includes('imports') ? undefined : { offset, lists: false };
 }
 
+export const moduleText = 'CountersignModule.forRootAsync({ useFactory: createAppGuard })';
+
 /** The text with `CountersignModule` in the module of this name, on the same lines. */
 export function withModule(text: string, name: string): string {
   const place = placeOfModule(text, name);
   if (place === undefined) return text;
   const { offset, lists } = place;
-  const module = 'CountersignModule.forRootAsync({ useFactory: createAppGuard })';
   const [rest = ''] = text.slice(offset).split('\n', 1);
   const following = text.slice(offset).trimStart();
   const comma = following.startsWith(']') || following.startsWith('}') ? '' : ',';
   const space = rest.trim() === '' || rest.trimStart().startsWith(']') ? '' : ' ';
-  const inserted = lists ? `${module}${comma}${space}` : ` imports: [${module}]${comma === '' ? ' ' : ','}`;
+  const inserted = lists ? `${moduleText}${comma}${space}` : ` imports: [${moduleText}]${comma === '' ? ' ' : ','}`;
   return text.slice(0, offset) + inserted + text.slice(offset);
 }

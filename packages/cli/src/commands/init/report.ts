@@ -4,12 +4,12 @@ import { printable } from '../../text.js';
 import { countText } from '../policy/lines.js';
 import { type Route, scopeOf } from '../policy/routes.js';
 import type { Application, Framework } from './application.js';
-import { createsSeveral, findCreation } from './edits.js';
+import { type Edits, guardByHand } from './edits.js';
 import type { Plan } from './files.js';
 import { type FoundRoute, unreadPlaces } from './find-routes.js';
 import { firstTestCommand, firstTestPath } from './first-test.js';
 import { type Choice, routesFile } from './routes-file.js';
-import type { Source } from './sources.js';
+import { shownPlace, type Source } from './sources.js';
 import { warningsOf } from './warnings.js';
 
 export interface Result {
@@ -19,6 +19,8 @@ export interface Result {
   readonly found: readonly FoundRoute[];
   readonly choice: Choice;
   readonly plan: Plan;
+  readonly edits: Edits;
+  readonly guardPath: string;
   /** Undefined if nothing is to change. */
   readonly diffFile: string | undefined;
   readonly origin: string;
@@ -51,14 +53,12 @@ export function report(result: Result, io: Io): void {
 }
 
 function toDo(result: Result): readonly string[] {
-  const { application, sources, found, choice, plan } = result;
+  const { application, sources, found, choice, plan, edits } = result;
   const { framework, login } = application;
   const health = found.filter(({ path }) => /health|ready|live|metrics/.test(path));
   const permits = permitsIn(sources);
   const byHand = [
-    ...choice.declared
-      .filter(({ place, isPermitted }) => place === undefined && !isPermitted)
-      .map(({ method, path, file }) => `${method} ${path} in ${file}`),
+    ...edits.byHand.map(({ method, path, file, at }) => `${method} ${path} in ${placeOf(sources, file, at)}`),
     ...choice.elsewhere
       .filter(({ action }) => !permits.some((permit) => permit.action === action))
       .map(({ method, path }) => `${method} ${path}`),
@@ -67,7 +67,7 @@ function toDo(result: Result): readonly string[] {
   const isTheirs = plan.kept.includes('policies/');
   const stale = isTheirs ? [] : permits.filter(({ action }) => !actions.has(action));
   return [
-    ...(findCreation(sources, framework) === undefined ? [noCreation(sources, framework)] : []),
+    ...guardAdvice(result),
     ...byHand.map((route) => `Put a permit by hand: ${route}`),
     ...(plan.ungranted.length === 0
       ? []
@@ -93,15 +93,31 @@ function unreadIn({ application, sources, found }: Result): readonly string[] {
   ];
 }
 
-function noCreation(sources: readonly Source[], framework: Framework): string {
-  if (createsSeveral(sources, framework)) {
-    return `One file creates several applications: put ${guardOf(framework)} into each by hand. Nothing is closed before.`;
-  }
-  return `No file creates the application in a way that is known here: put ${guardOf(framework)} there by hand.`;
+/** Where a person has to put the guard, and what to write there. */
+function guardAdvice({ application, edits, guardPath }: Result): readonly string[] {
+  const { unguarded, hasGuard } = edits;
+  if (hasGuard && unguarded.length === 0) return [];
+  const places = unguarded.map(({ source, at }) => shownPlace(source, at)).join(', ');
+  if (hasGuard) return [`${places} create applications: each that agents may call needs the guard.`];
+  const code = guardByHand(unguarded[0]?.source, application, guardPath);
+  const what =
+    application.framework === 'nestjs'
+      ? 'No file has the root module in a way that is known here: put the guard into its imports by hand'
+      : unguarded.length === 0
+        ? 'No file creates the application in a way that is known here: put the guard there by hand, before parsers and routes'
+        : unguarded.length === 1
+          ? `${places} creates the application where init places no guard: put it behind by hand, before parsers and routes`
+          : `${places} create several applications: put the guard by hand into each that agents may call, before parsers and routes`;
+  return [`${what}. The diff has no permits before, because they would refuse people, too:`, ...code.map(indented)];
 }
 
-function guardOf(framework: Framework): string {
-  return framework === 'nestjs' ? 'CountersignModule' : 'agentAuth(guard)';
+function indented(line: string): string {
+  return `    ${line}`;
+}
+
+function placeOf(sources: readonly Source[], file: string, at: number): string {
+  const source = sources.find(({ path }) => path === file);
+  return source === undefined ? file : shownPlace(source, at);
 }
 
 function healthAdvice(framework: Framework): string {
@@ -116,24 +132,26 @@ function permitsIn(sources: readonly Source[]): readonly { readonly action: stri
 }
 
 function steps(result: Result): readonly string[] {
-  const { application, choice, plan, diffFile } = result;
+  const { application, choice, plan, edits, diffFile } = result;
   const { framework, adapters, install } = application;
   const hasTest = plan.files.some(({ path }) => path === firstTestPath(application));
   return [
     `${install} @countersign/core ${adapters.join(' ')}`,
     ...(hasTest ? [`${install} -D @countersign/testing`, firstTestCommand(application)] : []),
     ...(diffFile === undefined ? [] : [`git apply ${diffFile}`]),
+    ...(edits.hasGuard ? [] : ['put the guard where this says above, and run init again: it prints the permits']),
     ...(framework === 'nestjs' ? [`give your tests a guard of their own: ${guidePage('nestjs')}`] : []),
-    ...(choice.routes.length === 0
-      ? [`choose routes for agents in ${routesFile}, then run init again`]
-      : callSteps(result)),
+    ...(choice.routes.length > 0 && !edits.hasGuard
+      ? []
+      : choice.routes.length === 0
+        ? [`choose routes for agents in ${routesFile}, then run init again`]
+        : callSteps(result)),
   ];
 }
 
-function callSteps({ application, sources, choice, origin, id }: Result): readonly string[] {
+function callSteps({ application, edits, choice, origin, id }: Result): readonly string[] {
   const { framework, login } = application;
-  const isMounted =
-    framework !== 'nestjs' && choice.declared.some(({ file }) => file !== findCreation(sources, framework)?.path);
+  const isMounted = framework !== 'nestjs' && choice.declared.some(({ file }) => file !== edits.guarded?.path);
   const hint = isMounted ? ' (put the prefix of its router before the path)' : '';
   const send = `start your application, then send a signed request${hint}:`;
   const curl = `npx @countersign/cli curl GET ${origin}${firstPath(choice)} --key agent.pem`;

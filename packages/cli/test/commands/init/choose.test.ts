@@ -297,17 +297,4 @@ app.listen(3000)
     await put({ 'package.json': manifest('express'), 'app.js': app });
     expect((await init()).out).toContain(" app.use(cors());\n-app.get('/orders', list);\n+app.use(agentAuth(guard));");
   });
-
-  it('guards none of several applications in a file, and says so', async () => {
-    const app = `const express = require('express');
-const admin = express();
-const app = express();
-app.use('/admin', admin);
-app.get('/orders', list);
-`;
-    await put({ 'package.json': manifest('express'), 'app.js': app });
-    const { out, err } = await init();
-    expect(out).not.toContain('agentAuth');
-    expect(err).toContain('One file creates several applications: put agentAuth(guard) into each by hand.');
-  });
 });

@@ -129,7 +129,8 @@ router.post('/articles/:slug/publish', publish);
 `;
     const routes = 'POST /articles\nGET /articles/:slug/comments\nPOST /articles/:slug/favorite\n';
     const more = 'DELETE /articles/:slug/comments/:id\nPOST /articles/:slug/publish\n';
-    await put({ 'package.json': manifest('koa'), 'routes.js': app, 'list.txt': routes + more });
+    const main = 'const app = new Koa();\n';
+    await put({ 'package.json': manifest('koa'), 'app.js': main, 'routes.js': app, 'list.txt': routes + more });
     const { out } = await init('--routes', path('list.txt'));
     const permits = [...out.matchAll(/^\+.*permit\('([a-z.]+)', .*type: '(\w+)'/gm)];
     expect(permits.map(([, action, type]) => `${action} ${type}`)).toEqual([

@@ -109,7 +109,10 @@ class A {
   const source = { path: 'src/orders.controller.ts', text };
   const routes = nestRoutesIn(source).filter(({ method }) => method === 'GET');
   const application = { framework: 'nestjs', esm: false } as Application;
-  const [edited] = planEdits([source], routes, application, 'src/guard.ts');
+  const root = { path: 'src/app.module.ts', text: '@Module({})\nexport class AppModule {}' };
+  const {
+    edited: [edited],
+  } = planEdits([source, root], routes, application, 'src/guard.ts');
   const code = edited?.lines.map(({ after }) => after).join('\n');
   expect(code).toMatch(/^ {2}@Get\(\) @Permit\('order\.read', .+\) list\(\)/m);
   expect(code).toMatch(/^ {2}@Get\(':id'\)\n {2}@Permit\('order\.read', .+\)\n {2}read\(\)/m);

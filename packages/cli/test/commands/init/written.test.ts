@@ -101,7 +101,7 @@ describe('init', () => {
     const first = (await init()).out;
     await put({
       'app.js':
-        'const { agentAuth } = 0;\n' + app.replace("'/orders', list", "'/orders', permit('order.read', order), list"),
+        'const auth = agentAuth(0);\n' + app.replace("'/orders', list", "'/orders', permit('order.read', order), list"),
       'agent-routes.txt': 'GET /orders order.read Order\nPOST /orders order.create Order\n',
     });
     const second = await init();

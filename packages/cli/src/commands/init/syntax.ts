@@ -1,0 +1,43 @@
+import { parse } from '@babel/parser';
+import type { Source } from './sources.js';
+
+export interface SyntaxNode {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly [member: string]: unknown;
+}
+
+/** A node with the nodes around it. */
+export interface NestedNode {
+  readonly node: SyntaxNode;
+  readonly parent: NestedNode | undefined;
+}
+
+/** The program in a source; undefined if it does not parse. */
+export function parsed({ path, text }: Source): SyntaxNode | undefined {
+  try {
+    return parse(text, {
+      sourceType: 'unambiguous',
+      allowReturnOutsideFunction: true,
+      plugins: [/\.[cm]?ts$/.test(path) ? 'typescript' : 'jsx', 'decorators-legacy'],
+    }).program as unknown as SyntaxNode;
+  } catch {
+    return undefined;
+  }
+}
+
+/** All nodes, in the order of the text. */
+export function nodesIn(program: SyntaxNode): readonly NestedNode[] {
+  const nodes: NestedNode[] = [];
+  const open: NestedNode[] = [{ node: program, parent: undefined }];
+  for (let nested = open.pop(); nested !== undefined; nested = open.pop()) {
+    nodes.push(nested);
+    for (const node of Object.values(nested.node).flat()) if (isNode(node)) open.push({ node, parent: nested });
+  }
+  return nodes.toSorted((one, other) => one.node.start - other.node.start);
+}
+
+export function isNode(value: unknown): value is SyntaxNode {
+  return typeof value === 'object' && value !== null && 'type' in value && 'start' in value;
+}
