@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
 import type { Application, Framework } from './application.js';
 import { routerNames } from './calls.js';
+import { conversionsIn } from './conversions.js';
 import { type Creation, findCreations, guardPlace, type NamedCreation } from './creation.js';
 import type { FoundRoute } from './find-routes.js';
 import { findRootModule, moduleText, rootModuleName, withModule } from './nest-edits.js';
 import type { Source } from './sources.js';
 import { parsed } from './syntax.js';
-import { permitObjectText, permitText } from './texts.js';
+import { type Conversions, permitObjectText, permitText } from './texts.js';
 
 /** A file before and after, by lines. Undefined: the line is new. */
 export interface Edited {
@@ -107,15 +108,24 @@ interface GuardModule {
 
 /** `guardModule`: also puts the guard into the application that this file creates. */
 function edit(
-  { path, text }: Source,
+  source: Source,
   routes: readonly FoundRoute[],
   application: Application,
   guardModule: GuardModule | undefined,
 ): Edited {
+  const { path, text } = source;
   const { framework } = application;
+  const converted = routes.length === 0 ? [] : conversionsIn(source);
+  const conversionsOf = ({ at, handler }: FoundRoute): Conversions => {
+    const own = converted.filter((each) => each.at >= at && each.at < at + handler.length);
+    return (name) => own.find((each) => each.name === name)?.conversion;
+  };
   const isNest = framework === 'nestjs';
   const inModule = isNest && guardModule !== undefined ? withModule(text, guardModule.root) : text;
-  const changed = routes.reduceRight((result, route) => insertPermit(result, route, framework), inModule);
+  const changed = routes.reduceRight(
+    (result, route) => insertPermit(result, route, framework, conversionsOf(route)),
+    inModule,
+  );
   const isModule = isEsModule(text, application);
   const [guardName, permitName] = isNest ? ['CountersignModule', 'Permit'] : ['agentAuth', 'permit'];
   const names = [...(guardModule === undefined ? [] : [guardName]), ...(routes.length === 0 ? [] : [permitName])];
@@ -138,7 +148,7 @@ function edit(
   for (const route of isNest ? routes.toReversed() : []) {
     if (!endsLine(text, route)) continue;
     const { index, indent } = lineAfter(text, route.place?.offset ?? 0);
-    lines.splice(index, 0, added(indent + permitText(route, framework)));
+    lines.splice(index, 0, added(indent + permitText(route, framework, conversionsOf(route))));
   }
   if (guardModule?.named !== undefined && !isNest) {
     const { line, name, indent } = guardPlace(text, guardModule.named, framework, guardModule.routers);
@@ -161,13 +171,13 @@ function added(line: string): { before: undefined; after: string } {
   return { before: undefined, after: line };
 }
 
-function insertPermit(text: string, route: FoundRoute, framework: Framework): string {
+function insertPermit(text: string, route: FoundRoute, framework: Framework, conversions: Conversions): string {
   const { place } = route;
   if (place === undefined || (place.kind === 'line' && endsLine(text, route))) return text;
   if (place.kind === 'config') {
-    return `${text.slice(0, place.offset)} permit: ${permitObjectText(route, framework)},${text.slice(place.offset)}`;
+    return `${text.slice(0, place.offset)} permit: ${permitObjectText(route, framework, conversions)},${text.slice(place.offset)}`;
   }
-  const permit = permitText(route, framework);
+  const permit = permitText(route, framework, conversions);
   const inserted = { argument: `, ${permit}`, line: ` ${permit}`, spread: ` ...${permit},` }[place.kind];
   return text.slice(0, place.offset) + inserted + text.slice(place.offset);
 }

@@ -1,4 +1,5 @@
 import type { Application, Framework } from './application.js';
+import type { Conversion } from './conversions.js';
 import type { Route } from '../policy/routes.js';
 
 /** The module of the guard. It exports a promise, so that it is the same for ES modules and CommonJS. */
@@ -46,21 +47,27 @@ const parameterOf: Readonly<Record<Framework, string>> = {
   nestjs: 'request',
 };
 
-/** The permit of a route. Its resource is made of the parameters of the path. */
-export function permitText(route: Route, framework: Framework): string {
+/** How a handler uses the parameters of its path; as text if nothing is known. */
+export type Conversions = (name: string) => Conversion | undefined;
+
+/** The permit of a route. Its resource is made of the parameters of the path, as the handler uses them. */
+export function permitText(route: Route, framework: Framework, conversions?: Conversions): string {
   const name = framework === 'nestjs' ? '@Permit' : 'permit';
-  return `${name}('${route.action}', ${resourceText(route, framework)})`;
+  return `${name}('${route.action}', ${resourceText(route, framework, conversions)})`;
 }
 
 /** The same for the `config` of a route of Fastify. */
-export function permitObjectText(route: Route, framework: Framework): string {
-  return `{ action: '${route.action}', resource: ${resourceText(route, framework)} }`;
+export function permitObjectText(route: Route, framework: Framework, conversions?: Conversions): string {
+  return `{ action: '${route.action}', resource: ${resourceText(route, framework, conversions)} }`;
 }
 
-function resourceText({ resource, path }: Route, framework: Framework): string {
-  const names = [...path.matchAll(/[:*](\w+)/g)].map(([, name]) => name);
+function resourceText({ resource, path }: Route, framework: Framework, conversions?: Conversions): string {
+  const names = [...path.matchAll(/[:*](\w+)/g)].map(([, name = '']) => name);
   const by = parameterOf[framework];
-  const values = names.map((name) => `${by}.params['${name}']`);
+  const values = names.map((name) => {
+    const value = `${by}.params['${name}']`;
+    return conversions?.(name)?.(value) ?? value;
+  });
   const id = values.length === 1 ? values[0] : `\`${values.map((value) => `\${${value}}`).join('/')}\``;
   const type = `type: '${resource}'`;
   return names.length === 0 ? `{ ${type}, id: '*' }` : `(${by}) => ({ ${type}, id: ${id} })`;
