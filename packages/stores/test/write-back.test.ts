@@ -17,12 +17,12 @@ const entries: readonly RevocationEntry[] = ['a', 'b'].map((id) => ({
 function openedFeed() {
   const begun = { version: 0, mark: 'begun' };
   let list: RevocationReading | undefined = { newest: begun, isWhole: true, entries };
-  let begin = (): void => {};
+  let theyBegin = false;
   const pages: WriteBackPage[] = [];
   const feed: RevocationFeed = {
     read: async (after) => {
       const read = after === undefined || after.mark === list?.newest.mark ? list : undefined;
-      if (after === undefined) begin();
+      if (theyBegin && after === undefined) theirPage('theirs');
       return read;
     },
     write: async () => undefined,
@@ -36,15 +36,13 @@ function openedFeed() {
     watch: () => ({ close: async () => {} }),
   };
   const theirPage = (mark: string) => {
+    theyBegin = false;
     list = { newest: { version: 1, mark }, isWhole: false, entries: entries.slice(0, 1) };
   };
   /** Nothing is left; another process writes its first page once somebody has seen that. */
   const lose = () => {
     list = undefined;
-    begin = () => {
-      begin = () => {};
-      theirPage('theirs');
-    };
+    theyBegin = true;
   };
   return { feed, pages, theirPage, lose };
 }
