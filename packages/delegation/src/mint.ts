@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
 import { ancestorsByExchange, ancestorsClaim } from './ancestors.js';
 import type { AuthorizationDetail } from './authorization-details.js';
-import { type DelegationClaims, readClaims } from './claims.js';
+import { agentProfile, type DelegationClaims, readClaims } from './claims.js';
 import { DelegationError, type DelegationErrorCode } from './error.js';
 import { refuseUnknownMembers, refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
 import { checkNarrowing, grantOf } from './narrowing.js';
@@ -116,6 +116,7 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
   const payload = {
     iss: issuer,
     sub: user,
+    ...(isOfAgent(options.previous) && { sub_profile: agentProfile }),
     aud: audience,
     client_id: clientId, // required by RFC 9068 §2.2
     scope: toScopeClaim(options.scope),
@@ -138,6 +139,16 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
     ...(confirmation !== undefined && { cnf: { ...confirmation } }),
   };
   return signAccessToken(claims, options.key, options.keyId);
+}
+
+/**
+ * Beside an actor, the subject of an agent's own token would pass for a user. RFC 9068 §2.2: without a resource owner, `sub`
+ * is the client.
+ */
+function isOfAgent(previous: DelegationClaims | undefined): boolean {
+  if (previous === undefined) return false;
+  const { actor, clientId, subject, subjectType } = previous;
+  return subjectType === 'agent' || (actor === undefined && clientId === subject);
 }
 
 /** The actor, with the actors of `previous` nested in it: an exchange never drops an actor. */

@@ -175,6 +175,18 @@ describe('a delegation in exchange for a previous one', () => {
     expect((await claimsOf({ previous: read.claims })).actor).toEqual({ subject: 'agent-1' });
   });
 
+  it.each<[string, object]>([
+    ['says so', { sub_profile: 'ai_agent' }],
+    ['is of its client', { client_id: 'agent-0' }],
+  ])('makes no user of an agent whose own token %s [C9]', async (_how, claims) => {
+    const own = { iss: OPTIONS.issuer, sub: 'agent-0', aud: OPTIONS.audience, exp: NOW + 900, scope: OPTIONS.scope };
+    const read = readClaims({ ...own, ...claims });
+    if (!read.ok) throw new Error(read.code);
+    const first = await claimsOf({ user: 'agent-0', previous: read.claims });
+    expect(first.subjectType).toBe('agent');
+    expect((await claimsOf({ user: 'agent-0', agent: 'agent-2', previous: first })).subjectType).toBe('agent');
+  });
+
   it('keeps the limits of the previous token that the options do not narrow [C6]', async () => {
     const authorizationDetails = [{ type: 'Repo' }];
     const previous = await claimsOf({ authorizationDetails, maxHops: 2, statusReference: STATUS });

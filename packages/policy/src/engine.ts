@@ -38,7 +38,7 @@ export interface PolicyContext {
   readonly depth: number;
   /** The agents between subject and actor, oldest first. History: a forbid may read it, a permit may not. */
   readonly via: readonly string[];
-  /** Proof of the last hop: `issuer` (a token issuer asserts it), `signature` (an agent's key signed it) or `local`. */
+  /** `issuer`: a token issuer asserts a hop. `signature`: agents' keys signed all of them. `local`: nobody did. */
   readonly proof: 'issuer' | 'signature' | 'local';
   /** How the sender proved possession of its key. `bearer`: a token alone. `local`: the application states who calls. */
   readonly possession: 'signature' | 'dpop' | 'web-bot-auth' | 'mtls' | 'bearer' | 'local';

@@ -119,10 +119,15 @@ function newQuestion(caller: Caller, { requires, vocabulary, scopeMatch }: Calle
       ...(actsForItself(caller) ? {} : { [subject.type === 'user' ? 'onBehalfOf' : 'onBehalfOfAgent']: subject.id }),
       depth: chain.length - 1,
       via: [...chain.slice(1, -1).map(({ id }) => id), ...meantIn(chain).between.values()],
-      proof: chain.at(-1)?.proof ?? 'signature',
+      proof: weakestProof(chain),
       possession: proof.kind,
     },
   });
+}
+
+/** Of all hops, so that a further agent, which signs its link, cannot make a chain of an issuer look like one of signatures. */
+function weakestProof(chain: Caller['chain']): Caller['chain'][number]['proof'] {
+  return chain.find(({ proof }) => proof === 'issuer')?.proof ?? chain.at(-1)?.proof ?? 'signature';
 }
 
 /** By its chain: an id alone may be another issuer's name for somebody else. */

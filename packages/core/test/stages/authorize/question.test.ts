@@ -47,3 +47,16 @@ it('an agent of another issuer that is called as the actor is somebody else [C2]
   expect(actsForItself(caller)).toBe(false);
   expect(contextOf(caller)).toMatchObject({ onBehalfOfAgent: own.id, depth: 1 });
 });
+
+it('a chain that rests on an issuer says so, also if agents signed its later hops [C4]', async () => {
+  const { guard } = await guarded();
+  const alone = await letIn(guard);
+  const [own] = alone.chain;
+  expect(contextOf(alone)).toMatchObject({ proof: 'signature' });
+  const user = { id: 'user_123', type: 'user', issuer: 'https://id.acme.dev', proof: 'issuer' } as const;
+  const first = { ...own, id: 'agent-0' };
+  const caller: Caller = { ...alone, subject: user, chain: [user, { ...first, proof: 'issuer' }, own] };
+  expect(contextOf(caller)).toMatchObject({ proof: 'issuer' });
+  const linked: Caller = { ...alone, subject: { ...first, type: 'agent' }, chain: [first, own] };
+  expect(contextOf(linked)).toMatchObject({ proof: 'signature' });
+});
