@@ -12,6 +12,7 @@ export { checkOptionNames } from './options/option-names.js';
 export { flagOption, functionOption, integerOption, numberOption, oneOfOption } from './options/option-values.js';
 export { readClock } from './options/read-clock.js';
 // json
+export { boundRecorded, isRecordedAs, missingMark } from './json/bound-recorded.js';
 export { brokenLine } from './json/broken-line.js';
 export { boundJson, boundString, escapeUnprintable, quoteForLog } from './json/escape.js';
 export { isJsonObject, type JsonObject, member } from '@countersign/delegation';

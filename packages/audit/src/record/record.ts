@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { boundString, escapeUnprintable } from '@countersign/common';
+import { boundRecorded, escapeUnprintable } from '@countersign/common';
 import { renderFromParts } from './caller-part.js';
 import type { AuditEvent } from './event.js';
 import { isPlainJson, maxLineBytes, maxStringUnits } from './plain-json.js';
+import { shorterForms } from './shorter-forms.js';
 
 /** An event in a log. */
 export interface AuditRecord extends AuditEvent {
@@ -12,12 +13,10 @@ export interface AuditRecord extends AuditEvent {
   readonly version: 1;
   /** Only in a log of `auditFile`: the RFC 6962 leaf hash of the previous line, in hexadecimal. */
   readonly prev?: string;
-  /** Size and digest of the complete record, if it was too long for a line and only essential fields are kept. */
+  /** Size and digest of the complete record, if it was too long for a line and is shortened. */
   readonly oversize?: { readonly bytes: number; readonly sha256: string };
 }
 
-/** Twenty such strings fit into a line with their digests, even if every character needs an escape. */
-const maxEssentialStringUnits = 100;
 /** Room for `sequence`, `version` and `prev`. */
 const sealBytes = 192;
 
@@ -30,13 +29,18 @@ export function renderEvent(event: AuditEvent): string {
   // Plain JSON is ASCII, so that its length is that of its bytes.
   if (plain !== undefined && plain.length <= maxLineBytes - sealBytes) return plain;
   const whole = plain ?? render(event, maxStringUnits);
-  const bytes = Buffer.byteLength(whole);
-  if (bytes <= maxLineBytes - sealBytes) return whole;
-  const oversize = { bytes, sha256: createHash('sha256').update(whole).digest('hex') };
-  // The chain is dropped last: who acted for whom is the purpose of the record.
-  const withChain = render({ ...essentials(event), ...members(event), oversize }, maxEssentialStringUnits);
-  if (Buffer.byteLength(withChain) <= maxLineBytes - sealBytes) return withChain;
-  return render({ ...essentials(event), oversize }, maxEssentialStringUnits);
+  if (fits(whole)) return whole;
+  const oversize = { bytes: Buffer.byteLength(whole), sha256: createHash('sha256').update(whole).digest('hex') };
+  let line = whole;
+  for (const { event: shorter, most } of shorterForms(event)) {
+    line = render({ ...shorter, oversize }, most);
+    if (fits(line)) break;
+  }
+  return line;
+}
+
+function fits(rendered: string): boolean {
+  return Buffer.byteLength(rendered) <= maxLineBytes - sealBytes;
 }
 
 /** Adds `sequence` at the front and `prev` at the end of a rendered event, where they can be read without JSON. */
@@ -59,41 +63,8 @@ function render(event: object, most: number): string {
   );
 }
 
-/** Cut text keeps its digest: an agent may pad what it asks for, and the record must still tell which request it was. */
-export function boundRecorded(text: string, most: number): string {
-  if (text.length <= most) return boundString(text, most);
-  const digest = createHash('sha256').update(text).digest('hex');
-  return boundString(text, most).replace(/\]$/, ` sha256:${digest}]`);
-}
-
 /** Without the members that only the log may set. */
 function unsealed(event: object): object {
   const { sequence: _sequence, version: _version, prev: _prev, ...fields } = event as Partial<AuditRecord>;
   return fields;
-}
-
-/** The chain without scopes, and without what its tokens were exchanged from. */
-function members({ chain }: AuditEvent): object {
-  return chain === undefined
-    ? {}
-    : { chain: chain.map(({ ancestors: _ancestors, ...hop }) => ({ ...hop, scope: [] })) };
-}
-
-/** The event without its lists and its explanation. */
-function essentials({
-  chain: _chain,
-  scope: _scope,
-  policies: _policies,
-  detail: _detail,
-  filtered,
-  approval,
-  event,
-  ...rest
-}: AuditEvent): object {
-  return {
-    ...rest,
-    ...(filtered && { filtered: { ...filtered, resources: [] } }),
-    ...(approval && { approval: { binding: approval.binding, ...(approval.id !== undefined && { id: approval.id }) } }),
-    ...(event && { event: { name: event.name, by: { id: event.by.id, type: event.by.type } } }),
-  };
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escapeUnprintable } from '@countersign/common';
+import { boundRecorded, escapeUnprintable } from '@countersign/common';
 import type { AuditEvent } from '../../src/record/event.js';
-import { maxLineBytes } from '../../src/record/plain-json.js';
-import { boundRecorded, renderEvent, sealRecord } from '../../src/record/record.js';
+import { maxLineBytes, maxStringUnits } from '../../src/record/plain-json.js';
+import { renderEvent, sealRecord } from '../../src/record/record.js';
 import { event } from '../events.js';
 
 function parse(line: string): Record<string, unknown> {
@@ -62,6 +62,18 @@ const mostlyOrdinary: fc.Arbitrary<AuditEvent> = fc
 const hop = (index: number, scope: readonly string[]) =>
   ({ id: `agent-${index}`, type: 'agent', proof: 'signature', keyId: 'k'.repeat(43), scope }) as const;
 
+const sha256 = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
+/** The mark in place of scopes. */
+const digest = (scopes: readonly string[]): string => `…[+${scopes.length} ${sha256(scopes.join(' '))}]`;
+
+/** The record of an event that is too long for a line, without its size. */
+function shortened(full: Partial<AuditEvent>): object {
+  const { oversize, ...record } = parse(renderEvent(event('a', full)));
+  expect(oversize).toBeDefined();
+  return record;
+}
+
 describe('a record that is too long', () => {
   it('keeps who did what at an authority in a line, whatever an identity provider says of them [F3]', () => {
     const many = Array.from({ length: 1000 }, (_, index) => `group-${index}-${'x'.repeat(60)}`);
@@ -71,12 +83,96 @@ describe('a record that is too long', () => {
     expect(JSON.parse(line)).toMatchObject({ event: { name: 'approval.denied', by: { id: 'user_1', type: 'user' } } });
   });
 
-  it('keeps the chain without its scopes', () => {
+  it('keeps the chain with the number and the digest of its scopes', () => {
     const scopes = Array.from({ length: 100 }, (_, index) => `${'a'.repeat(40)}:${index}`);
     const chain = Array.from({ length: 17 }, (_, index) => hop(index, scopes));
     const record = parse(sealRecord(1, renderEvent(event('id', { chain }))));
-    expect(record['chain']).toEqual(chain.map((one) => ({ ...one, scope: [] })));
+    expect(record['chain']).toEqual(chain.map((one) => ({ ...one, scope: [digest(scopes)] })));
     expect(record['oversize']).toMatchObject({ bytes: expect.any(Number) as number });
+  });
+
+  it('loses the scopes of the hops first, then its own, then the detail', () => {
+    const scope = Array.from({ length: 30 }, (_, index) => `file:read:${index}:${'x'.repeat(200)}`);
+    const small = ['file:read'];
+    const detail = 'y'.repeat(900);
+    const policies = Array.from({ length: 12 }, (_, index) => `${index}${'p'.repeat(700)}`);
+    const chain = (scopes: readonly string[]) => [hop(0, small), hop(1, scopes)];
+    const digested = [hop(0, small), hop(1, [digest(scope)])];
+    const both = { chain: chain(scope), scope, detail, policies: policies.slice(0, 4) };
+    expect(shortened(both)).toEqual(event('a', { ...both, chain: digested }));
+    const all = { ...both, policies };
+    expect(shortened(all)).toEqual(event('a', { ...all, chain: digested, scope: [digest(scope)] }));
+    const more = { ...all, policies: [...policies, ...policies.slice(0, 9)] };
+    expect(shortened(more)).toEqual(
+      event('a', { ...more, chain: digested, scope: [digest(scope)], detail: `…[+900 ${sha256(detail)}]` }),
+    );
+  });
+
+  it('keeps resource, actor, subject, path and policies whole, whatever the scopes are [F3]', () => {
+    const visible = fc.string({ unit: fc.constantFrom('a', '/', 'ß', '漢', '"', '🙂'), minLength: 1, maxLength: 128 });
+    const anyText = fc.string({
+      unit: fc.constantFrom('a', '\u202e', '"', '漢', '\n'),
+      size: 'max',
+      maxLength: maxStringUnits,
+    });
+    const scopes = fc.array(fc.integer({ min: 0, max: 250 }), { maxLength: 100, size: 'max' }).map((lengths) =>
+      // Mostly as long as may be, so that most records are too long.
+      lengths.map((length, index) => `${index}:${'x'.repeat(length)}`),
+    );
+    const named = fc.record({ id: visible, delegationId: visible, scope: scopes });
+    let tooLong = 0;
+    fc.assert(
+      fc.property(
+        fc.record({
+          resource: fc.record({ type: fc.constant('Namespace::Document'), id: anyText }),
+          actor: fc.record({ id: visible, keyId: fc.constant('k'.repeat(43)) }),
+          subject: fc.record({
+            id: visible,
+            type: fc.constant('user' as const),
+            issuer: fc.constant('https://id.acme.dev'),
+          }),
+          path: fc.integer({ min: 0, max: 1024 }).map((length) => `/${'p'.repeat(length)}`.slice(0, maxStringUnits)),
+          policies: fc.array(visible, { maxLength: 5 }),
+          chain: fc.array(named, { maxLength: 6 }),
+          scope: scopes,
+        }),
+        ({ path, chain, ...rest }) => {
+          const request = { id: 'r', method: 'GET', path };
+          const hops = chain.map((one, index) => ({ ...hop(index, one.scope), ...one }));
+          const whole = event('a', { ...rest, chain: hops, request });
+          const line = sealRecord(1, renderEvent(whole), 'f'.repeat(64));
+          expect(Buffer.byteLength(line)).toBeLessThanOrEqual(maxLineBytes);
+          const record = parse(line);
+          if (record['oversize'] !== undefined) tooLong += 1;
+          const { resource, actor, subject, policies } = rest;
+          expect(record).toMatchObject({ resource, actor, subject, policies, request });
+          expect(record['chain']).toHaveLength(chain.length);
+        },
+      ),
+      { numRuns: 200 },
+    );
+    expect(tooLong).toBeGreaterThan(50);
+  });
+
+  it('keeps all but the chain whole when the names in the chain are padded [F3]', () => {
+    const scopes = Array.from({ length: 100 }, (_, index) => `s:${index}:${'x'.repeat(240)}`);
+    const chain = Array.from({ length: 11 }, (_, index) => ({
+      ...hop(index, scopes),
+      id: `${index}${'漢'.repeat(250)}`,
+      delegationId: `${index}${'字'.repeat(250)}`,
+    }));
+    const rest = { policies: ['files'], resource: { type: 'File', id: 'f'.repeat(1024) } };
+    const { oversize, chain: kept, ...record } = parse(renderEvent(event('a', { ...rest, chain })));
+    expect(record).toEqual(event('a', rest));
+    expect(oversize).toBeDefined();
+    expect(kept).toEqual(
+      chain.map(({ id, delegationId, ...one }) => ({
+        ...one,
+        id: boundRecorded(id, 100),
+        delegationId: boundRecorded(delegationId, 100),
+        scope: [digest(scopes)],
+      })),
+    );
   });
 
   it('loses the chain only when its names are too long', () => {
@@ -149,8 +245,6 @@ describe('a rendered event', () => {
   });
 });
 
-const sha256 = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
-
 describe('a long event [F3]', () => {
   it('has its long fields cut, with the number of missing characters and the digest of the whole', () => {
     const detail = 'x'.repeat(100_000);
@@ -170,9 +264,9 @@ describe('a long event [F3]', () => {
     const line = renderEvent(long);
     const record = parse(line);
     expect(Buffer.byteLength(line)).toBeLessThan(2000);
-    const { scope: _, ...kept } = long;
     expect(record).toEqual({
-      ...kept,
+      ...long,
+      scope: [`…[+5000 ${sha256((long.scope ?? []).join(' '))}]`],
       oversize: { bytes: expect.any(Number), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
     });
     expect((record['oversize'] as { bytes: number }).bytes).toBeGreaterThan(50_000);

@@ -1,5 +1,6 @@
+import { isRecordedAs } from '@countersign/common';
 import { CliError, exitCodes } from '../../cli-error.js';
-import { resourcesOf, resourceText } from './record-facts.js';
+import { resourcesOf } from './record-facts.js';
 import { timeRange } from './time-range.js';
 import { isTrueAt, listAt, textAt, type Unknown } from './unknown-record.js';
 
@@ -80,12 +81,16 @@ export function filterFor(options: FilterOptions, now: number, bindings: Readonl
 }
 
 function equalities(options: FilterOptions): Filter[] {
-  const asked = Object.entries(places).filter(([name]) => options[name as Equal] !== undefined);
-  return asked.map(
-    ([name, path]) =>
-      (record) =>
-        textAt(record, ...path) === options[name as Equal],
-  );
+  return Object.entries(places).flatMap(([name, path]) => {
+    const wanted = options[name as Equal];
+    return wanted === undefined ? [] : [(record: Unknown) => hasAt(record, wanted, ...path)];
+  });
+}
+
+/** Whether a record has this text there, whole or cut. */
+function hasAt(record: unknown, wanted: string, ...path: readonly string[]): boolean {
+  const recorded = textAt(record, ...path);
+  return recorded !== undefined && isRecordedAs(recorded, wanted);
 }
 
 function others(
@@ -97,13 +102,13 @@ function others(
     asked.push((record) =>
       listAt(record, 'chain')
         .slice(1, -1)
-        .some((hop) => textAt(hop, 'id') === via || textAt(hop, 'registeredAs') === via),
+        .some((hop) => hasAt(hop, via, 'id') || hasAt(hop, via, 'registeredAs')),
     );
   }
   if (delegation !== undefined) {
     asked.push((record) =>
       listAt(record, 'chain').some((hop) =>
-        [hop, ...listAt(hop, 'ancestors')].some((one) => textAt(one, 'delegationId') === delegation),
+        [hop, ...listAt(hop, 'ancestors')].some((one) => hasAt(one, delegation, 'delegationId')),
       ),
     );
   }
@@ -114,12 +119,12 @@ function others(
   }
   // An unknown key has no agent.
   if (claimed !== undefined) {
-    asked.push((record) => ['agent', 'keyId'].some((name) => textAt(record, 'claimed', name) === claimed));
+    asked.push((record) => ['agent', 'keyId'].some((name) => hasAt(record, claimed, 'claimed', name)));
   }
   if (approval !== undefined) {
     asked.push((record) => {
       const binding = textAt(record, 'approval', 'binding');
-      return textAt(record, 'approval', 'id') === approval || binding === approval || bindings.has(binding ?? '');
+      return hasAt(record, approval, 'approval', 'id') || binding === approval || bindings.has(binding ?? '');
     });
   }
   if (undecided === true) asked.push((record) => isTrueAt(record, 'outcome', 'undecided'));
@@ -128,7 +133,9 @@ function others(
 
 /** A shell removes the quotes of `Repo::"acme/api"` unless they are quoted. */
 function concerns(record: Unknown, wanted: string): boolean {
-  return resourcesOf(record).some((one) =>
-    [one.type, one.id, resourceText(one), `${one.type}::${one.id}`].includes(wanted),
-  );
+  return resourcesOf(record).some(({ type, id }) => {
+    const ofType = wanted.startsWith(`${type}::`) ? wanted.slice(`${type}::`.length) : undefined;
+    const ids = [wanted, ofType, /^"(.*)"$/s.exec(ofType ?? '')?.[1]].filter((one) => one !== undefined);
+    return isRecordedAs(type, wanted) || ids.some((one) => isRecordedAs(id, one));
+  });
 }

@@ -524,6 +524,52 @@ describe.runIf(built)('audit tail --follow', () => {
   });
 });
 
+const long = (name: string): string => `${name}/${'漢'.repeat(250)}`;
+
+describe('audit query of a record that was too long for a line [F3]', () => {
+  const path =
+    'departments/finance/payroll/2026/november/employees/europe/germany/berlin/salaries-and-bonuses-of-the-board.xlsx';
+  const hops = Array.from({ length: 17 }, (_, at) => ({
+    type: at === 0 ? ('user' as const) : ('agent' as const),
+    id: long(at === 0 ? 'user' : `agent-${at}`),
+    proof: 'signature' as const,
+    delegationId: long(`link-${at}`),
+    scope: ['file:delete'],
+  }));
+  const cut = decision(1, {
+    actor: { id: long('agent-16') },
+    subject: { id: long('user'), type: 'user' },
+    resource: { type: 'File', id: path },
+    chain: hops.slice(0, 9),
+    policies: Array.from({ length: 12 }, (_, at) => `${at}${'漢'.repeat(500)}`),
+  });
+  const claimed = { ...refusedRequest(2), claimed: { keyId: `${'k'.repeat(48)}…[+12]` } };
+
+  it.each<[string[], string[]]>([
+    [['--resource', path], ['decision-1']],
+    [['--resource', `File::"${path}"`], ['decision-1']],
+    [['--resource', `File::${path}`], ['decision-1']],
+    [['--resource', `File::"${path}x"`], []],
+    [['--resource', `Folder::"${path}"`], []],
+    [['--actor', long('agent-16')], ['decision-1']],
+    [['--actor', long('agent-15')], []],
+    [['--subject', long('user')], ['decision-1']],
+    [['--via', long('agent-3')], ['decision-1']],
+    [['--delegation', long('link-8')], ['decision-1']],
+    [['--delegation', long('link-9')], []],
+    [['--claimed', 'k'.repeat(60)], ['refused-2']],
+    [['--claimed', 'k'.repeat(61)], []],
+  ])('finds what was cut: %#', async (args, expected) => {
+    using other = temporaryFolder();
+    await writeLog(other.file('log'), [cut, claimed]);
+    const { out } = await runCli(['audit', 'query', other.file('log'), '--json', ...args]);
+    const found = out.split('\n').slice(0, -1);
+    expect(found.map((line) => (JSON.parse(line) as { id?: string }).id)).toEqual(expected);
+    if (expected.includes('decision-1'))
+      expect(found[0]?.slice(found[0].indexOf('departments'))).toMatch(/of-th…\[\+12 sha256:/);
+  });
+});
+
 describe('countersign audit query --approval', () => {
   const binding = 'b'.repeat(43);
   const asked = decision(0, { decision: 'deny', code: 'approval_required', approval: { binding } });
