@@ -1,6 +1,7 @@
 export { HeldAnswer } from '@countersign/common';
 export { actingUserOf, type Admission, admissionOf, callerOf, exposeCaller, runHandlers } from './admission.js';
 export { type Admit, admitter, type HostExchange } from './admit.js';
+export { type ConnectionWatch, watchConnection } from './connection-events.js';
 export { coverBelow, routerCoverage } from './coverage.js';
 export { type HandlerMark, isPermit, markHandler, markOf } from './handler-mark.js';
 export { type AdmissionOptions, admissionOptionNames, type PermitOptions } from './options.js';

@@ -11,7 +11,7 @@ import {
   type HttpParts,
 } from './exchange.js';
 import { revalidateMilliseconds } from '../server/lapse.js';
-import { isGone } from '../server/node-messages.js';
+import { whenClosed } from '../server/node-messages.js';
 import { fieldsForClient } from './fields.js';
 import { parseServerJson } from '../wire/server-json.js';
 import type { UpstreamAnswer } from './upstream.js';
@@ -48,8 +48,7 @@ export async function relay(
   const { response, guard, caller, decisions } = exchange;
   // Aborted, the server's answer ends too: nobody would read it.
   const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  if (isGone(response)) gone.abort();
+  whenClosed(response, () => gone.abort());
   const map = createAnswerFilter({
     caller,
     decisions,

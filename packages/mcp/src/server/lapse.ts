@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Caller, Guard } from '@countersign/core';
-import { cutOff } from './node-messages.js';
+import { cutOff, whenClosed } from './node-messages.js';
 
 /** How often it is checked whether the caller of a silent stream still counts. */
 export const revalidateMilliseconds = 5000;
@@ -9,10 +9,12 @@ export const revalidateMilliseconds = 5000;
 export function endWhenLapsed(guard: Guard, caller: Caller, response: ServerResponse): void {
   const timer = setInterval(() => {
     void guard.revalidate(caller).then((lapsed) => {
-      if (lapsed !== undefined) cutOff(response);
+      if (lapsed === undefined) return;
+      clearInterval(timer);
+      cutOff(response);
     });
   }, revalidateMilliseconds).unref();
-  response.once('close', () => clearInterval(timer));
+  whenClosed(response, () => clearInterval(timer));
 }
 
 /**

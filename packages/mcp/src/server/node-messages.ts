@@ -1,3 +1,4 @@
+import { type ConnectionWatch, watchConnection } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 // By what they can do: those of HTTP/2 are of other classes, which the types of the SDKs do not know.
@@ -10,15 +11,29 @@ export function isNodeResponse(value: unknown): value is ServerResponse {
   return typeof value === 'object' && value !== null && 'writeHead' in value && 'end' in value;
 }
 
-/** Calls back when a response has ended, also if it has already. */
-export function whenClosed(response: ServerResponse, ended: () => void): void {
-  if (isGone(response)) ended();
-  else response.once('close', ended);
+type AnyResponse = ServerResponse & { readonly stream?: { readonly destroyed: boolean } };
+
+/**
+ * Calls back once, when a response has ended, also if it has already. Of pipelined responses only the one whose turn it is
+ * ever closes, so the connection is watched, too.
+ */
+export function whenClosed(response: AnyResponse, ended: () => void): void {
+  if (isGone(response)) return ended();
+  const watcher = { timedOut: () => {}, closed: end };
+  const connection: ConnectionWatch = watchConnection(response.req, watcher);
+  let isOver = false;
+  response.once('close', end);
+  function end(): void {
+    if (isOver) return;
+    isOver = true;
+    connection.delete(watcher);
+    ended();
+  }
 }
 
 /** HTTP/2 responses of Node do not say that they are destroyed, but their streams do. */
-export function isGone(response: ServerResponse & { readonly stream?: { readonly destroyed: boolean } }): boolean {
-  return response.destroyed || response.stream?.destroyed === true;
+function isGone({ destroyed, stream, req }: AnyResponse): boolean {
+  return destroyed || (stream?.destroyed ?? req.socket.destroyed);
 }
 
 /** Ends a response at once, also one that has begun. */
