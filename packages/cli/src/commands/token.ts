@@ -60,10 +60,11 @@ async function makeKey({ key: path, jwks, issuer }: TokenCommandOptions, io: Io)
   const published = { keys: [{ ...jwk, kid: keyId, use: 'sig', alg: 'EdDSA' }] };
   await writeFile(jwks, `${JSON.stringify(published, null, 2)}\n`, { flag: 'wx' });
   io.err(`written ${printable(path)} (mode 0600; whoever has it can act for every user) and ${printable(jwks)}
-Add to createGuard, with readFile of 'node:fs/promises'. Production needs an issuer of its own, whose key no developer has:
-  issuers: process.env.NODE_ENV === 'production' ? [] : [
+Add to createGuard, with readFile of 'node:fs/promises'. It is trusted only
+if NODE_ENV is development when the guard is created; production needs an issuer whose key no developer has:
+  issuers: process.env.NODE_ENV === 'development' ? [
     { issuer: '${printable(issuer)}', jwks: JSON.parse(await readFile('${printable(jwks)}', 'utf8')) },
-  ],
+  ] : [],
 `);
   return privateKey;
 }

@@ -26,7 +26,7 @@ describe('token', () => {
     expect(first.code).toBe(0);
     if (process.platform !== 'win32') expect(statSync(file('issuer.pem')).mode & 0o777).toBe(0o600);
     expect(first.err).toContain(`{ issuer: 'https://id.localhost', jwks: JSON.parse(await readFile('`);
-    expect(first.err).toContain("issuers: process.env.NODE_ENV === 'production' ? [] : [\n");
+    expect(first.err).toContain("issuers: process.env.NODE_ENV === 'development' ? [\n");
     const second = await token('--ttl', '60');
     expect(second.err).toBe('agent-a may act for 5f1c9a at https://api.acme.dev for 60 s.\n');
 
