@@ -21,6 +21,7 @@ import { type GuardStatus, ServedRequests } from './guard/served-requests.js';
 import type { Origin } from './stages/address/origin.js';
 import { createForwardedReader } from './stages/address/proxies.js';
 import { usesInReplayStore } from './stages/approve/approval-uses.js';
+import { approvalsProblem } from './stages/approve/approval-options.js';
 import { createApprove } from './stages/approve/approve.js';
 import { createEvaluator } from './stages/authorize/evaluate.js';
 import { createLinkVerifier } from './stages/chain/links.js';
@@ -80,6 +81,7 @@ export async function composeGuard(options: GuardOptions): Promise<GuardParts> {
 
 function compose(values: GuardValues): GuardParts {
   const { policy, scopeMatch, lookupTimeoutSeconds, clock, onTrouble } = values;
+  const uncheck = policy.checkChanges?.(({ asksApproval }) => approvalsProblem(values.approvals, asksApproval));
   const registered = boundedDirectory(values.agents, lookupTimeoutSeconds);
   const agents = values.mtls === undefined ? registered : combine(registered, namesOf(values.mtls));
   const audiences = values.audience ?? values.origin.map(({ href }) => href);
@@ -143,6 +145,7 @@ function compose(values: GuardValues): GuardParts {
       // comes at the end of a turn of the event loop, after the first of these.
       await setImmediate();
       await setImmediate();
+      uncheck?.();
       const ended = { close: () => outcomes.settled() };
       // The log before the parts that nothing asks any more: one that hangs must not keep the log unsealed.
       await closeParts([ended, recorder, values.audit, agents, policy, ...values.revocations]);

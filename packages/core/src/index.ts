@@ -143,6 +143,7 @@ export {
   type PolicyCheck,
   type PolicyContext,
   type PolicyDecision,
+  type PolicyChangeCheck,
   type PolicyEngine,
   type PolicyFinding,
   type PolicyFindingCode,

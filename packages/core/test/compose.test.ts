@@ -7,7 +7,7 @@ import { auditFile } from '@countersign/audit';
 import { createGuard } from '../src/guard.js';
 import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
 import type { GuardOptions } from '../src/options/guard-options.js';
-import type { PolicyEngine } from '@countersign/policy';
+import { cedarFromText, type PolicyEngine } from '@countersign/policy';
 
 const { publicKey } = generateKeyPairSync('ed25519');
 const agents = agentsFromObjects([{ id: 'agent-a', jwk: publicKey.export({ format: 'jwk' }) }]);
@@ -96,4 +96,36 @@ describe('a guard that cannot be created', () => {
       await expect(createGuard(options as never)).rejects.toThrow('createGuard');
     },
   );
+});
+
+describe('a change of policies that asks for approval', () => {
+  const permits = '@id("all") permit (principal, action, resource);';
+  const asks = `@approval("managers") ${permits}`;
+  const guarded = { origin: 'https://api.acme.dev', agents, audit: { write } };
+  const approvals = { issuers: [{ issuer: 'https://id.acme.dev' }] };
+
+  it('is refused for the reason that the start gives while nobody may approve, and the old policies decide', async () => {
+    const engine = await cedarFromText({ policies: permits });
+    const guard = await createGuard({ ...guarded, policy: engine });
+    const before = engine.policySet;
+    const changed = await engine.replace({ policies: asks });
+    expect(changed).toEqual({ ok: false, problem: expect.stringContaining("'approvals' is missing") });
+    expect(engine.policySet).toBe(before);
+    const start = createGuard({ ...guarded, policy: await cedarFromText({ policies: asks }) });
+    await expect(start).rejects.toThrow((changed as { problem: string }).problem);
+    await guard.close();
+    expect(await engine.replace({ policies: asks })).toEqual({ ok: true });
+  });
+
+  it('is accepted while people may approve, and refused again for a second guard without', async () => {
+    const engine = await cedarFromText({ policies: permits });
+    const guard = await createGuard({ ...guarded, policy: engine, approvals });
+    expect(await engine.replace({ policies: asks })).toEqual({ ok: true });
+    expect(await engine.replace({ policies: permits })).toEqual({ ok: true });
+    const second = await createGuard({ ...guarded, policy: engine });
+    expect(await engine.replace({ policies: asks })).toMatchObject({ ok: false });
+    await second.close();
+    expect(await engine.replace({ policies: asks })).toEqual({ ok: true });
+    await guard.close();
+  });
 });

@@ -74,6 +74,9 @@ export interface PolicyDecision {
   explain?(): Explanation;
 }
 
+/** Why a guard cannot work with policies; undefined if it can. It is asked at the start, and before each change. */
+export type PolicyChangeCheck = (policies: Pick<PolicyEngine, 'asksApproval'>) => string | undefined;
+
 /** Decides queries. Any failure is a deny (`cause: 'error'`); an engine that cannot be reached rejects. */
 export interface PolicyEngine {
   /** Scopes that the policies mention; `context.scope` is closed over them. A change yields a new array. */
@@ -82,6 +85,11 @@ export interface PolicyEngine {
   readonly knowsUsers?: boolean;
   /** Whether some policy asks for approval: the guard then needs the option `approvals`. Default false. */
   readonly asksApproval?: boolean;
+  /**
+   * Refuses each later change of the policies for which `problemOf` has a problem; the old ones remain in force. Returns
+   * what ends that. Absent if the engine cannot refuse a change.
+   */
+  checkChanges?(problemOf: PolicyChangeCheck): () => void;
   decide(query: PolicyQuery): PolicyDecision | Promise<PolicyDecision>;
   /** Decides one query for many resources, in their order and by one policy set. Default: `decide` for each. */
   decideMany?(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly PolicyDecision[]>;

@@ -9,7 +9,15 @@ export {
 export type { PolicyHead } from './cedar/text/policy-head.js';
 export type { Policy } from './cedar/load/policy-set.js';
 export type { Constraint, PolicyScope } from './cedar/index/scope.js';
-export type { MatchingDetails, PolicyContext, PolicyDecision, PolicyEngine, PolicyQuery, Resource } from './engine.js';
+export type {
+  MatchingDetails,
+  PolicyChangeCheck,
+  PolicyContext,
+  PolicyDecision,
+  PolicyEngine,
+  PolicyQuery,
+  Resource,
+} from './engine.js';
 export { explanationText } from './explain/explanation-text.js';
 export type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from './explanation.js';
 export { checkPolicies } from './lint/check.js';

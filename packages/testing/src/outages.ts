@@ -67,6 +67,7 @@ export class Outages {
       get asksApproval() {
         return engine.asksApproval ?? false;
       },
+      checkChanges: (problemOf) => engine.checkChanges?.(problemOf) ?? (() => undefined),
       decide,
       decideMany: async (query, resources) => {
         this.check('policy');

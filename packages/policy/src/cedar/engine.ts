@@ -1,4 +1,4 @@
-import type { PolicyEngine, PolicyQuery, Resource } from '../engine.js';
+import type { PolicyChangeCheck, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { type ReloadResult, type Turns, yieldEvery } from '@countersign/common';
 import { type CedarDecision, decisionOf } from './decision.js';
 import { freshCedar } from './instance/instance.js';
@@ -33,6 +33,7 @@ export interface CedarEngine extends PolicyEngine {
   readonly policySet: string;
   decide(query: PolicyQuery): CedarDecision;
   decideMany(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly CedarDecision[]>;
+  checkChanges(problemOf: PolicyChangeCheck): () => void;
   /** The current policies, in the order of their files. */
   readonly policies: readonly Policy[];
   /** The actions that a query can name, each with its resource types; undefined without a schema. */
@@ -101,6 +102,8 @@ export async function decideOnce(): Promise<CedarDecision | undefined> {
 class Engine implements CedarEngine {
   readonly knowsUsers = true;
   #live: LivePolicies;
+  /** One entry for each guard. */
+  readonly #checks = new Set<{ readonly problemOf: PolicyChangeCheck }>();
   /** One at a time: a large source must not replace a smaller one that was given after it. */
   #lastReplacement: Promise<unknown> = Promise.resolve();
 
@@ -123,6 +126,12 @@ class Engine implements CedarEngine {
 
   get asksApproval(): boolean {
     return this.#live.set.policies.some(({ approval }) => approval !== undefined);
+  }
+
+  checkChanges(problemOf: PolicyChangeCheck): () => void {
+    const check = { problemOf };
+    this.#checks.add(check);
+    return () => void this.#checks.delete(check);
   }
 
   get policySet(): string {
@@ -164,6 +173,11 @@ class Engine implements CedarEngine {
     const { schema, entities } = this.#live.set;
     if (schema !== undefined && loaded.live.set.schema === undefined) return { ok: false, problem: SCHEMA_REMOVED };
     if (entities.size > 0 && texts.entities === undefined) return { ok: false, problem: ENTITIES_REMOVED };
+    const changed = new Engine(loaded.live);
+    for (const { problemOf } of this.#checks) {
+      const problem = problemOf(changed);
+      if (problem !== undefined) return { ok: false, problem };
+    }
     this.#live = loaded.live;
     return { ok: true };
   }

@@ -114,6 +114,12 @@ export function approvalsFrom(
   return { ...options, queue };
 }
 
+/** Why policies need another option; undefined if they do not. */
+export function approvalsProblem(approvals: object | undefined, asksApproval: boolean | undefined): string | undefined {
+  if (approvals !== undefined || asksApproval !== true) return undefined;
+  return `${owner} is missing: a policy has @approval, and nobody may approve. Name an authority, { issuers: [{ issuer }] }, or use approvalsFrom().`;
+}
+
 /**
  * Reads the option. `tokenIssuers`: the `issuers` of the guard.
  *
@@ -124,12 +130,9 @@ export function readApprovals(
   asksApproval: boolean | undefined,
   tokenIssuers: readonly IssuerOptions[] = [],
 ): ApprovalsValues | undefined {
-  if (approvals === undefined) {
-    if (asksApproval !== true) return undefined;
-    throw new ConfigError(
-      `${owner} is missing: a policy has @approval, and nobody may approve. Name an authority, { issuers: [{ issuer }] }, or use approvalsFrom().`,
-    );
-  }
+  const problem = approvalsProblem(approvals, asksApproval);
+  if (problem !== undefined) throw new ConfigError(problem);
+  if (approvals === undefined) return undefined;
   if (typeof approvals !== 'object' || approvals === null) {
     throw new ConfigError(`${owner} must be { issuers: [{ issuer }] }, or come from approvalsFrom().`);
   }
