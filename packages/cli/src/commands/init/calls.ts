@@ -1,4 +1,4 @@
-import { posix } from 'node:path';
+import { importsOf } from './imports.js';
 import type { Source } from './sources.js';
 
 /** A call like `router.get(…)` of something that has routes. */
@@ -9,40 +9,56 @@ export interface RouterCall {
   readonly at: number;
   /** The offset behind the name of the method. */
   readonly end: number;
-  /** What the router puts before its paths, as far as it says so itself. */
-  readonly prefix: string;
+  /** The name of the router; empty if it has none. */
+  readonly owner: string;
+  /** What the router puts before its paths, as far as it says so itself; undefined if that is no literal. */
+  readonly prefix: string | undefined;
 }
 
 /** Names that applications give to what has routes. Others, like `axios.get('/x')`, are no routes. */
-const owners = /^(?:app|api|server|fastify|instance|router|routes|\w*(?:App|Router|Routes))$/;
-const relativeImports =
-  /^(?:import|const|let|var)\b[^;='"`]{1,500}(?:\bfrom\b|=\s*require\()\s*['"`](\.[^'"`\n]*)['"`]/gm;
-const creations = /\b(?:(\w+)(?:: ?\w{1,50})? ?= ?)?(?:new )?(?:express\.)?Router\(/g;
+export const ownerNames: RegExp = /^(?:app|api|server|fastify|instance|router|routes|\w*(?:App|Router|Routes))$/;
+const creations =
+  /\b(?:(\w+)(?:: ?[\w.]{1,50}(?:<[^>\n]{0,100}>)?)? ?= ?)?(?:new )?(?:require\([^()\n]{1,100}\)\.|\w{1,50}\.)?\w{0,50}Router(?:<[^>\n]{0,100}>)?\(/g;
 /** Those that return their router, so that calls can be chained. */
-const chained = /\.(get|post|put|patch|delete|del|head|options|all|use|param|route|prefix)\b/g;
+const chained = /\.(get|post|put|patch|delete|del|head|options|all|use|register|param|route|prefix)\b/g;
+
+/** The routers that a text creates, each with its own prefix. */
+export function createdRouters(text: string): ReadonlyMap<string, string | undefined> {
+  const routers = routersIn(text).flatMap(({ name, prefix }) => (name === '' ? [] : [[name, prefix] as const]));
+  // Koa: router.prefix('/path').
+  const later = [...text.matchAll(/\b(\w+)\s*\.prefix\(([^()\n]*)\)/g)].map(
+    ([, name = '', path]) => [name, literalIn(path)] as const,
+  );
+  return new Map([...routers, ...later.filter(([name]) => routers.some(([router]) => router === name))]);
+}
+
+function routersIn(text: string): readonly (Pick<RouterCall, 'end' | 'prefix'> & { readonly name: string })[] {
+  return [...text.matchAll(creations)].map(({ index, 0: call, 1: name = '' }) => {
+    const end = endOfCall(text, index + call.length);
+    const options = text.slice(index + call.length, end);
+    const [, prefix] = /\bprefix: ?(?:['"`](\/[^'"`\s$]*)['"`])?/.exec(options) ?? [undefined, ''];
+    return { name, prefix: prefix?.replace(/\/$/, ''), end };
+  });
+}
 
 /** The calls of routers in a text: `router.get(…)`, also on several lines and chained. */
 export function routerCalls(text: string): readonly RouterCall[] {
-  const prefixes = new Map<string, string>();
-  /** The ends of calls that return a router, with its prefix. */
-  const ends = new Map<number, string>();
-  for (const { index, 0: call, 1: name } of text.matchAll(creations)) {
-    const end = endOfCall(text, index + call.length);
-    const options = text.slice(index + call.length, end);
-    const prefix = /\bprefix: ?['"`](\/[^'"`\s$]*)['"`]/.exec(options)?.[1]?.replace(/\/$/, '') ?? '';
-    if (name !== undefined) prefixes.set(name, prefix);
-    ends.set(end, prefix);
-  }
+  const routers = routersIn(text);
+  const prefixes = createdRouters(text);
+  /** The ends of calls that return a router, with what it is. */
+  const ends = new Map(routers.map(({ end, name, prefix }) => [end, { owner: name, prefix }]));
   const calls: RouterCall[] = [];
   for (const { index, 0: call, 1: method = '' } of text.matchAll(chained)) {
     const before = skipSpaceBefore(text, index);
-    const owner = wordBefore(text, before);
-    const prefix = owner === '' ? ends.get(before - 1) : (prefixes.get(owner) ?? (owners.test(owner) ? '' : undefined));
-    if (prefix === undefined || isComment(text, index)) continue;
+    const name = wordBefore(text, before);
+    const isOwner = prefixes.has(name) || ownerNames.test(name);
+    const named = isOwner ? { owner: name, prefix: prefixes.has(name) ? prefixes.get(name) : '' } : undefined;
+    const router = name === '' ? ends.get(before - 1) : named;
+    if (router === undefined || isComment(text, index)) continue;
     const end = index + call.length;
     const open = afterTypes(text, end);
-    if (text.charAt(open) === '(' && method !== 'route') ends.set(endOfCall(text, open + 1), prefix);
-    calls.push({ method, at: index, end, prefix });
+    if (text.charAt(open) === '(' && method !== 'route') ends.set(endOfCall(text, open + 1), router);
+    calls.push({ method, at: index, end, ...router });
   }
   return calls;
 }
@@ -136,26 +152,51 @@ export function ownMembers(text: string, start: number): string | undefined {
   return undefined;
 }
 
+/** A path in quotes, without a slash at its end; undefined if the text is anything else. */
+export function literalIn(text: string | undefined): string | undefined {
+  const [, , path] = /^\s*(['"`])((?:\/[^'"`\\$\s/]+)*)\/?\1\s*$/.exec(text ?? '') ?? [];
+  return path;
+}
+
+/** An argument of a call, with the space around it. */
+export interface Argument {
+  readonly start: number;
+  readonly text: string;
+}
+
+/** The arguments of a call, from the offset behind its name. */
+export function argumentsAt(
+  text: string,
+  at: number,
+): { readonly start: number; readonly end: number; readonly given: readonly Argument[] } {
+  const open = afterTypes(text, at);
+  const inside = text.charAt(open) === '(' ? ownMembers(text, open + 1) : undefined;
+  const start = open + 1;
+  if (inside === undefined) return { start, end: start, given: [] };
+  // Commas in quotes are none.
+  const bare = inside.replaceAll(/(['"`])[^'"`\n]*\1/g, (quoted) => ' '.repeat(quoted.length));
+  const commas = [...bare.matchAll(/,/g)].map(({ index }) => index);
+  const given = [-1, ...commas].map((comma, place) => {
+    const from = start + comma + 1;
+    return { start: from, text: text.slice(from, start + (commas[place] ?? inside.length)) };
+  });
+  return { start, end: start + inside.length, given };
+}
+
+/** The text with blanks in place of strings and comments. */
+export function blankText(text: string): string {
+  const strings = /\/\/[^\n]*|\/\*[^]*?\*\/|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[^])*`/g;
+  return text.replaceAll(strings, (found) => found.replaceAll(/[^\n]/g, ' '));
+}
+
 /** The names by which a file may use routers: all that it imports from a file with routes may be one. */
 export function routerNames(file: Source, sources: readonly Source[]): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const { text } of sources) {
-    for (const [, name] of text.matchAll(creations)) if (name !== undefined) names.add(name);
-  }
-  for (const [statement, path = ''] of file.text.matchAll(relativeImports)) {
-    const target = bare(posix.join(posix.dirname(file.path), path));
-    const imported = sources.find((source) => bare(source.path) === target);
-    if (imported === undefined || !hasRouter(imported.text)) continue;
-    for (const name of statement.split(/\W+/)) names.add(name);
-  }
-  return names;
+  const imported = importsOf(file, sources).flatMap(({ names, target }) =>
+    target !== undefined && hasRouter(target.text) ? names : [],
+  );
+  return new Set([...sources.flatMap(({ text }) => [...createdRouters(text).keys()]), ...imported]);
 }
 
 function hasRouter(text: string): boolean {
   return text.search(creations) >= 0 || routerCalls(text).length > 0;
-}
-
-/** A path as an import without an ending names it. */
-function bare(path: string): string {
-  return path.replace(/\/$/, '').replace(/(?:\/index)?(?:\.[cm]?[jt]s)?$/, '');
 }

@@ -18,8 +18,6 @@ export interface Edited {
 /** The changes of files, and what only a person can place. */
 export interface Edits {
   readonly edited: readonly Edited[];
-  /** The file that creates the application; undefined if none does so in a way that is known. */
-  readonly guarded: Source | undefined;
   /** Whether a file has the guard already, or gets it here. Without it, permits would refuse people, too. */
   readonly hasGuard: boolean;
   /** Where applications are created that a person has to guard. */
@@ -55,11 +53,11 @@ export function planEdits(
     else byHand.push(...own);
   }
   if (users.length === 0 && guarded === undefined) return withoutGuard(creations);
-  return { guarded, edited, unguarded: creations.length > 1 ? creations : [], hasGuard: true, byHand };
+  return { edited, unguarded: creations.length > 1 ? creations : [], hasGuard: true, byHand };
 }
 
 function withoutGuard(unguarded: readonly Creation[]): Edits {
-  return { edited: [], guarded: undefined, hasGuard: false, unguarded, byHand: [] };
+  return { edited: [], hasGuard: false, unguarded, byHand: [] };
 }
 
 /** What a person writes where `init` places no guard. */

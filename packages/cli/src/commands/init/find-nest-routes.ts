@@ -34,6 +34,8 @@ export function nestRoutesIn({ path: file, text }: Source): FoundRoute[] {
         ...route,
         path,
         listed: path,
+        own: path,
+        isMountRead: true,
         file,
         declaration,
         handler: handlerAt(text, index),

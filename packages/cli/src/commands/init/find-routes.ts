@@ -3,13 +3,18 @@ import { singular } from '../policy/names.js';
 import { readRoutes, type Route } from '../policy/routes.js';
 import type { Framework } from './application.js';
 import { afterTypes, endOfCall, ownMembers, routerCalls, skipSpace } from './calls.js';
+import { type ReadMount, readMounts } from './mounts.js';
 import { shownPlace, type Source } from './sources.js';
 
 /** A route where it stands in the source. */
 export interface FoundRoute extends Route {
   readonly file: string;
-  /** Its path as lists of routes name it: that of a bare `/:id` begins with what the file is about. */
+  /** Its path as lists of routes name it, with the path of its router. A bare `/:id` begins with what the file is about. */
   readonly listed: string;
+  /** The same without the path at which the router is mounted, if that says anything. */
+  readonly own: string;
+  /** Whether the path at which its router is mounted could be read. */
+  readonly isMountRead: boolean;
   /** The call that declares it, and the offset at which that begins. */
   readonly declaration: string;
   /** The source of its handlers, as far as it stands there. */
@@ -32,16 +37,22 @@ export interface Place {
 
 /** The routes that are declared as `app.get('/path', …)`, in the order of the files. */
 export function findRoutes(sources: readonly Source[], framework: Framework): readonly FoundRoute[] {
-  return withOwnActions(sources.flatMap((source) => routesIn(source, framework)));
+  const mountOf = readMounts(sources);
+  return withOwnActions(sources.flatMap((source) => routesIn(source, framework, mountOf)));
 }
 
-function routesIn({ path: file, text }: Source, framework: Framework): FoundRoute[] {
+function routesIn(source: Source, framework: Framework, mountOf: ReadMount): FoundRoute[] {
+  const { path: file, text } = source;
   const found: FoundRoute[] = [];
-  for (const { method, at, end, prefix } of routerCalls(text)) {
+  for (const call of routerCalls(text)) {
+    const { method, at, end, prefix } = call;
     const verb = methodOf(method);
     const path = verb === undefined ? undefined : pathAt(text, afterTypes(text, end));
     if (verb === undefined || path === undefined) continue;
-    const listed = prefix === '' ? listedAs(path.text, file) : `${prefix}${path.text === '/' ? '' : path.text}`;
+    const inRouter = prefix ? `${prefix}${path.text === '/' ? '' : path.text}` : path.text;
+    const mount = prefix === undefined ? undefined : mountOf(source, call);
+    const listed = listedAs(inRouter, mount ?? '', file);
+    const own = isBare(inRouter) ? listed : inRouter;
     const [route] = named(verb, listed, file);
     const comma = skipSpace(text, path.end);
     // Without handlers it reads a setting of Express: app.get('/name').
@@ -50,7 +61,8 @@ function routesIn({ path: file, text }: Source, framework: Framework): FoundRout
     const isPermitted = /^(?:\{\s*\.\.\.)?permit\(/.test(text.slice(next, next + 40));
     const place = isPermitted ? undefined : placeIn(text, path.end, next, framework);
     const declaration = text.slice(at, endOfCall(text, path.end));
-    found.push({ ...route, path: path.text, listed, file, declaration, handler: declaration, at, isPermitted, place });
+    const paths = { path: path.text, listed, own, isMountRead: mount !== undefined };
+    found.push({ ...route, ...paths, file, declaration, handler: declaration, at, isPermitted, place });
   }
   return found;
 }
@@ -84,10 +96,14 @@ export function shapeOf(path: string): string {
   return path.replaceAll(/:\w+|\*\w*/g, ':').replace(/(?<=.)\/$/, '');
 }
 
-/** A router that is mounted elsewhere has paths like `/:id` and `/:id/cancel`: the file says what they are of. */
-function listedAs(path: string, file: string): string {
-  const isBare = path === '/' || /^\/[:*]/.test(path);
-  return isBare ? `/${subjectOf(file)}${path === '/' ? '' : path}` : path;
+/** A router whose path is not known has paths like `/:id` and `/:id/cancel`: the file says what they are of. */
+function listedAs(path: string, mount: string, file: string): string {
+  const before = mount === '' && isBare(path) ? `/${subjectOf(file)}` : mount;
+  return path === '/' && before !== '' ? before : `${before}${path}`;
+}
+
+function isBare(path: string): boolean {
+  return path === '/' || /^\/[:*]/.test(path);
 }
 
 /**

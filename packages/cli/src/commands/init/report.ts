@@ -149,10 +149,9 @@ function steps(result: Result): readonly string[] {
   ];
 }
 
-function callSteps({ application, edits, choice, origin, id }: Result): readonly string[] {
-  const { framework, login } = application;
-  const isMounted = framework !== 'nestjs' && choice.declared.some(({ file }) => file !== edits.guarded?.path);
-  const hint = isMounted ? ' (put the prefix of its router before the path)' : '';
+function callSteps({ application: { login }, choice, origin, id }: Result): readonly string[] {
+  const isWhole = choice.declared.every(({ isMountRead }) => isMountRead);
+  const hint = isWhole ? '' : ' (with the prefix of its router before the path)';
   const send = `start your application, then send a signed request${hint}:`;
   const curl = `npx @countersign/cli curl GET ${origin}${firstPath(choice)} --key agent.pem`;
   if (login === undefined) return [send, curl];

@@ -70,15 +70,17 @@ function ownList(text: string): readonly Route[] | undefined {
 function declarationOf({ method, path }: Route, found: readonly FoundRoute[]): FoundRoute | undefined {
   const wanted = shapeOf(path);
   const [first, second] = found
-    .map((route) => ({ route, own: shapeOf(route.path === '/' ? route.listed : ownPath(route)) }))
-    .filter(({ route, own }) => route.method === method && (wanted === own || wanted.endsWith(own)))
-    .toSorted((one, other) => other.own.length - one.own.length);
-  return first?.own.length === second?.own.length ? undefined : first?.route;
+    .filter((route) => route.method === method)
+    .map((route) => ({ route, rank: rankOf(route, wanted) }))
+    .filter(({ rank }) => rank > 0)
+    .toSorted((one, other) => other.rank - one.rank);
+  return first?.rank === second?.rank ? undefined : first?.route;
 }
 
-/** A path without a word of its own would match every route. */
-function ownPath({ path, listed }: FoundRoute): string {
-  return listed.endsWith(path) && listed !== path ? listed : path;
+/** How well a declaration matches: best by its whole path, else by as much of it as possible. */
+function rankOf({ listed, own }: FoundRoute, wanted: string): number {
+  if (shapeOf(listed) === wanted) return Infinity;
+  return wanted.endsWith(shapeOf(own)) ? shapeOf(own).length : 0;
 }
 
 function listText(

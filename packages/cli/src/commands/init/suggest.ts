@@ -7,6 +7,7 @@ const mostSuggested = 10;
 /** Why a route is not suggested. */
 export const reasons = {
   more: 'these only read, too',
+  unread: 'where their router is mounted could not be read: their paths may begin with more',
   writes: 'these change something, or their names say so',
   credentials: 'what people sign in with, or who they are',
   operation: 'administration and operation',
@@ -51,9 +52,10 @@ export function reasonAgainst(route: FoundRoute): Exclude<Reason, 'more'> | unde
   const things = words.map(withoutPlural);
   if (things.some((thing) => credentials.has(thing)) || speaksOfSecrets(route.handler)) return 'credentials';
   if (things.some((thing) => operation.has(thing)) || /admin/i.test(route.handler)) return 'operation';
-  // A router does not know the path that it is mounted on. Its folder often says it.
+  // The path of a router may be unknown. Its folder often says it.
   if (/admin|(?:^|\/)(?:internal|backoffice)\//i.test(route.file)) return 'operation';
-  return isReading(route) && !words.some((word) => deeds.has(word)) ? undefined : 'writes';
+  if (!isReading(route) || words.some((word) => deeds.has(word))) return 'writes';
+  return route.isMountRead ? undefined : 'unread';
 }
 
 /** Also of two words, like `accessToken` and `api_key`. */
@@ -92,7 +94,13 @@ export function suggest(found: readonly FoundRoute[]): Suggestion {
     found.filter((route) => !chosen.has(route) && (reasonAgainst(route) ?? 'more') === reason);
   return {
     suggested: found.filter((route) => chosen.has(route)),
-    others: { more: of('more'), writes: of('writes'), credentials: of('credentials'), operation: of('operation') },
+    others: {
+      more: of('more'),
+      unread: of('unread'),
+      writes: of('writes'),
+      credentials: of('credentials'),
+      operation: of('operation'),
+    },
   };
 }
 

@@ -148,19 +148,21 @@ app.get('/file', (req, res) => res.sendFile('a.html'));
   it('are those of --routes, with the prefix of a mount or without', async () => {
     const files = {
       'package.json': manifest('express'),
-      'app.js': express("app.use('/api', require('./orders'));\napp.get('/orders/export', dump);\n"),
+      'app.js': express("app.use('/api/orders', require('./orders'));\napp.get('/orders/export', dump);\n"),
       'orders.js': `const router = express.Router();
 router.get('/', list);
 router.get('/:id', show);
 router.get('/:id/lines/:line', line);
+router.get('/drafts/:id', draft);
 router.post('/', create);
 `,
-      'list.txt': 'GET /api/orders/:order\nGET /v1/orders/:id/lines/:line line.read Line\nGET /elsewhere\n',
+      'list.txt':
+        'GET /api/orders/:order\nGET /gate/api/orders/:id/lines/:line line.read Line\nGET /drafts/:id\nGET /elsewhere\n',
     };
     await put(files);
     const { out, err } = await init('--routes', path('list.txt'));
-    expect(permitsIn(out)).toEqual(['get /:id', 'get /:id/lines/:line']);
-    expect(err).toContain('3 routes are for agents');
+    expect(permitsIn(out)).toEqual(['get /:id', 'get /:id/lines/:line', 'get /drafts/:id']);
+    expect(err).toContain('4 routes are for agents');
     expect(err).toContain('Put a permit by hand: GET /elsewhere\n');
   });
 

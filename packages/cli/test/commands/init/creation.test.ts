@@ -83,7 +83,7 @@ it('init prints the permits once a person has put the guard there', async () => 
 
 it('init leaves a permit to a person in a file that would not parse with it', async () => {
   const files = {
-    'app.js': `${imports.express}const app = express();\n`,
+    'app.js': `${imports.express}const app = express();\napp.use(require('./items'));\n`,
     'items.js': `const permit = 1;\nconst router = Router();\nrouter.get('/items/:id', show);\n`,
   };
   await put({ 'package.json': manifest('express'), ...files });

@@ -22,6 +22,7 @@ router
   .del('/:slug', remove)
   .get(pathOf('x'), list)
   .all('/:slug/any', any);
+app.use(router.routes());
 export default router;
 `;
 
