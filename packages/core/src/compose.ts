@@ -62,6 +62,8 @@ const graceMilliseconds = 8000;
 
 /** How many of the largest bodies may be held at once, in memory and on disk; more of smaller ones. */
 const bodiesHeld = 128;
+/** Small bodies have files too when memory is short, and many processes may open no more than 4096. */
+const filesHeld = 1024;
 
 /**
  * Turns options into the parts of a guard. If an option is wrong, what the others have opened is closed, as `Guard.close`
@@ -104,14 +106,12 @@ function compose(values: GuardValues): GuardParts {
   });
   const heldMemory = new SharedRoom(values.memoryBodyBytes * bodiesHeld);
   const heldDisk = new SharedRoom(values.maxBodyBytes * bodiesHeld);
+  const held = { heldMemory, heldDisk, heldFiles: new SharedRoom(filesHeld) };
   const tags = [profileTag, ...(values.webBotAuth === undefined ? [] : [webBotAuthTag])];
 
   return {
     authenticate: createAuthentication({
-      verify: composeVerifier(
-        { ...values, heldMemory, heldDisk },
-        { agents, registered, audiences, dpop, revalidation, replay },
-      ),
+      verify: composeVerifier({ ...values, held }, { agents, registered, audiences, dpop, revalidation, replay }),
       readForwarded: createForwardedReader(values.trustedProxies, values.mtls?.forwardedBy),
       isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
       recorder,
@@ -187,7 +187,7 @@ function locationsIn(
 }
 
 function composeVerifier(
-  values: GuardValues & Pick<BodyLimits, 'heldMemory' | 'heldDisk'>,
+  values: GuardValues & { readonly held: Pick<BodyLimits, 'heldMemory' | 'heldDisk' | 'heldFiles'> },
   { agents, registered, audiences, dpop, revalidation, replay }: SharedParts,
 ): Verifier {
   const { issuers, clockSkewSeconds } = values;
@@ -207,8 +207,7 @@ function composeVerifier(
     bodyLimits: {
       maxBytes: values.maxBodyBytes,
       memoryBytes: values.memoryBodyBytes,
-      heldMemory: values.heldMemory,
-      heldDisk: values.heldDisk,
+      ...values.held,
       spoolDirectory: values.spoolDirectory,
       timeoutSeconds: values.bodyTimeoutSeconds,
       keepsFailed: values.mode === 'observe',

@@ -38,7 +38,7 @@ export interface Share {
 }
 
 /**
- * The memory, or the disk, that all held bodies of a guard share. A sender may hold as much as is free besides: one alone
+ * The memory, disk or files that all held bodies of a guard share. A sender may hold as much as is free besides: one alone
  * gets half, two get a third each, and there is always room for one more (docs/decisions/0056-shares-of-held-bodies.md).
  */
 export class SharedRoom {
@@ -87,6 +87,8 @@ export interface BodyLimits {
   readonly heldMemory: SharedRoom;
   /** What their files may take together; without room a body is `spool_unavailable`. */
   readonly heldDisk: SharedRoom;
+  /** How many files they may have together; without room a body is `spool_unavailable`. */
+  readonly heldFiles: SharedRoom;
   /** Where that file is made. */
   readonly spoolDirectory: string;
   /**

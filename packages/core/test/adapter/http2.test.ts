@@ -28,7 +28,7 @@ import { admissionOf } from '../../src/adapter/admission.js';
 import { admit } from '../../src/adapter/admit.js';
 import type { Guard } from '../../src/guard.js';
 import type { AdmissionOptions } from '../../src/adapter/options.js';
-import { expectNothingLeft, spoolFolder } from '../stages/body/spools.js';
+import { expectNothingLeft, openFiles, spoolFolder } from '../stages/body/spools.js';
 import { Deferred } from '../deferred.js';
 import { selfSigned } from '../../../../test/support/self-signed.js';
 
@@ -280,6 +280,24 @@ describe('a body over HTTP/2', () => {
       expect(await send(served, tampered(put(), { body: forged }))).toMatchObject({ status: 401 });
     }
     await expectNothingLeft(folder);
+  });
+
+  it('is refused when 512 bodies of its agent have a file already, and those are not [G4]', async () => {
+    const folder = spoolFolder();
+    // Nothing fits in memory.
+    const parts = await guarded({ memoryBodyBytes: 1, spoolDirectory: folder });
+    await using served = await serve(parts);
+    const small = Buffer.alloc(100);
+    const streams = Array.from({ length: 513 }, () => begin(served, signed({ method: 'PUT', body: small })));
+    for (const stream of streams) stream.write(small.subarray(1));
+    const [first] = (await Promise.race(streams.map((stream) => once(stream, 'response')))) as [IncomingHttpHeaders];
+    expect(first).toMatchObject({ ':status': 503 });
+    expect(parts.audit.records).toMatchObject([
+      { code: 'spool_unavailable', detail: expect.stringContaining('files') },
+    ]);
+    expect(openFiles(folder)).toEqual([]);
+    for (const stream of streams) stream.destroy();
+    await vi.waitFor(() => expect(parts.guard.status().heldBodies.diskBytes).toBe(0), patiently);
   });
 
   it('of an unverified client is not read to its end [G4]', async () => {

@@ -1,9 +1,9 @@
 import { failWhenRead } from './fail-reader.js';
 import { whenClosed } from './http2-stream.js';
 import { Pages } from './pages.js';
-import { bodyFailure, type BodyLimits, type Share } from '../../model/request-body.js';
+import { bodyFailure, type BodyLimits } from '../../model/request-body.js';
 import { whenRead } from './readers.js';
-import { largeBatch, smallBatch, Spool } from './spool.js';
+import { largeBatch, smallBatch, Spool, type SpoolSender } from './spool.js';
 import { SpoolReader, unreadDetail } from './spool-reader.js';
 import type { Tap } from './tap.js';
 
@@ -11,8 +11,7 @@ import type { Tap } from './tap.js';
 export class KeptBytes {
   readonly #tap: Tap;
   readonly #limits: BodyLimits;
-  readonly #memory: Share;
-  readonly #disk: Share;
+  readonly #sender: SpoolSender;
   readonly #failed: (error: unknown) => void;
   readonly #pages = new Pages();
   #spool: Spool | undefined;
@@ -25,8 +24,12 @@ export class KeptBytes {
   constructor(tap: Tap, limits: BodyLimits, sender: string, failed: (error: unknown) => void) {
     this.#tap = tap;
     this.#limits = limits;
-    this.#memory = limits.heldMemory.shareOf(sender);
-    this.#disk = limits.heldDisk.shareOf(sender);
+    this.#sender = {
+      name: sender,
+      memory: limits.heldMemory.shareOf(sender),
+      disk: limits.heldDisk.shareOf(sender),
+      files: limits.heldFiles.shareOf(sender),
+    };
     this.#failed = failed;
   }
 
@@ -92,13 +95,13 @@ export class KeptBytes {
 
   #fitsInMemory(more: number): boolean {
     if (this.#spool !== undefined || this.#length > this.#limits.memoryBytes) return false;
-    if (!this.#memory.take(more)) return false;
+    if (!this.#sender.memory.take(more)) return false;
     this.#taken += more;
     return true;
   }
 
   #giveBack(): void {
-    this.#memory.give(this.#taken);
+    this.#sender.memory.give(this.#taken);
     this.#taken = 0;
   }
 
@@ -107,8 +110,8 @@ export class KeptBytes {
       // Many small bodies would each wait for a large batch, in memory.
       const isLarge = this.#length > this.#limits.memoryBytes;
       const events = { room: () => this.#tap.pull(), failed: this.#failed };
-      const shares = { memory: this.#memory, disk: this.#disk };
-      this.#spool = new Spool(this.#limits.spoolDirectory, events, shares, isLarge ? largeBatch : smallBatch);
+      const batch = isLarge ? largeBatch : smallBatch;
+      this.#spool = new Spool(this.#limits.spoolDirectory, events, this.#sender, batch);
       this.#giveBack();
       for (const page of this.#pages.take()) this.#spool.append(page);
     }

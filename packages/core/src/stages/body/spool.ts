@@ -17,25 +17,45 @@ export const smallBatch: number = 16 * 1024;
 /** Of the four threads of Node's pool, which verify signatures too: a slow disk must not take them all. */
 const mostAtOnce = 2;
 let atOnce = 0;
-const inLine: (() => void)[] = [];
+/** Who waits, by sender: many files of one sender must not delay those of others. */
+const inLine = new Map<string, (() => void)[]>();
 
-/** Uses the disk when it is its turn, for all spools of the process. */
-async function inTurn<Result>(use: () => Promise<Result>): Promise<Result> {
+/** Uses the disk when it is the sender's turn, for all spools of the process. */
+async function inTurn<Result>(sender: string, use: () => Promise<Result>): Promise<Result> {
   if (atOnce < mostAtOnce) atOnce += 1;
-  else await new Promise<void>((resolve) => void inLine.push(resolve));
+  else await new Promise<void>((resolve) => waitInLine(sender, resolve));
   try {
     return await use();
   } finally {
-    const next = inLine.shift();
+    const next = nextInLine();
     if (next === undefined) atOnce -= 1;
     else next();
   }
 }
 
-/** What the sender of a body may take of the memory and of the disk. */
-interface SpoolShares {
+function waitInLine(sender: string, resolve: () => void): void {
+  const own = inLine.get(sender);
+  if (own === undefined) inLine.set(sender, [resolve]);
+  else own.push(resolve);
+}
+
+function nextInLine(): (() => void) | undefined {
+  const [first] = inLine;
+  if (first === undefined) return undefined;
+  const [sender, waiting] = first;
+  const next = waiting.shift();
+  // Behind all other senders.
+  inLine.delete(sender);
+  if (waiting.length > 0) inLine.set(sender, waiting);
+  return next;
+}
+
+/** The sender of a body, and what it may take of memory, disk and files. */
+export interface SpoolSender {
+  readonly name: string;
   readonly memory: Share;
   readonly disk: Share;
+  readonly files: Share;
 }
 
 interface SpoolEvents {
@@ -49,37 +69,39 @@ interface SpoolEvents {
 export class Spool {
   readonly #directory: string;
   readonly #events: SpoolEvents;
-  readonly #shares: SpoolShares;
+  readonly #sender: SpoolSender;
   readonly #batchBytes: number;
   readonly #queue = new Pages();
   /** Bytes of the queue, and of the write under way, in the sender's share of the memory. */
   #taken = 0;
   /** Bytes of the sender's share of the disk. */
   #onDisk = 0;
+  /** Files of its share: one from the first byte on, because bytes wait for a file that is not made yet. */
+  #files = 0;
   /** Whether the sender was told to wait. */
   #waits = false;
   #file: NamelessFile | undefined;
   #writing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(directory: string, events: SpoolEvents, shares: SpoolShares, batchBytes: number = largeBatch) {
+  constructor(directory: string, events: SpoolEvents, sender: SpoolSender, batchBytes: number = largeBatch) {
     this.#directory = directory;
     this.#events = events;
-    this.#shares = shares;
+    this.#sender = sender;
     this.#batchBytes = batchBytes;
   }
 
   /** Returns false when the sender must wait for `room`. */
   append(bytes: Buffer): boolean {
     if (this.#closed) return false;
-    if (!this.#shares.disk.take(bytes.length)) {
+    const lacking = this.#takeRoom(bytes.length);
+    if (lacking !== undefined) {
       this.close();
-      this.#events.failed(noRoom);
+      this.#events.failed(`the held bodies of this sender take all the ${lacking} that it may have`);
       return false;
     }
-    this.#onDisk += bytes.length;
     this.#queue.adopt(bytes);
-    const hasMemory = this.#shares.memory.take(bytes.length);
+    const hasMemory = this.#sender.memory.take(bytes.length);
     if (hasMemory) this.#taken += bytes.length;
     this.#waits = this.#queue.length >= (hasMemory ? queueBytes : smallBatch);
     if (this.#queue.length >= this.#leastBytes(this.#batchBytes)) this.#writing ??= this.#writeQueue(this.#batchBytes);
@@ -112,6 +134,17 @@ export class Spool {
     if (this.#writing === undefined) void this.#dispose();
   }
 
+  /** Returns what the sender has no room for. */
+  #takeRoom(bytes: number): string | undefined {
+    if (this.#files === 0) {
+      if (!this.#sender.files.take(1)) return 'files';
+      this.#files = 1;
+    }
+    if (!this.#sender.disk.take(bytes)) return 'disk space';
+    this.#onDisk += bytes;
+    return undefined;
+  }
+
   /** A sender that waits is told of room only by a write. */
   #leastBytes(batchBytes: number): number {
     return this.#waits ? 1 : batchBytes;
@@ -119,20 +152,20 @@ export class Spool {
 
   #give(bytes: number): void {
     this.#taken -= bytes;
-    this.#shares.memory.give(bytes);
+    this.#sender.memory.give(bytes);
   }
 
   /** Writes while at least `leastBytes` are queued. */
   async #writeQueue(leastBytes: number): Promise<void> {
     try {
       // Waits even if the file is open, so that nobody told of room finds no write under way and begins another.
-      this.#file = await (this.#file ?? inTurn(() => openNameless(this.#directory)));
+      this.#file = await (this.#file ?? inTurn(this.#sender.name, () => openNameless(this.#directory)));
       const { handle } = this.#file;
       while (this.#queue.length >= this.#leastBytes(leastBytes)) {
         const [pages, taken] = [this.#queue.take(), this.#taken];
         this.#waits = false;
         this.#events.room();
-        await inTurn(() => writeAll(handle, pages));
+        await inTurn(this.#sender.name, () => writeAll(handle, pages));
         // Closed meanwhile, it has given everything back.
         if (!this.#closed) this.#give(taken);
       }
@@ -152,12 +185,12 @@ export class Spool {
     // A failed close leaves nothing to do.
     await file?.handle.close().catch(() => {});
     if (file?.name !== undefined) await rm(file.name, { force: true }).catch(() => {});
-    this.#shares.disk.give(this.#onDisk);
+    this.#sender.disk.give(this.#onDisk);
     this.#onDisk = 0;
+    this.#sender.files.give(this.#files);
+    this.#files = 0;
   }
 }
-
-const noRoom = 'the held bodies of this sender take all the disk space that it may have';
 
 interface NamelessFile {
   readonly handle: FileHandle;

@@ -8,6 +8,7 @@ export function limits(change: Partial<BodyLimits> = {}): BodyLimits {
     memoryBytes: 1024 * 1024,
     heldMemory: new SharedRoom(128 * 1024 * 1024),
     heldDisk: new SharedRoom(1024 ** 3),
+    heldFiles: new SharedRoom(1024),
     spoolDirectory: tmpdir(),
     timeoutSeconds: 30,
     ...change,

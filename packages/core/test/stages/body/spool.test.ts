@@ -4,16 +4,17 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../../../test/support/patiently.js';
-import { type Share, SharedRoom } from '../../../src/model/request-body.js';
-import { Spool } from '../../../src/stages/body/spool.js';
+import { SharedRoom } from '../../../src/model/request-body.js';
+import { Spool, type SpoolSender } from '../../../src/stages/body/spool.js';
 import { Deferred } from '../../deferred.js';
 import { expectNothingLeft, openFiles, spoolFolder } from './spools.js';
 
 const ignore = { room: () => {}, failed: () => {} };
 
-/** The shares of one sender, who may have that much. */
-function shares({ memory = 2 ** 30, disk = 2 ** 30 } = {}): { memory: Share; disk: Share } {
-  return { memory: new SharedRoom(2 * memory).shareOf('a'), disk: new SharedRoom(2 * disk).shareOf('a') };
+/** A sender who may have that much. */
+function sender({ name = 'a', memory = 2 ** 30, disk = 2 ** 30, files = 100 } = {}): SpoolSender {
+  const share = (most: number) => new SharedRoom(2 * most).shareOf(name);
+  return { name, memory: share(memory), disk: share(disk), files: share(files) };
 }
 
 async function readAll(spool: Spool): Promise<Buffer> {
@@ -29,7 +30,7 @@ async function readAll(spool: Spool): Promise<Buffer> {
 describe('a spool', () => {
   it('returns the bytes in order, any number of times', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore, shares());
+    const spool = new Spool(folder, ignore, sender());
     const whole = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251));
     for (let at = 0; at < whole.length; at += 700) spool.append(whole.subarray(at, at + 700));
     await spool.written();
@@ -43,7 +44,7 @@ describe('a spool', () => {
 
   it('has no name once a byte is in it, and belongs to this user alone [G4]', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore, shares());
+    const spool = new Spool(folder, ignore, sender());
     spool.append(Buffer.alloc(100));
     await spool.written();
     expect(readdirSync(folder)).toEqual([]);
@@ -55,7 +56,7 @@ describe('a spool', () => {
   });
 
   it('takes what waits for the disk from the memory that all bodies share, and gives it back [G4]', async () => {
-    const own = shares({ memory: 100_000 });
+    const own = sender({ memory: 100_000 });
     const shared = own.memory;
     const room = new Deferred();
     const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, own);
@@ -74,7 +75,7 @@ describe('a spool', () => {
 
   it('takes what its file takes from the room on disk, and gives it back when the file is gone [G4]', async () => {
     const folder = spoolFolder();
-    const own = shares({ disk: 100_000 });
+    const own = sender({ disk: 100_000 });
     const failures: unknown[] = [];
     const spool = new Spool(folder, { ...ignore, failed: (error) => void failures.push(error) }, own);
     spool.append(Buffer.alloc(90_000));
@@ -89,8 +90,42 @@ describe('a spool', () => {
     expect(failures).toHaveLength(1);
   });
 
+  it('takes one file of its sender, from the first byte until the file is gone [G4]', async () => {
+    const folder = spoolFolder();
+    const own = sender({ files: 2 });
+    const failures: unknown[] = [];
+    const events = { ...ignore, failed: (error: unknown) => void failures.push(error) };
+    const spools = Array.from({ length: 3 }, () => new Spool(folder, events, own));
+    expect(spools.map((spool) => spool.append(Buffer.alloc(10)))).toEqual([true, true, false]);
+    expect(failures).toEqual([expect.stringContaining('all the files that it may have')]);
+    for (const spool of spools.slice(0, 2)) {
+      spool.append(Buffer.alloc(10));
+      await spool.written();
+      spool.close();
+    }
+    await vi.waitFor(() => expect(own.files.take(2)).toBe(true), patiently);
+    expect([own.disk.take(2 ** 30), own.memory.take(2 ** 30)]).toEqual([true, true]);
+    await expectNothingLeft(folder);
+  });
+
+  it('waits for the disk behind one file of each other sender, however many files they have [G4]', async () => {
+    const done: string[] = [];
+    async function write(own: SpoolSender): Promise<void> {
+      const spool = new Spool(spoolFolder(), ignore, own);
+      spool.append(Buffer.alloc(300_000));
+      await spool.written();
+      done.push(own.name);
+      spool.close();
+    }
+    const busy = sender();
+    const writes = Array.from({ length: 20 }, () => write(busy));
+    writes.push(write(sender({ name: 'b' })));
+    await Promise.all(writes);
+    expect(done.indexOf('b')).toBeLessThan(10);
+  });
+
   it('uses the disk in turn with all others, and all of them are written [G4]', async () => {
-    const spools = Array.from({ length: 20 }, () => new Spool(spoolFolder(), ignore, shares()));
+    const spools = Array.from({ length: 20 }, () => new Spool(spoolFolder(), ignore, sender()));
     for (const spool of spools) spool.append(Buffer.alloc(300_000, 7));
     await Promise.all(spools.map((spool) => spool.written()));
     for (const spool of spools) expect((await spool.read(299_999, 10)).toString()).toBe('\u0007');
@@ -100,7 +135,7 @@ describe('a spool', () => {
   it('tells of room only after append() has returned, so that one write at a time is under way', async () => {
     let appending = false;
     const during: boolean[] = [];
-    const spool = new Spool(spoolFolder(), { ...ignore, room: () => during.push(appending) }, shares());
+    const spool = new Spool(spoolFolder(), { ...ignore, room: () => during.push(appending) }, sender());
     for (let batch = 0; batch < 2; batch += 1) {
       appending = true;
       spool.append(Buffer.alloc(256 * 1024));
@@ -113,7 +148,7 @@ describe('a spool', () => {
 
   it('applies backpressure while the disk is behind [G4]', async () => {
     const room = new Deferred();
-    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, shares());
+    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, sender());
     const answers = Array.from({ length: 5 }, () => spool.append(Buffer.alloc(128 * 1024)));
     expect(answers).toEqual([true, true, true, false, false]);
     await room.promise;
@@ -125,7 +160,7 @@ describe('a spool', () => {
 
   it('writes chunks together: a few bytes wait for more, or for the end', async () => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore, shares());
+    const spool = new Spool(folder, ignore, sender());
     spool.append(Buffer.alloc(256 * 1024 - 1));
     await spool.written();
     spool.append(Buffer.alloc(100));
@@ -141,7 +176,7 @@ describe('a spool', () => {
     const spool = new Spool(
       join(tmpdir(), 'countersign-no-such-folder'),
       { ...ignore, failed: failed.resolve },
-      shares(),
+      sender(),
     );
     spool.append(Buffer.alloc(10));
     await spool.written();
@@ -154,7 +189,7 @@ describe('a spool', () => {
 
   it.each(['at once', 'while it is written', 'afterwards'])('leaves nothing behind when closed %s', async (when) => {
     const folder = spoolFolder();
-    const spool = new Spool(folder, ignore, shares());
+    const spool = new Spool(folder, ignore, sender());
     spool.append(Buffer.alloc(1_000_000));
     if (when === 'while it is written')
       while (openFiles(folder).length === 0 && process.platform === 'linux') await setImmediate();

@@ -344,6 +344,34 @@ describe('bodies that wait together', () => {
     await expectNothingLeft(folder);
     expect(heldMemory.shareOf('').take(250_000)).toBe(true);
   });
+
+  it('are refused beyond the files that they share, before a file is made for them [G4]', async () => {
+    const folder = spoolFolder();
+    // One sender may have two.
+    const heldFiles = new SharedRoom(4);
+    const few = limits({ memoryBytes, heldMemory: new SharedRoom(0), heldFiles, spoolDirectory: folder });
+    await using server = await guarded({ limits: few });
+    const body = Buffer.alloc(500, 'f');
+    const request = post(body);
+    const clients: RawClient[] = [];
+    for (let count = 0; count < 2; count++) {
+      const client = await RawClient.open(server);
+      clients.push(client);
+      await client.send(request.subarray(0, -1));
+    }
+    await vi.waitFor(() => expect(heldFiles.taken).toBe(2), patiently);
+    using third = await RawClient.open(server);
+    await third.send(request.subarray(0, -1));
+    expect(JSON.parse((await third.response()).body)).toMatchObject({ status: 503, code: 'spool_unavailable' });
+    expect(openFiles(folder)).toEqual([]);
+    for (const client of clients) {
+      await client.send(request.subarray(-1));
+      expect((await client.response()).body).toBe(body.toString());
+      client[Symbol.dispose]();
+    }
+    await expectNothingLeft(folder);
+    await vi.waitFor(() => expect(heldFiles.taken).toBe(0), patiently);
+  });
 });
 
 describe('a released body that nobody reads', () => {
