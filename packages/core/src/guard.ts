@@ -72,9 +72,11 @@ export interface Guard extends Decisions {
    *
    * @example
    * ```ts
-   * process.once('SIGTERM', () => {
-   *   server.close();
-   *   void guard.close();
+   * process.once('SIGTERM', async () => {
+   *   const served = once(server.close(), 'close');
+   *   await guard.close();
+   *   await served;
+   *   process.exit(); // timers and pools would keep the process
    * });
    * ```
    */

@@ -37,7 +37,7 @@ export function guardText({ framework, esm, typescript, login }: Application, or
       : 'exports.guard = create();';
   // Its module creates it, and closes it with the application.
   if (isNest) return `${imported}\n\n${create}`;
-  return `${imported}\n\n${create}\n// Close it when the process ends, after the server: (await guard).close() seals the log.\n${exported}\n`;
+  return `${imported}\n\n${create}\n// Close it when the process ends: server.close(), await (await guard).close(), which seals the log, then process.exit().\n${exported}\n`;
 }
 
 const parameterOf: Readonly<Record<Framework, string>> = {
