@@ -344,11 +344,15 @@ describe.each(targetKinds)('$by with SDK $sdk in $revision', (kind) => {
     const own = await startTarget(kind, rules);
     const [bob, carol] = [await own.client('bob'), await own.client('carol')];
     const gone = new AbortController();
+    // A response that is garbage ends its stream.
+    const open: Response[] = [];
     async function listen(client: AttackClient): Promise<number> {
       const { message, headers } = client.request('subscriptions/listen', {
         notifications: { toolsListChanged: true },
       });
-      return (await client.send('POST', JSON.stringify(message), headers, gone.signal)).status;
+      const response = await client.send('POST', JSON.stringify(message), headers, gone.signal);
+      open.push(response);
+      return response.status;
     }
     for (let count = 0; count < 64; count += 1) expect(await listen(bob)).toBe(200);
     expect(await listen(bob)).toBe(429);
@@ -356,6 +360,7 @@ describe.each(targetKinds)('$by with SDK $sdk in $revision', (kind) => {
       { actor: { id: 'bob' }, call: { method: 'subscriptions/listen' } },
     ]);
     expect(await listen(carol)).toBe(200);
+    expect(open).toHaveLength(66);
     gone.abort();
     const again = new AbortController();
     await vi.waitFor(async () => {

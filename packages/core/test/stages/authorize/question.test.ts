@@ -53,7 +53,7 @@ it('a chain that rests on an issuer says so, also if agents signed its later hop
   const alone = await letIn(guard);
   const [own] = alone.chain;
   expect(contextOf(alone)).toMatchObject({ proof: 'signature' });
-  const user = { id: 'user_123', type: 'user', issuer: 'https://id.acme.dev', proof: 'issuer' } as const;
+  const user = { ...own, id: 'user_123', type: 'user', issuer: 'https://id.acme.dev', proof: 'issuer' } as const;
   const first = { ...own, id: 'agent-0' };
   const caller: Caller = { ...alone, subject: user, chain: [user, { ...first, proof: 'issuer' }, own] };
   expect(contextOf(caller)).toMatchObject({ proof: 'issuer' });
