@@ -6,6 +6,7 @@ import { type Route, scopeOf } from '../policy/routes.js';
 import type { Application, Framework } from './application.js';
 import { type Edits, guardByHand } from './edits.js';
 import type { Plan } from './files.js';
+import { openHandlers } from './open-handlers.js';
 import { type FoundRoute, unreadPlaces } from './find-routes.js';
 import { firstTestCommand, firstTestPath } from './first-test.js';
 import { type Choice, routesFile } from './routes-file.js';
@@ -38,7 +39,7 @@ export function report(result: Result, io: Io): void {
   const { framework, login } = application;
   const open = choice.routes.length;
   io.err(`\n${countText(found.length, 'route')} of ${framework} found. ${countText(open, 'route')} `);
-  io.err(`${open === 1 ? 'is' : 'are'} for agents, all others stay closed to them: choose in ${routesFile}.\n`);
+  io.err(`${open === 1 ? 'is' : 'are'} for agents, all other routes stay closed to them: choose in ${routesFile}.\n`);
   if (found.length === 0 && open === 0) {
     io.err(`List your routes there, one METHOD /path a line with the prefixes of routers, and run init again.\n`);
   }
@@ -78,6 +79,7 @@ function toDo(result: Result): readonly string[] {
     ...stale.map(({ action, file }) => `${file} asks for ${action}, which is in no policy now: remove that permit.`),
     ...(login === undefined ? health.map(({ method, path }) => `${method} ${path} ${healthAdvice(framework)}`) : []),
     ...unreadIn(result),
+    ...openIn(result),
     ...warningsOf(sources, found),
   ];
 }
@@ -90,6 +92,16 @@ function unreadIn({ application, sources, found }: Result): readonly string[] {
   const more = places.length > mostPlaces ? ' and more' : '';
   return [
     `${countText(places.length, 'place')} like a route cannot be read, and what is there stays closed: ${places.slice(0, mostPlaces).join(', ')}${more}. Add such routes to ${routesFile}.`,
+  ];
+}
+
+function openIn({ sources, application }: Result): readonly string[] {
+  const places = openHandlers(sources, application.framework);
+  if (places.length === 0) return [];
+  const permit = "permit('x.use', { type: 'Path', id: '/x' })";
+  return [
+    `Open to every verified agent, because these are no routes: ${places.join(', ')}.`,
+    `  Put a permit before each handler, as in use('/x', ${permit}, handler), which only policy opens. What strangers may reach goes before the guard: ${guidePage('placement')}`,
   ];
 }
 
