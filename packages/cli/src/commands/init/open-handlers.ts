@@ -62,7 +62,9 @@ function openPath(
     const answersAll = framework === 'koa' && /\.body = /.test(text);
     return (hasPath || answersAll) && isHandler(last, framework) ? path : undefined;
   }
-  if (answers.test(text)) return path;
+  // What it is called with may speak of anything.
+  const [called = ''] = /^(?:mount\([^,\n]{0,100},\s*)?[\w.]*\(?/.exec(text) ?? [];
+  if (answers.test(called)) return path;
   return !hasPath || passesOn.test(text) || isRouter(text) || isOuter(`${text})`, new Set()) ? undefined : path;
 }
 

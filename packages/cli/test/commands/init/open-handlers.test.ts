@@ -46,6 +46,7 @@ describe('init names what is open to every verified agent', () => {
     "app.use('/orders', express.json());",
     "app.use('/orders', (req, res, next) => next());",
     'app.use(helmet());',
+    "app.use(helmet({ csp: ['https://swagger.example/static(x)'] }));",
     "app.use('/orders', cors());",
     'app.use((req, res) => res.sendStatus(404));',
   ])('and not: %s', async (line) => {
