@@ -58,7 +58,32 @@ async function listening(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** The same behind a step that takes until the whole request is here, as a rate limit with a store may. */
+function slowly(handle: RequestListener): RequestListener {
+  return (request, response) => {
+    if (request.complete) handle(request, response);
+    else setImmediate(() => slowly(handle)(request, response));
+  };
+}
+
 describe.each(Object.entries(mounts))('guardMcpHttp in %s', (_framework, mount) => {
+  it('reads a message that came before the guard ran', async () => {
+    await using behind = await scriptedServer(answersWith({ tools: [{ name: 'echo' }] }));
+    const server = createServer();
+    const origin = await listening(server);
+    const { guard, troubles } = await guardFor(origin);
+    server.on('request', slowly(await mount(guard, guardMcpHttp(`${behind.url}/mcp`))));
+    const alice = await agentNamed('alice');
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await alice.fetch(`${origin}/mcp`, { method: 'POST', headers, body });
+    expect(await answer.json()).toMatchObject({ result: { tools: [{ name: 'echo' }] } });
+    expect(troubles).toEqual([]);
+    server.closeAllConnections();
+    server.close();
+    await guard.close();
+  });
+
   it('is its own permit, decides calls and filters lists', async () => {
     await using behind = await scriptedServer(answersWith({ tools: [{ name: 'echo' }, { name: 'secret' }] }));
     const server = createServer();

@@ -50,13 +50,19 @@ export function whenRead(request: IncomingMessage, then: () => void): void {
   request.on('resume', begin);
 }
 
-/** Takes the chunks in the stream's own buffer. */
+interface WithReadableState {
+  readonly _readableState: { dataEmitted: boolean };
+}
+
+/** Takes the chunks in the stream's own buffer, and leaves the request unread for whoever asks. */
 export function takeBuffered(request: IncomingMessage): Buffer[] {
   const chunks: Buffer[] = [];
   if (request.readableLength === 0) return chunks;
   for (let chunk: unknown = request.read(); chunk !== null; chunk = request.read()) {
     if (Buffer.isBuffer(chunk)) chunks.push(chunk);
   }
+  // `readableDidRead` answers by this field alone, and a request that was read is refused by fetch and by MCP.
+  (request as unknown as WithReadableState)._readableState.dataEmitted = false;
   return chunks;
 }
 

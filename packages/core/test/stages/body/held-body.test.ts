@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -97,6 +99,31 @@ describe('a held body reaches its reader whole', () => {
     await client.send(bytes.subarray(-5));
     const response = await client.response();
     expect(response).toMatchObject({ status: 200, body: '1234567890' });
+    await expectUsable(client);
+  });
+
+  it.each<[string, number, (request: IncomingMessage) => boolean]>([
+    ['the whole body', 5000, ({ complete }) => complete],
+    ['a part of the body', 500_000, ({ readableLength }) => readableLength > 0],
+  ])('when fetch sends it on, and %s arrived before an asynchronous middleware ended', async (_what, size, isHere) => {
+    await using upstream = await serve((request, response) => void request.pipe(response));
+    const disturbed: boolean[] = [];
+    await using server = await guarded({
+      before: async (request) => {
+        while (!isHere(request)) await setImmediate();
+      },
+      handle: async (request) => {
+        disturbed.push(request.readableDidRead, Readable.isDisturbed(request));
+        const body = request as unknown as NonNullable<RequestInit['body']>;
+        const sent = await fetch(`http://127.0.0.1:${upstream.port}`, { method: 'POST', body, duplex: 'half' });
+        return Buffer.from(await sent.arrayBuffer());
+      },
+    });
+    using client = await RawClient.open(server);
+    const body = 'u'.repeat(size);
+    await client.send(post(body));
+    expect(await client.response()).toMatchObject({ status: 200, body });
+    expect(disturbed).toEqual([false, false]);
     await expectUsable(client);
   });
 
