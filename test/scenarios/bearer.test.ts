@@ -66,6 +66,17 @@ onEveryHost(
       });
     });
 
+    it.each([
+      ['Auth0', { sub: `${client}@clients` }],
+      ['Auth0, which says so', { sub: 'else', gty: 'client-credentials' }],
+      ['Entra ID', { sub: 'f0a1-object', idtyp: 'app' }],
+      ['Okta', { sub: 'else', cid: 'else' }],
+      ['Keycloak', { sub: 'else', azp: 'else' }],
+    ])('what an application got for itself from %s is of no user [B7, C2]', async (_provider, claims) => {
+      const { response } = await api.accepts(await shown(api, { claims }), 200);
+      expect(JSON.parse(response.body)).toMatchObject({ subject: { id: claims.sub, type: 'agent' } });
+    });
+
     it('policy can tell by context.possession', async () => {
       const pull = { method: 'POST', target: '/repos/acme/api/pulls', body };
       expect((await api.send(await shown(api, pull))).status).toBe(403);

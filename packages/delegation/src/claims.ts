@@ -1,3 +1,4 @@
+import { isOfApplication } from './application-token.js';
 import { type Actor, readActors } from './actor.js';
 import { type Ancestor, readAncestors } from './ancestors.js';
 import { type AuthorizationDetail, readAuthorizationDetails } from './authorization-details.js';
@@ -15,7 +16,7 @@ export interface DelegationClaims {
   readonly issuer: string;
   /** `sub`: on whose behalf the actor acts, or the agent itself where there is no actor. */
   readonly subject: string;
-  /** `sub_profile` has `ai_agent`: the subject is an agent, for which no user stands. Absent: beside an actor it is a user. */
+  /** By `sub_profile` or another mark of an application: no user stands for the subject. Absent: beside an actor it is a user. */
   readonly subjectType?: 'agent';
   /** `aud`, always as a list of at least one. */
   readonly audience: readonly string[];
@@ -48,9 +49,6 @@ export interface DelegationClaims {
   /** `status` */
   readonly statusReference?: StatusReference;
 }
-
-/** What `sub_profile` says of a subject that is an agent (draft-mora-oauth-entity-profiles). */
-export const agentProfile = 'ai_agent';
 
 /**
  * Reads the payload of a token **whose signature has been verified already**. Each claim must have exactly its type;
@@ -105,8 +103,8 @@ export function readClaims(
   // (RFC 9700 §4.15).
   if (actors !== undefined && clientId === subject) return refuse('subject_is_client');
 
-  const profile = member(payload, 'sub_profile');
-  const isAgent = typeof profile === 'string' && profile.split(' ').includes(agentProfile);
+  // Without an actor, a token whose client is its subject is that agent's own, as it should be.
+  const isAgent = isOfApplication(payload, actors === undefined && clientId === subject ? [] : [subject]);
   const claims: DelegationClaims = {
     issuer,
     subject,

@@ -16,7 +16,8 @@ export {
   effectiveScope,
   type Hop,
 } from './chain.js';
-export { agentProfile, type DelegationClaims, readClaims } from './claims.js';
+export { agentProfile, isOfApplication } from './application-token.js';
+export { type DelegationClaims, readClaims } from './claims.js';
 export type { Confirmation, Ed25519PublicJwk } from './confirmation.js';
 export {
   type ChainRoot,

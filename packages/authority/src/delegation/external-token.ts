@@ -1,5 +1,5 @@
 import { type JsonObject, isJsonObject, member } from '@countersign/common';
-import { agentProfile, isIdentifier, parseScope, readClaims, type Scope } from '@countersign/delegation';
+import { isIdentifier, isOfApplication, parseScope, readClaims, type Scope } from '@countersign/delegation';
 import { decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
 import type { ExternalIssuerOptions } from '../options/authority-options.js';
 import { longestGrantSeconds } from '../storage/sweeper.js';
@@ -58,13 +58,19 @@ export async function verifyExternal(
   // Its actors are of another namespace than ours: without them the token would lose an actor.
   if (payload['act'] !== undefined)
     return failed('a subject token of another issuer that has an actor cannot be exchanged');
+  // Whether it still counts would have to be asked.
+  if (payload['status'] !== undefined)
+    return failed('a subject token of another issuer that has a status cannot be exchanged');
   const limits = limitsIn(payload, { iss: issuer, aud: audience, sub: subject });
   if (!limits.ok) return failed(`a limit of the subject token cannot be read: ${limits.detail}`);
   const { confirmation: boundTo } = limits.claims;
   const { jti } = payload;
   const mayAct = payload['may_act'];
-  const may = isJsonObject(mayAct) ? member(mayAct, 'sub') : undefined;
-  if (mayAct !== undefined && typeof may !== 'string') return failed('the may_act of the subject token is malformed');
+  const may = isJsonObject(mayAct) && Object.keys(mayAct).length === 1 ? member(mayAct, 'sub') : undefined;
+  if (mayAct !== undefined && typeof may !== 'string') {
+    // With `iss`, it is somebody of another issuer.
+    return failed("the may_act of the subject token has more than a 'sub', or none");
+  }
   return {
     ok: true,
     token: {
@@ -102,18 +108,6 @@ function isOtherToken(payload: JsonObject): boolean {
   return (
     ['at_hash', 'c_hash', 'events'].some((name) => name in payload) || (typeof typ === 'string' && typ !== 'Bearer')
   );
-}
-
-/**
- * What an application got for itself, by the marks of RFC 9068 §2.2, Okta (`cid`), Auth0 (`gty`) and Entra ID (`idtyp`),
- * or an agent (`sub_profile`): its tokens would pass for those of a user.
- */
-function isOfApplication(payload: JsonObject, names: readonly unknown[]): boolean {
-  const { gty, idtyp, sub_profile: profile } = payload;
-  if (typeof profile === 'string' && profile.split(' ').includes(agentProfile)) return true;
-  const clients = ['client_id', 'azp', 'appid', 'cid'].map((name) => payload[name]).filter((id) => id !== undefined);
-  const isClient = clients.some((id) => names.includes(id));
-  return isClient || idtyp === 'app' || [gty].flat().includes('client-credentials');
 }
 
 function hasType(token: string, accepted: readonly string[]): boolean {

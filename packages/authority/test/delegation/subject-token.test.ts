@@ -163,6 +163,7 @@ describe('a subject token', () => {
     [{ azp: 'alice' }],
     [{ cid: 'alice' }],
     [{ appid: 'alice' }],
+    [{ client_id: 'cli', sub: 'cli@clients' }],
     [{ gty: 'client-credentials' }],
     [{ gty: ['client-credentials'] }],
     [{ idtyp: 'app' }],
