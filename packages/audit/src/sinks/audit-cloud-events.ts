@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError, escapeUnprintable, errorMessage, isPromise } from '@countersign/common';
+import { AuditError } from '../record/audit-error.js';
 import type { AuditEvent, AuditSink } from '../record/event.js';
 import { GroupCommit, maxBatch } from '../disk/group-commit.js';
 import { makeFolder } from '../disk/log-files.js';
@@ -21,7 +22,8 @@ const maxQueued = 4096;
 /**
  * Sends records as CloudEvents 1.0 over HTTP: POST, `application/cloudevents-batch+json`. `write` resolves once the
  * record is on disk in the spool. From there it is sent at least once, with the same `id`, until the receiver answers 2xx.
- * During an outage records wait in the spool, also across restarts; a full spool refuses further records. A batch that is
+ * During an outage records wait in the spool, also across restarts; a full spool refuses further records, those of strangers
+ * first. A batch that is
  * too large (413) is split. So is a batch that was refused five times (400, 415, 422), or failed otherwise while the
  * receiver takes another record: the records that the receiver refuses alone are quarantined in the spool as
  * `rejected-….jsonl`, for you to inspect, or dropped if there is no room. One process uses a spool.
@@ -48,6 +50,8 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
   const { spool, lock } = openSpool(settings);
   const delivery = new Delivery(spool, settings, between, sealLater);
   let timer: NodeJS.Timeout | undefined;
+  /** Bytes of records that wait for the disk. */
+  let queuedBytes = 0;
 
   async function commit(entries: readonly (string | undefined)[]): Promise<void> {
     const lines = entries.filter((entry) => entry !== undefined);
@@ -88,7 +92,19 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
 
   return {
     async write(event) {
-      await commits.add(renderCloudEvent(event, settings), roomFor(event, maxQueued));
+      const line = renderCloudEvent(event, settings);
+      const bytes = Buffer.byteLength(line) + 1;
+      const room = spoolRoomFor(event, settings.maxSpoolBytes);
+      // Also of those in the queue: if one does not fit, its whole commit fails.
+      if (spool.bytes + queuedBytes + bytes > room) {
+        throw new AuditError('overloaded', `No more than ${room} bytes of audit records may wait to be sent.`);
+      }
+      queuedBytes += bytes;
+      try {
+        await commits.add(line, roomFor(event, maxQueued));
+      } finally {
+        queuedBytes -= bytes;
+      }
     },
     backlog: () => ({ unsentBytes: spool.bytes }),
     close() {
@@ -96,6 +112,11 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
       return closed;
     },
   };
+}
+
+/** How many bytes may wait when an event joins them. The last eighth is for outcomes: the spool has no room beyond `most`. */
+function spoolRoomFor(event: AuditEvent, most: number): number {
+  return Math.min(most, roomFor(event, Math.floor((most * 7) / 8)));
 }
 
 /** One line, bounded and printable like a record of a log. */

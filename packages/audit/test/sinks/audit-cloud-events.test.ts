@@ -354,6 +354,33 @@ describe('auditCloudEvents during an outage', () => {
     expect([...new Set(one.ids)]).toEqual([...written, 'after']);
   });
 
+  it('fills a quarter of the spool with requests of strangers, half with denials, and keeps room for outcomes [F4]', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503).end();
+    const most = 256 * 1024;
+    const { sink } = new Sending(address, folder.path, { maxSpoolBytes: most });
+    /** Many at once, more than the spool holds. Resolves to the share of the spool that is full then. */
+    const fillWith = async (record: Partial<AuditEvent>): Promise<number> => {
+      const scope = Array.from({ length: 8 }, () => 'x'.repeat(250));
+      const writes = Array.from({ length: 200 }, async (_, at) => sink.write(event(`${at}`, { ...record, scope })));
+      const failed = (await Promise.allSettled(writes)).filter(({ status }) => status === 'rejected');
+      expect(failed).not.toEqual([]);
+      for (const failure of failed) expect(failure).toMatchObject({ reason: { code: 'overloaded' } });
+      return (sink.backlog?.().unsentBytes ?? 0) / most;
+    };
+    const shares = [
+      await fillWith({ phase: 'authentication', decision: 'deny' }),
+      await fillWith({ decision: 'deny' }),
+      await fillWith({ decision: 'allow' }),
+      await fillWith({ phase: 'outcome' }),
+    ];
+    for (const [at, share] of [1 / 4, 1 / 2, 7 / 8 + 1 / 64, 1].entries()) {
+      expect(shares[at]).toBeLessThanOrEqual(share);
+      expect(shares[at]).toBeGreaterThan(share - 1 / 8);
+    }
+  });
+
   it('counts at least a block of the disk for each batch against the limit [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
