@@ -3,8 +3,16 @@ import type { SharedAgents } from '@countersign/stores';
 import { expect, it } from 'vitest';
 import { keyNamed } from './keys.js';
 
+export interface Registry {
+  /** Begins the list unless it was begun; says whether it has. */
+  readonly begin: () => Promise<boolean>;
+  readonly open: () => Promise<SharedAgents>;
+  /** Ways to lose agents. */
+  readonly losses: Readonly<Record<string, () => Promise<unknown>>>;
+}
+
 /** What every shared registry must do, whatever its server. */
-export function itIsARegistry(open: () => Promise<SharedAgents>): void {
+export function itIsARegistry({ begin, open, losses }: Registry): void {
   const [first, second] = [keyNamed('shared-1'), keyNamed('shared-2')];
 
   it('finds an agent by each of its keys in every process, until it is removed', async () => {
@@ -56,4 +64,31 @@ export function itIsARegistry(open: () => Promise<SharedAgents>): void {
     await agents.remove('agent-3');
     await expect(agents.put({ id: 'agent-4', publicKey: 'no key' })).rejects.toMatchObject({ name: 'ConfigError' });
   });
+
+  it.each(Object.keys(losses))(
+    'is an outage when its agents are lost by %s, until it is begun again [A11]',
+    async (loss) => {
+      const agents = await open();
+      const suspended = { id: 'agent-7', publicKey: first.publicBase64, status: 'suspended' } as const;
+      await agents.put(suspended);
+      expect(await begin()).toBe(false);
+      expect(await agents.statusOf('agent-7')).toBe('suspended');
+
+      await losses[loss]!();
+      expect(await agents.findByThumbprint(first.thumbprint)).toMatchObject({
+        kind: 'unavailable',
+        reported: expect.stringContaining('holds no list of agents'),
+      });
+      expect(await agents.findByThumbprint(second.thumbprint)).toMatchObject({ kind: 'unavailable' });
+      await expect(agents.put(suspended)).rejects.toThrow('holds no list of agents');
+      await expect(agents.remove('agent-7')).rejects.toThrow('holds no list of agents');
+
+      expect(await begin()).toBe(true);
+      await agents.put(suspended);
+      expect(await agents.statusOf('agent-7')).toBe('suspended');
+      await agents.remove('agent-7');
+      expect(await agents.statusOf('agent-7')).toBe('unknown');
+      expect(await agents.statusOf('')).toBe('unknown');
+    },
+  );
 }

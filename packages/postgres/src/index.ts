@@ -1,5 +1,5 @@
 export type { PgClient, PgPool, PgQuery } from './pool.js';
-export { postgresAgents } from './postgres-agents.js';
+export { beginPostgresAgents, postgresAgents } from './postgres-agents.js';
 export { postgresApprovalUses } from './postgres-approval-uses.js';
 export { postgresReplay } from './postgres-replay.js';
 export { beginPostgresRevocations, postgresRevocations } from './postgres-revocations.js';

@@ -1,6 +1,7 @@
+import { ConfigError, errorMessage } from '@countersign/common';
 import type { AgentsFromDatabaseOptions } from '@countersign/core';
-import { type SharedAgents, sharedAgents } from '@countersign/stores';
-import { ensureTable } from './ensure-table.js';
+import { lostAgents, type SharedAgents, sharedAgents, SharedStoreUnavailable } from '@countersign/stores';
+import { ensureTable, hasTable } from './ensure-table.js';
 import { type PgPool, rowsOf } from './pool.js';
 
 const table = 'countersign_registered';
@@ -10,44 +11,81 @@ CREATE TABLE IF NOT EXISTS ${table}_keys (thumbprint TEXT COLLATE "C" PRIMARY KE
   id TEXT COLLATE "C" NOT NULL REFERENCES ${table} (id) ON DELETE CASCADE);
 CREATE INDEX IF NOT EXISTS ${table}_keys_id ON ${table}_keys (id);`;
 
+/** The agent without an id and its key without a thumbprint exist once the list was begun. Emptying a table takes them. */
+const beginSql = `WITH agent AS (INSERT INTO ${table} (id, entry) VALUES ('', '') ON CONFLICT DO NOTHING)
+INSERT INTO ${table}_keys (thumbprint, id) VALUES ('', '') ON CONFLICT DO NOTHING RETURNING id`;
+
+const findByIdSql = `SELECT id AS name, entry FROM ${table} WHERE id IN ('', $1)`;
+const findByKeySql = `SELECT thumbprint AS name, entry FROM ${table}_keys LEFT JOIN ${table} USING (id) WHERE thumbprint IN ('', $1)`;
+
+const begun = `begun AS (SELECT id FROM ${table}_keys WHERE thumbprint = '')`;
+
 /** A key of another agent violates the primary key, and then nothing is changed. */
-const putSql = `WITH gone AS (DELETE FROM ${table}_keys WHERE id = $1 AND thumbprint <> ALL ($3::text[])),
-  agent AS (INSERT INTO ${table} (id, entry) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET entry = excluded.entry)
-INSERT INTO ${table}_keys (thumbprint, id) SELECT key, $1 FROM unnest($3::text[]) AS key
-  WHERE NOT EXISTS (SELECT FROM ${table}_keys WHERE thumbprint = key AND id = $1)`;
+const putSql = `WITH ${begun},
+  gone AS (DELETE FROM ${table}_keys USING begun WHERE ${table}_keys.id = $1 AND thumbprint <> ALL ($3::text[])),
+  agent AS (INSERT INTO ${table} (id, entry) SELECT $1, $2 FROM begun ON CONFLICT (id) DO UPDATE SET entry = excluded.entry),
+  keys AS (INSERT INTO ${table}_keys (thumbprint, id) SELECT key, $1 FROM begun, unnest($3::text[]) AS key
+    WHERE NOT EXISTS (SELECT FROM ${table}_keys WHERE thumbprint = key AND id = $1))
+SELECT id FROM begun`;
+
+const removeSql = `WITH ${begun}, gone AS (DELETE FROM ${table} WHERE id = $1 AND id <> '' AND EXISTS (SELECT FROM begun))
+SELECT id FROM begun`;
+
+const lost = lostAgents('this database', 'beginPostgresAgents(pool)');
 
 /**
- * The agents of all processes, in Postgres. Each request asks for its agent, unless `cacheSeconds` is set. The options are
- * those of `agentsFromDatabase`.
+ * The agents of all processes, in Postgres. Each request asks for its agent, unless `cacheSeconds` is set. Tables that lost
+ * them are an outage (503), because an issuer may vouch for an unknown agent. The options are those of `agentsFromDatabase`.
  *
- * @throws ConfigError if the database cannot be used.
+ * @throws ConfigError if the database cannot be used, or `beginPostgresAgents` was never called for it.
  *
  * @example
  * const agents = await postgresAgents(pool); // createGuard({ …, agents })
  * await agents.put({ id: 'agent-1', publicKey, capabilities: ['repo:read'] });
  */
 export async function postgresAgents(pool: PgPool, options: AgentsFromDatabaseOptions = {}): Promise<SharedAgents> {
+  const owner = 'postgresAgents';
+  const find = async (sql: string, name: string): Promise<string | undefined> => {
+    const rows = await rowsOf(pool, sql, [name]);
+    const found = rows.find((row) => row['name'] !== '');
+    const entry = found?.['entry'];
+    const isBegun = rows.some((row) => row['name'] === '');
+    if (isBegun && (found === undefined || typeof entry === 'string')) return entry as string | undefined;
+    throw new SharedStoreUnavailable(lost);
+  };
   const agents = sharedAgents(
     {
-      async find({ thumbprint, id }) {
-        const [row] =
-          thumbprint === undefined
-            ? await rowsOf(pool, `SELECT entry FROM ${table} WHERE id = $1`, [id])
-            : await rowsOf(pool, `SELECT entry FROM ${table} JOIN ${table}_keys USING (id) WHERE thumbprint = $1`, [
-                thumbprint,
-              ]);
-        const entry = row?.['entry'];
-        return typeof entry === 'string' ? entry : undefined;
-      },
-      async put(id, entry, thumbprints) {
-        await rowsOf(pool, putSql, [id, entry, [...thumbprints]]);
-      },
-      async remove(id) {
-        await rowsOf(pool, `DELETE FROM ${table} WHERE id = $1`, [id]);
-      },
+      find: async ({ thumbprint, id }) =>
+        await (thumbprint === undefined ? find(findByIdSql, id) : find(findByKeySql, thumbprint)),
+      put: async (id, entry, thumbprints) => await change(pool, putSql, [id, entry, [...thumbprints]]),
+      remove: async (id) => await change(pool, removeSql, [id]),
     },
     options,
   );
-  await ensureTable('postgresAgents', pool, table, tables);
+  if (!(await hasTable(owner, pool, table))) throw new ConfigError(`${owner}: ${lost}`);
+  await find(findByKeySql, '').catch((error: unknown) => {
+    throw new ConfigError(`${owner}: ${errorMessage(error)}`);
+  });
   return agents;
+}
+
+/**
+ * Begins the list of agents in a new database, once, in the first schema of the `search_path`. It is no part of a start or
+ * of `put`, where it would turn the loss of suspended agents into a list without them.
+ *
+ * @returns false if it was begun before; nothing is changed then.
+ * @throws ConfigError if the database cannot be used.
+ */
+export async function beginPostgresAgents(pool: PgPool): Promise<boolean> {
+  const owner = 'beginPostgresAgents';
+  await ensureTable(owner, pool, table, tables);
+  try {
+    return (await rowsOf(pool, beginSql)).length > 0;
+  } catch (error) {
+    throw new ConfigError(`${owner}: the database cannot be used: ${errorMessage(error)}`);
+  }
+}
+
+async function change(pool: PgPool, sql: string, values: readonly unknown[]): Promise<void> {
+  if ((await rowsOf(pool, sql, values)).length === 0) throw new SharedStoreUnavailable(lost);
 }

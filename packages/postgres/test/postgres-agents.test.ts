@@ -1,9 +1,9 @@
 import type { Pool } from 'pg';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { poolOf } from '../../../test/support/pools.js';
 import { findPostgres, type PostgresServer, startPostgres } from '../../../test/support/postgres.js';
 import { itIsARegistry } from '../../../test/support/shared-agents.js';
-import { postgresAgents } from '../src/index.js';
+import { beginPostgresAgents, postgresAgents } from '../src/index.js';
 
 const programs = findPostgres();
 
@@ -14,11 +14,27 @@ describe.skipIf(programs === undefined)('postgresAgents', () => {
   beforeAll(async () => {
     server = await startPostgres(programs!);
     pool = poolOf(server);
+    await expect(postgresAgents(pool)).rejects.toThrow('call beginPostgresAgents(pool) once');
+    expect(await beginPostgresAgents(pool)).toBe(true);
   });
   afterAll(async () => {
     await pool.end();
     await server.stop();
   });
 
-  itIsARegistry(async () => await postgresAgents(pool));
+  itIsARegistry({
+    begin: async () => await beginPostgresAgents(pool),
+    open: async () => await postgresAgents(pool),
+    losses: {
+      'TRUNCATE of all': async () => await pool.query('TRUNCATE countersign_registered CASCADE'),
+      'TRUNCATE of the keys': async () => await pool.query('TRUNCATE countersign_registered_keys'),
+      DELETE: async () => await pool.query('DELETE FROM countersign_registered'),
+    },
+  });
+
+  it('stops the start when its agents are lost [A11]', async () => {
+    await pool.query('TRUNCATE countersign_registered CASCADE');
+    await expect(postgresAgents(pool)).rejects.toThrow('call beginPostgresAgents(pool) once');
+    await beginPostgresAgents(pool);
+  });
 });

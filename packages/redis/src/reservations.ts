@@ -1,6 +1,7 @@
 import { ConfigError, errorMessage } from '@countersign/common';
 import { BoundedCalls, type ReservationAnswer, type Reservations, SharedStoreUnavailable } from '@countersign/stores';
 import { type RedisClient, scriptsOf } from './client.js';
+import { evicting } from './eviction.js';
 import { reserveScript } from './reserve-script.js';
 
 export interface ReservationOptions {
@@ -43,7 +44,7 @@ const results: readonly unknown[] = ['reserved', 'replayed'] satisfies Reservati
 
 function readReply(reply: unknown): ReservationAnswer | { readonly problem: string } {
   const [result, age, policy]: readonly unknown[] = Array.isArray(reply) ? reply : [];
-  if (result === 'evicting') return { problem: evicting(String(policy)) };
+  if (result === 'evicting') return { problem: evicting(policy, 'an evicted nonce is a replay') };
   if (result === 'no_run')
     return { problem: 'INFO does not say run_id and master_replid, which show restarts and failovers of Redis.' };
   const ageMilliseconds = Number(age);
@@ -51,13 +52,6 @@ function readReply(reply: unknown): ReservationAnswer | { readonly problem: stri
     return { result: result as ReservationAnswer['result'], ageMilliseconds };
   }
   return { problem: 'Redis gave an answer that was not asked for' };
-}
-
-function evicting(policy: string): string {
-  return (
-    `this Redis evicts keys when its memory is full (maxmemory-policy ${policy}), and an evicted nonce is a replay. ` +
-    "Set 'maxmemory-policy noeviction', in redis.conf or in the parameters of the hosted service."
-  );
 }
 
 /** Hosted services and careful operators forbid commands. CONFIG is not needed: INFO says the policy too. */

@@ -1,4 +1,5 @@
 import { type Script, scriptOf } from './client.js';
+import { evictionPolicy } from './eviction.js';
 
 /**
  * Reserves a name once. `KEYS[1]`: the epoch, since when this server has remembered everything. `KEYS[2]`: the live names
@@ -8,7 +9,7 @@ import { type Script, scriptOf } from './client.js';
  * restart, a promotion (also of a server that was a master before, in the same run), an emptied database, and when the
  * server was found to evict keys. Redis begins a new history also with its first replica.
  */
-export const reserveScript: Script = scriptOf(`
+export const reserveScript: Script = scriptOf(`${evictionPolicy}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
@@ -18,12 +19,10 @@ run = run .. ':' .. history
 local epoch = redis.call('HMGET', KEYS[1], 'run', 'at', 'checked')
 local checked = tonumber(epoch[3] or nil) or 0
 if epoch[1] ~= run or now >= checked + 10000 or now < checked then
-  local memory = redis.call('INFO', 'memory')
-  local policy = string.match(memory, 'maxmemory_policy:([%w-]+)')
-  local limit = string.match(memory, '\\nmaxmemory:(%d+)')
-  if policy ~= 'noeviction' and limit ~= '0' then
+  local policy = evictionPolicy()
+  if policy then
     redis.call('DEL', KEYS[1])
-    return { 'evicting', 0, policy or 'unknown' }
+    return { 'evicting', 0, policy }
   end
   redis.call('HSET', KEYS[1], 'checked', now)
 end

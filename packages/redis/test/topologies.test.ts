@@ -9,7 +9,14 @@ import { patiently } from '../../../test/support/patiently.js';
 import { findRedis, type RedisServer, startRedis } from '../../../test/support/redis.js';
 import { freshProof } from '../../../test/support/shared-replay.js';
 import { freshAgent, revokedIn } from '../../../test/support/shared-revocations.js';
-import { beginRedisRevocations, redisAgents, type RedisClient, redisReplay, redisRevocations } from '../src/index.js';
+import {
+  beginRedisAgents,
+  beginRedisRevocations,
+  redisAgents,
+  type RedisClient,
+  redisReplay,
+  redisRevocations,
+} from '../src/index.js';
 
 const program = findRedis();
 const options = { clockSkewSeconds: 0, timeoutSeconds: 5 };
@@ -48,6 +55,7 @@ describe.skipIf(program === undefined)('a cluster of three masters', () => {
         await lists[0].revoke(agent);
         await vi.waitFor(() => expect(revokedIn(lists[1], agent)).toBe(agent), patiently);
         await Promise.all(lists.map((list) => list.close()));
+        await beginRedisAgents(client, { prefix });
         expect(await redisAgents(client, { prefix }).statusOf('nobody')).toBe('unknown');
       } finally {
         close();

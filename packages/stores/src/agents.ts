@@ -20,13 +20,24 @@ export interface SharedAgents extends AgentDirectory {
   remove(id: string): Promise<void>;
 }
 
-/** Where they are kept. */
+/**
+ * Where they are kept. Each method rejects if the list was never begun, or has lost agents: an issuer may vouch for an agent
+ * that is unknown here.
+ */
 export interface AgentTable {
   /** The entry as JSON; undefined if there is none. */
   readonly find: (question: AgentQuestion) => Promise<string | undefined>;
   /** One atomic step. Rejects if another agent has one of the keys. */
   readonly put: (id: string, entry: string, thumbprints: readonly string[]) => Promise<void>;
   readonly remove: (id: string) => Promise<void>;
+}
+
+/** What is wrong with a list of agents that has no beginning. */
+export function lostAgents(store: string, begin: string): string {
+  return (
+    `${store} holds no list of agents, not even an empty one: it lost them, or it is not that of the application. ` +
+    `Restore it; or, as for a new one, call ${begin} once, and register all agents, also the suspended ones.`
+  );
 }
 
 export function sharedAgents(table: AgentTable, options: AgentsFromDatabaseOptions): SharedAgents {

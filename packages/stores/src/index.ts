@@ -1,4 +1,4 @@
-export { type AgentTable, type SharedAgents, sharedAgents } from './agents.js';
+export { type AgentTable, lostAgents, type SharedAgents, sharedAgents } from './agents.js';
 export { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
 export { isBeforeEpoch, type Reservation, settlingTime } from './epoch.js';
 export type { Freezable } from './frozen.js';
