@@ -1,5 +1,6 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { RequestFacts } from '../../model/request.js';
+import { isDeepStrictEqual } from 'node:util';
 import { type Awaitable, kindOf, errorMessage, withTimeout } from '@countersign/common';
 import { IncompleteResource, isResource, refuseUnknownMembers, type Resource } from '@countersign/policy';
 
@@ -14,6 +15,8 @@ export type EntityProvider = (resource: {
 
 export type EntityRecord = Pick<Resource, 'attributes' | 'parents'>;
 
+type Attributes = NonNullable<Resource['attributes']>;
+
 export interface EntityResolverParts {
   readonly entities: EntityProvider | undefined;
   readonly lookupTimeoutSeconds: number;
@@ -22,7 +25,10 @@ export interface EntityResolverParts {
 /** The resource as policy is asked about it, or why it cannot be. */
 export type Resolved = { readonly resource: Resource } | { readonly refused: Refusal };
 
-/** Completes a resource that is named by type and id only. Looks once for each request, or call within it, and resource. Never rejects. */
+/**
+ * Completes a resource that was named without attributes, without parents, or without both: a forbid may stand on what is
+ * missing. Looks once for each request, or call within it, and resource. Never rejects.
+ */
 export function createEntityResolver({
   entities,
   lookupTimeoutSeconds,
@@ -47,16 +53,53 @@ export function createEntityResolver({
   }
 
   return (facts, resource) => {
-    if (entities === undefined || resource.attributes !== undefined || resource.parents !== undefined) {
-      return { resource };
-    }
+    const { type, id, attributes, parents } = resource;
+    if (entities === undefined || (attributes !== undefined && parents !== undefined)) return { resource };
     const found = known.get(facts) ?? new Map<string, Promise<Resolved>>();
     known.set(facts, found);
-    const key = JSON.stringify([resource.type, resource.id]);
+    const key = JSON.stringify([type, id]);
     const looking = found.get(key) ?? lookUp(entities, resource);
     found.set(key, looking);
-    return looking;
+    return attributes === undefined && parents === undefined
+      ? looking
+      : looking.then((resolved) => ('refused' in resolved ? resolved : joined(resolved.resource, resource)));
   };
+}
+
+/** What the application knows of a resource, with what the route says besides. */
+function joined(found: Resource, given: Resource): Resolved {
+  try {
+    const { attributes, parents } = recordOf({
+      ...(given.attributes && { attributes: given.attributes }),
+      ...(given.parents && { parents: given.parents }),
+    });
+    return {
+      resource: {
+        type: found.type,
+        id: found.id,
+        attributes: joinedAttributes(found.attributes, attributes),
+        parents: [...(found.parents ?? []), ...(parents ?? [])],
+      },
+    };
+  } catch (error) {
+    const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
+    return { refused: refusal('resource_unresolved', `the resource besides entities(): ${detail}`) };
+  }
+}
+
+function joinedAttributes(found: Attributes = {}, given: Attributes = {}): Attributes {
+  // A copy would lose what the getters of a class give.
+  if (![found, given].every(isPlain)) throw new IncompleteResource("'attributes' is no plain object");
+  for (const [name, value] of Object.entries(given)) {
+    if (Object.hasOwn(found, name) && !isDeepStrictEqual(value, found[name]))
+      throw new IncompleteResource(`the two differ in the attribute '${name}'`);
+  }
+  return { ...found, ...given };
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 const timedOut = Symbol('timed out');

@@ -33,12 +33,50 @@ describe('entities', () => {
     expect(answers).toEqual([true, true, false]);
   });
 
-  it('is not asked about one that the route describes', async () => {
+  it('is asked for what the route leaves out, and not about one that it describes as a whole [D9]', async () => {
     const { guard, entities } = await withEntities(() => ({ attributes: { open: true } }));
     const caller = await letIn(guard);
-    expect(await guard.authorize(caller, reading('x', { attributes: {} }))).toMatchObject({ ok: false });
-    expect(await guard.authorize(caller, reading('x', { parents: [] }))).toMatchObject({ ok: false });
+    const whole = { attributes: {}, parents: [] };
+    expect(await guard.authorize(caller, reading('x', whole))).toMatchObject({ ok: false });
     expect(entities).not.toHaveBeenCalled();
+    expect(await guard.authorize(caller, reading('x', { attributes: { amount: 7 } }))).toMatchObject({ ok: true });
+    expect(await guard.authorize(caller, reading('x', { parents: [] }))).toMatchObject({ ok: true });
+    expect(entities).toHaveBeenCalledOnce();
+  });
+
+  it('keeps the parents of a resource of which a route or a row says more [D9]', async () => {
+    const entities: EntityProvider = ({ id }) => ({
+      attributes: { open: true },
+      parents: id === 'ours' ? [] : [{ type: 'Tenant', id: 'acme' }],
+    });
+    const policies = `permit(principal, action, resource);
+      forbid(principal, action, resource in Tenant::"acme"); forbid(principal, action, resource in Tenant::"globex");`;
+    const { guard } = await guarded({ policy: await cedarFromText({ policies }), entities });
+    const caller = await letIn(guard);
+    const ok = async (id: string, more: object) => (await guard.authorize(caller, reading(id, more))).ok;
+    expect([await ok('theirs', { attributes: { amount: 7 } }), await ok('theirs', { parents: [] })]).toEqual([
+      false,
+      false,
+    ]);
+    expect(await ok('ours', { attributes: { amount: 7 } })).toBe(true);
+    expect(await ok('ours', { parents: [{ type: 'Tenant', id: 'globex' }] })).toBe(false);
+    const rows = [
+      { type: 'Doc', id: 'theirs', attributes: {} },
+      { type: 'Doc', id: 'ours', attributes: {} },
+    ];
+    expect(await guard.filter(caller, 'doc.read', rows)).toEqual({ ok: true, permitted: [rows[1]] });
+  });
+
+  it.each<[string, object]>([
+    ["the two differ in the attribute 'open'", { attributes: { open: false } }],
+    ["'attributes' is no plain object", { attributes: new Map([['open', false]]) }],
+    ["'parents' is no list of { type, id }", { parents: {} }],
+  ])('refuses what cannot be joined: %s', async (problem, more) => {
+    const { guard } = await withEntities(() => ({ attributes: { open: true } }));
+    expect(await guard.authorize(await letIn(guard), reading('x', more))).toMatchObject({
+      ok: false,
+      refusal: { code: 'resource_unresolved', detail: `the resource besides entities(): ${problem}` },
+    });
   });
 
   it('an unknown resource gets the same refusal as a forbidden one [D12]', async () => {
