@@ -13,7 +13,16 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const rows = [...guardRows, ...optionRows(folder)];
 
 /** Options that are refused when they are undefined. */
-const restrictive = ['agentsOnly', 'scopeMatch', 'subjectMustAlsoBePermitted', 'nonce', 'status', 'keepPathSegments'];
+const restrictive = [
+  'agentsOnly',
+  'everyRequest',
+  'scopeMatch',
+  'subjectMustAlsoBePermitted',
+  'nonce',
+  'status',
+  'keepPathSegments',
+  'maxHops',
+];
 
 describe.each(rows)('the options of $name', ({ kinds, open, opens }) => {
   const refusal = async (change: object): Promise<string> => {

@@ -9,6 +9,7 @@ import {
   type Scope,
   scopeCovers,
   spellingHint,
+  undefinedHint,
 } from '@countersign/delegation';
 import { AgentError } from './agent-error.js';
 import type { DelegationBundle } from './bundle.js';
@@ -41,6 +42,13 @@ const optionNames: readonly string[] = [
   'maxHops',
   'keyId',
 ] satisfies readonly (keyof DelegateOptions)[];
+/** Without a value, more would be handed on. */
+const limitNames = [
+  'audience',
+  'authorizationDetails',
+  'maxHops',
+  'keyId',
+] as const satisfies readonly (keyof DelegateOptions)[];
 
 /** Mints one link behind what the agent acts with, and bundles both. */
 export async function delegate(
@@ -79,13 +87,15 @@ export async function delegate(
   return Object.freeze({ version: 1, ...(token !== undefined && { token }), links: Object.freeze([...links, link]) });
 }
 
-/** With a misspelt `keyId`, every key of the delegate could use the link. */
+/** With a misspelt `keyId`, or the value of a misspelt constant, every key of the delegate could use the link. */
 function refuseUnknownOptions(options: DelegateOptions): void {
   if (typeof options !== 'object' || options === null) throw impossible("say at least what 'scope' is handed on");
   const unknown = Object.keys(options).find((name) => !optionNames.includes(name));
   if (unknown !== undefined) {
     throw impossible(`unknown option '${unknown}'. ${spellingHint(unknown, optionNames, 'options')}`);
   }
+  const missing = limitNames.find((name) => Object.hasOwn(options, name) && options[name] === undefined);
+  if (missing !== undefined) throw impossible(undefinedHint(missing));
 }
 
 /** The API would refuse it too; here the caller learns why. The API judges a token without a scope. */

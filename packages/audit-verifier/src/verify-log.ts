@@ -38,11 +38,14 @@ export async function verifyLog(directory: string, options: VerifyLogOptions): P
   return report.sealed === signed ? report : (await verifyOnce(log, report.sealed)).report;
 }
 
-/** Misspelt checkpoints would be compared with nothing. */
+/** Misspelt checkpoints, or those of a misspelt constant, would be compared with nothing. */
 function checkOptions(options: VerifyLogOptions): void {
   const unknown = Object.keys(options).find((name) => !['key', 'checkpoints', 'archived'].includes(name));
   if (unknown !== undefined) {
     throw new VerificationError(`verifyLog: unknown option '${unknown}'. Known options: key, checkpoints, archived.`);
+  }
+  if ('checkpoints' in options && options.checkpoints === undefined) {
+    throw new VerificationError("verifyLog: 'checkpoints' is undefined. Leave the member out, or give it a value.");
   }
   if (options.archived !== undefined && typeof options.archived !== 'boolean') {
     throw new VerificationError("verifyLog: 'archived' must be true or false.");

@@ -4,6 +4,7 @@ import type { DelegationRefusalCode } from './refusal.js';
 export type DelegationErrorCode =
   | DelegationRefusalCode
   | 'option_unknown'
+  | 'option_undefined'
   | 'lifetime_invalid'
   | 'times_invalid'
   | 'key_unusable'

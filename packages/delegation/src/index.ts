@@ -57,6 +57,6 @@ export {
 } from './scope.js';
 export { ScopeVocabulary } from './scope-vocabulary.js';
 export type { SigningKey } from './sign.js';
-export { spellingHint } from './spelling-hint.js';
+export { spellingHint, undefinedHint } from './spelling-hint.js';
 export type { StatusReference } from './status-reference.js';
 export { checkAudience, checkTimes, type TimesOptions } from './validity.js';

@@ -2,14 +2,31 @@ import { DETAIL_MEMBERS } from './authorization-details.js';
 import { DelegationError } from './error.js';
 import { isJsonObject } from './json.js';
 import { formatScope, type Scope } from './scope.js';
-import { spellingHint } from './spelling-hint.js';
+import { spellingHint, undefinedHint } from './spelling-hint.js';
 
 const MAX_LIFETIME_SECONDS = 24 * 60 * 60;
 const YEAR_5138_SECONDS = 1e11;
 
-/** A misspelt option would mint a delegation with fewer limits than intended. */
+/** Options of which every value limits more than none does, or keeps the limits of another token. */
+const restrictive: ReadonlySet<string> = new Set([
+  'scopeMatch',
+  'agentKeyThumbprint',
+  'agentPublicKey',
+  'delegateKeyThumbprint',
+  'authorizationDetails',
+  'maxHops',
+  'statusReference',
+  'previous',
+  'parent',
+]);
+
+/** A misspelt option, or one whose value is a misspelt constant, would mint a delegation with fewer limits than intended. */
 export function refuseUnknownOptions(options: object, known: object): void {
   refuseUnknownNames({ one: 'option', many: 'options' }, Object.keys(options), Object.keys(known));
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined && restrictive.has(name))
+      throw new DelegationError('option_undefined', undefinedHint(name));
+  }
 }
 
 /** A detail with an unknown member covers no request; report it here, to the program that misspelt it. */
@@ -17,6 +34,8 @@ export function refuseUnknownMembers(details: unknown): void {
   if (!Array.isArray(details)) return; // the parser reports it
   for (const detail of details.filter(isJsonObject)) {
     refuseUnknownNames(detailMember, Object.keys(detail), DETAIL_MEMBERS);
+    const missing = Object.keys(detail).find((name) => detail[name] === undefined);
+    if (missing !== undefined) throw new DelegationError('option_undefined', undefinedHint(missing));
   }
 }
 

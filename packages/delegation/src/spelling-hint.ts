@@ -11,6 +11,11 @@ export function spellingHint(name: string, known: readonly string[], plural: str
   return `Known ${plural}: ${known.slice(0, LISTED).join(', ')}${more}.`;
 }
 
+/** A message for a restrictive option that is undefined: its constant is probably misspelt. */
+export function undefinedHint(name: string): string {
+  return `'${name}' is undefined. Leave the member out, or give it a value: is the name of its constant right?`;
+}
+
 /** A longer list would not be read. */
 const LISTED = 40;
 

@@ -160,6 +160,8 @@ describe('mistakes of the program', () => {
     [{ parent: 7 }, 'parent_unusable'],
     [{ parent: null }, 'parent_unusable'],
     [{ maxHop: 0 }, 'option_unknown'],
+    [{ maxHops: undefined }, 'option_undefined'],
+    [{ authorizationDetails: [{ type: 'Repo', actions: undefined }] }, 'option_undefined'],
     [{ authorizationDetails: [{ type: 'Repo', identifiers: ['1'] }] }, 'option_unknown'],
     [{ signer: undefined }, 'key_unusable'],
     [{ signer: null }, 'key_unusable'],

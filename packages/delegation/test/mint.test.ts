@@ -379,6 +379,8 @@ describe('mistakes of the program', () => {
     [{ keyId: '' }, 'key_unusable'],
     [{ agentKeyThumprint: RFC8037_THUMBPRINT }, 'option_unknown'],
     [{ may_act: {} }, 'option_unknown'],
+    [{ maxHops: undefined }, 'option_undefined'],
+    [{ authorizationDetails: [{ type: 'Repo', actions: undefined }] }, 'option_undefined'],
     [{ authorizationDetails: [{ type: 'Repo' }, { type: 'Repo', identifiers: ['1'] }] }, 'option_unknown'],
     [{ authorizationDetails: 'Repo' }, 'authorization_details_malformed'],
     [{ authorizationDetails: [null] }, 'authorization_details_malformed'],

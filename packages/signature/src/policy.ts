@@ -1,6 +1,6 @@
 import type { CryptoScheduling } from './algorithms.js';
 import { type CoveredComponents, parseComponent } from './component.js';
-import { refuseUnknownNames } from './errors.js';
+import { refuseUnknownNames, SignatureError } from './errors.js';
 import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey } from './message.js';
 import type { StructuredFieldTypes } from './structured-fields/registry.js';
 
@@ -81,6 +81,13 @@ export interface RequiredComponents {
  */
 export function requireComponents(required: RequiredComponents): ComponentPolicy {
   refuseUnknownNames('requireComponents', required, ['all', 'oneOf', 'ifPresent']);
+  const missing = Object.entries(required).find(([, value]) => value === undefined)?.[0];
+  if (missing !== undefined) {
+    throw new SignatureError(
+      'argument',
+      `requireComponents: '${missing}' is undefined. Leave the member out, or give it a value`,
+    );
+  }
   const all = (required.all ?? []).map(key);
   const groups = (required.oneOf ?? []).map((group) => group.map(key));
   const ifPresent = new Map((required.ifPresent ?? []).map((name) => [name.toLowerCase(), key(name.toLowerCase())]));

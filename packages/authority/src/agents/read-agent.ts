@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, member, secureUrl } from '@countersign/common';
 import { readPublicKey } from '@countersign/core';
-import { type Ed25519PublicJwk, isIdentifier, parseScope, spellingHint } from '@countersign/delegation';
+import { type Ed25519PublicJwk, isIdentifier, parseScope, spellingHint, undefinedHint } from '@countersign/delegation';
 import { readSpiffeId } from '@countersign/spiffe';
 import { AuthorityError } from '../authority-error.js';
 import type { AgentRole, RegisteredAgent, RegisteredKey } from './agent.js';
@@ -157,6 +157,8 @@ function objectOf(input: unknown, what: string, known: readonly string[]): JsonO
   if (!isJsonObject(input)) throw invalid(`${what} must be an object`);
   for (const name of Object.keys(input)) {
     if (!known.includes(name)) throw invalid(`unknown member '${name}'. ${spellingHint(name, known, 'members')}`);
+    // Without its end, a key or an agent never ends.
+    if (input[name] === undefined) throw invalid(undefinedHint(name));
   }
   return input;
 }

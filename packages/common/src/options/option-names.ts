@@ -1,4 +1,4 @@
-import { spellingHint } from '@countersign/delegation';
+import { spellingHint, undefinedHint } from '@countersign/delegation';
 import { ConfigError } from '../errors/config-error.js';
 
 /**
@@ -10,6 +10,7 @@ const restrictive: ReadonlySet<string> = new Set([
   // What a permit demands, and of which tools.
   'requires',
   'agentsOnly',
+  'everyRequest',
   'tools',
   // What the guard asks, remembers and hides.
   'revocations',
@@ -32,9 +33,22 @@ const restrictive: ReadonlySet<string> = new Set([
   'groups',
   'fields',
   'scope',
+  'scopes',
+  'authorizationDetails',
   'subject',
+  'requiredClaims',
   'from',
+  // Who an agent is, and until when.
   'status',
+  'roles',
+  'owner',
+  'tags',
+  'notBefore',
+  'not_before',
+  'expires',
+  'overlapSeconds',
+  // What a signature binds.
+  'cover',
   // What makes a log hard to forge.
   'checkpointKey',
   'witnesses',
@@ -52,10 +66,7 @@ export function checkOptionNames(owner: string, options: object, known: readonly
   for (const name of Object.keys(options)) {
     if (!known.includes(name))
       throw new ConfigError(`${owner}: unknown option '${name}'. ${spellingHint(name, known, 'options')}`);
-    if (restrictive.has(name) && (options as Record<string, unknown>)[name] === undefined) {
-      throw new ConfigError(
-        `${owner}: '${name}' is undefined. Leave the member out, or give it a value: is the name of its constant right?`,
-      );
-    }
+    if (restrictive.has(name) && (options as Record<string, unknown>)[name] === undefined)
+      throw new ConfigError(`${owner}: ${undefinedHint(name)}`);
   }
 }

@@ -111,6 +111,6 @@ export class Forge {
   }
 }
 
-function definedOf(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+export function definedOf(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 }

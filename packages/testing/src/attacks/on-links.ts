@@ -2,7 +2,7 @@ import { generateAgentKey } from '@countersign/agent';
 import { mintLink, type MintLinkOptions } from '@countersign/delegation';
 import type { Held } from '../caller.js';
 import type { Attempt, RequestKind } from './attempt.js';
-import type { Forge } from './forge.js';
+import { definedOf, type Forge } from './forge.js';
 import { tokenOf } from './on-tokens.js';
 
 const needs = ({ hasToken, linked, mayLink }: RequestKind): boolean => hasToken && !linked && mayLink;
@@ -27,7 +27,8 @@ function handedOn(name: string, code: Attempt['code'], change: (forge: Forge) =>
     needs,
     make: async (forge, _send, { accomplice }) => {
       const other = accomplice();
-      const link = await mintLink({ ...(await rightLink(forge, other)), ...change(forge) } as MintLinkOptions);
+      const options: object = definedOf({ ...(await rightLink(forge, other)), ...change(forge) });
+      const link = await mintLink(options as MintLinkOptions);
       return await forge.signed({ key: other.key, set: { 'agent-delegation': link } });
     },
   };
