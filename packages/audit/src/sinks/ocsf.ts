@@ -1,4 +1,5 @@
 import type { AuditEvent } from '../record/event.js';
+import type { AuditRecord } from '../record/record.js';
 
 /** OCSF API Activity (class 6003), with the attributes that a record can fill. Names are OCSF's. */
 export interface OcsfApiActivity {
@@ -44,9 +45,10 @@ export interface OcsfApiActivity {
   readonly action_id?: 1 | 2 | 3;
   /** 1 allowed, 2 blocked, 17 logged. */
   readonly disposition_id?: 1 | 2 | 17;
-  readonly unmapped: Pick<
-    AuditEvent,
-    'phase' | 'possession' | 'chain' | 'scope' | 'filtered' | 'claimed' | 'outcome' | 'event' | 'detail'
+  /** The members of the record, except those that have a name above in all their parts. */
+  readonly unmapped: Omit<
+    AuditEvent & Partial<AuditRecord>,
+    'id' | 'time' | 'sequence' | 'decision' | 'code' | 'action' | 'resource'
   >;
 }
 

@@ -28,14 +28,17 @@ const dispositions = {
 /**
  * Converts a record to an OCSF event: API Activity (6003), with the profiles `ai_operation` (the agent, the delegation)
  * and `security_control` (the decision). A decision and its outcome, of a request or of a call within it, are two events
- * with the same `metadata.correlation_uid`. Fields without an OCSF name go to `unmapped`. If a request was refused before its caller
- * was verified, the actor is `unverified`, and the claim goes to `unmapped`.
+ * with the same `metadata.correlation_uid`. Nothing is dropped: a member goes to `unmapped` unless all of it has an OCSF
+ * name. If a request was refused before its caller was verified, the actor is `unverified`, and the claim is in `unmapped`.
  *
  * @example
  * for await (const record of readAuditLog('audit')) console.log(JSON.stringify(toOcsf(record)));
  */
 export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
-  const { request, call, decision, code, resource, filtered, outcome, phase, actor, chain, event } = record;
+  const whole: AuditEvent & Partial<AuditRecord> = record;
+  // The rest, so that a new member is not dropped. Some parts of it have an OCSF name, too.
+  const { id, time, sequence, decision, code, action, resource, ...unmapped } = whole;
+  const { request, call, filtered, outcome, phase, actor, chain, event } = unmapped;
   const { method = 'LOCAL' } = request;
   const activity = activities.get(method) ?? otherActivity;
   const delegation = delegationOf(chain);
@@ -45,25 +48,25 @@ export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
     activity_id: activity,
     ...(activity === otherActivity && { activity_name: method }),
     type_uid: apiActivity * 100 + activity,
-    time: Date.parse(record.time),
+    time: Date.parse(time),
     severity_id: decision === 'deny' || decision === 'would_refuse' ? 2 : 1,
     ...statusOf(record),
-    message: [phase, event?.name, decision ?? outcome?.result, record.action, code]
+    message: [phase, event?.name, decision ?? outcome?.result, action, code]
       .filter((part) => part !== undefined)
       .join(' '),
     metadata: {
       version: schemaVersion,
       product: { name: 'Countersign', vendor_name: 'Countersign' },
       profiles: ['ai_operation', 'security_control'],
-      uid: record.id,
+      uid: id,
       correlation_uid: call?.id ?? request.id,
-      ...('sequence' in record && { sequence: record.sequence }),
+      ...(sequence !== undefined && { sequence }),
     },
     actor: actorOf(record),
     ...(actor && { ai_agent: { uid: actor.id, type_id: 0 } }),
     ...(delegation && { delegation }),
     api: {
-      operation: record.action ?? method,
+      operation: action ?? method,
       request: { uid: request.id },
       ...(outcome?.status === undefined ? {} : { response: { code: outcome.status } }),
     },
@@ -74,7 +77,7 @@ export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
     ...(outcome?.status === undefined ? {} : { http_response: { code: outcome.status } }),
     ...((resource ?? filtered) && { resources: resourcesOf(record) }),
     ...(decision && dispositions[decision]),
-    unmapped: unmappedOf(record),
+    unmapped,
   };
 }
 
@@ -128,30 +131,4 @@ function statusOf({ decision, code, outcome }: AuditEvent): Pick<OcsfApiActivity
 
 function endpointOf(address = 'unknown'): OcsfApiActivity['src_endpoint'] {
   return isIP(address) === 0 ? { name: address } : { ip: address };
-}
-
-function unmappedOf({
-  phase,
-  possession,
-  chain,
-  scope,
-  filtered,
-  claimed,
-  call,
-  outcome,
-  event,
-  detail,
-}: AuditEvent): OcsfApiActivity['unmapped'] {
-  return {
-    phase,
-    ...(possession && { possession }),
-    ...(chain && { chain }),
-    ...(scope && { scope }),
-    ...(filtered && { filtered }),
-    ...(claimed && { claimed }),
-    ...(call && { call }),
-    ...(outcome && { outcome }),
-    ...(event && { event }),
-    ...(detail === undefined ? {} : { detail }),
-  };
 }

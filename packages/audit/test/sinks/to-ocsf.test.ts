@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEvent } from '../../src/record/event.js';
+import type { AuditRecord } from '../../src/record/record.js';
 import { toOcsf } from '../../src/sinks/to-ocsf.js';
+import { auditRecordSchema } from '../../src/record/record-schema.js';
 import { event } from '../events.js';
 
 const { time, request } = event('x');
@@ -24,7 +26,55 @@ const all = { allowed: event('a'), refused, ended };
 
 const oneOf = (object: object, names: readonly string[]) => names.some((name) => name in object);
 
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+}
+
+/** A value with every member of a schema; `visit` may change the simple ones. */
+function valueOf(schema: Schema, visit: (name: string, value: unknown) => unknown, name = ''): unknown {
+  const { properties, items, type, enum: values = [], const: only = values[0] } = schema;
+  if (properties !== undefined) {
+    return Object.fromEntries(
+      Object.entries(properties).map(([key, member]) => [key, valueOf(member, visit, `${name}.${key}`)]),
+    );
+  }
+  if (items !== undefined) return [valueOf(items, visit, name)];
+  return visit(name, only ?? (type === 'string' ? '2026-11-24' : 1));
+}
+
+const recordOf = (visit: (name: string, value: unknown) => unknown) =>
+  valueOf(auditRecordSchema.oneOf[0], visit) as AuditRecord;
+const names: string[] = [];
+const whole = recordOf((name, value) => {
+  names.push(name);
+  return value;
+});
+
+const other = (value: unknown): unknown => (typeof value === 'number' ? value + 1 : `1${String(value)}`);
+
 describe('toOcsf', () => {
+  it.each(names)('makes another event when %s is another one', (name) => {
+    const changed = recordOf((at, value) => (at === name ? other(value) : value));
+    expect(changed).not.toEqual(whole);
+    expect(JSON.stringify(toOcsf(changed))).not.toBe(JSON.stringify(toOcsf(whole)));
+  });
+
+  it('keeps an approval, that it was an emergency, and the origin', () => {
+    const approval = {
+      binding: 'b',
+      id: 'approval-1',
+      issuer: 'https://id.acme.dev',
+      approvers: [{ id: 'acme:sam', groups: ['sre'], decidedAt: 1, reason: 'emergency' }],
+      breakGlass: true as const,
+    };
+    const ocsf = toOcsf(event('a', { approval, request: { ...request, authority: 'admin.acme.dev' } }));
+    expect(ocsf.unmapped).toMatchObject({ approval, request: { authority: 'admin.acme.dev' } });
+  });
+
   it('says observed, of a request that a guard would have refused', () => {
     const ocsf = toOcsf({ ...refused, decision: 'would_refuse' });
     expect(ocsf).toMatchObject({ action_id: 3, disposition_id: 17, severity_id: 2, status_code: 'signature_invalid' });
