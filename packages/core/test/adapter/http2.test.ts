@@ -547,6 +547,21 @@ describe('a streamed body over HTTP/2', () => {
     });
   });
 
+  it.each<[string, string, (stream: ClientHttp2Stream, session: ClientHttp2Session) => void]>([
+    // Not `stream.close()`: Node's client may end the body before it resets the stream.
+    ['body_incomplete', 'ends the session', (_stream, session) => session.destroy()],
+    ['digest_mismatch', 'ends a changed body', (stream) => stream.end(forged.subarray(1000))],
+  ])('is recorded as %s when its client has the answer and %s [F5]', async (code, _how, leave) => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => void response.end('early'), chosen);
+    const stream = begin(served, put());
+    stream.write(body.subarray(0, 1000));
+    await once(stream.resume(), 'response');
+    await setImmediate();
+    leave(stream, served.session);
+    expect(await outcomeOf(parts)).toMatchObject({ result: 'finished', status: 200, code });
+  });
+
   it('has an outcome each time that a client resets its stream without an error around the answer [F5]', async () => {
     const parts = await guarded();
     let handled = 0;

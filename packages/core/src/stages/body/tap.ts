@@ -109,7 +109,8 @@ export class Tap {
     // Some hosts repeat the end when they are read again.
     if (this.#arrival !== 'coming') return false;
     if (chunk !== null) return this.#sink.chunk(chunk);
-    if (this.stream?.aborted === true) this.#cut();
+    // Once the answer is out, Node no longer says `aborted` of a stream that its client left.
+    if (this.stream?.aborted === true || (this.stream?.rstCode ?? 0) > 0) this.#cut();
     else this.#end();
     return false;
   }
