@@ -13,6 +13,8 @@ export interface RouterCall {
   readonly owner: string;
   /** What the router puts before its paths, as far as it says so itself; undefined if that is no literal. */
   readonly prefix: string | undefined;
+  /** The literal path of `app.route('/path')`, of which this is a method. */
+  readonly routePath?: string | undefined;
 }
 
 /** Names that applications give to what has routes. Others, like `axios.get('/x')`, are no routes. */
@@ -20,7 +22,8 @@ export const ownerNames: RegExp = /^(?:app|api|server|fastify|instance|router|ro
 const creations =
   /\b(?:(\w+)(?:: ?[\w.]{1,50}(?:<[^>\n]{0,100}>)?)? ?= ?)?(?:new )?(?:require\([^()\n]{1,100}\)\.|\w{1,50}\.)?\w{0,50}Router(?:<[^>\n]{0,100}>)?\(/g;
 /** Those that return their router, so that calls can be chained. */
-const chained = /\.(get|post|put|patch|delete|del|head|options|all|use|register|param|route|prefix)\b/g;
+const chained =
+  /\.(get|post|put|patch|delete|del|head|options|all|use|register|param|route|prefix|withTypeProvider)\b/g;
 
 /** The routers that a text creates, each with its own prefix. */
 export function createdRouters(text: string): ReadonlyMap<string, string | undefined> {
@@ -46,7 +49,9 @@ export function routerCalls(text: string): readonly RouterCall[] {
   const routers = routersIn(text);
   const prefixes = createdRouters(text);
   /** The ends of calls that return a router, with what it is. */
-  const ends = new Map(routers.map(({ end, name, prefix }) => [end, { owner: name, prefix }]));
+  const ends = new Map<number, Pick<RouterCall, 'owner' | 'prefix' | 'routePath'>>(
+    routers.map(({ end, name, prefix }) => [end, { owner: name, prefix }]),
+  );
   const calls: RouterCall[] = [];
   for (const { index, 0: call, 1: method = '' } of text.matchAll(chained)) {
     const before = skipSpaceBefore(text, index);
@@ -57,7 +62,12 @@ export function routerCalls(text: string): readonly RouterCall[] {
     if (router === undefined || isComment(text, index)) continue;
     const end = index + call.length;
     const open = afterTypes(text, end);
-    if (text.charAt(open) === '(' && method !== 'route') ends.set(endOfCall(text, open + 1), router);
+    if (text.charAt(open) === '(') {
+      const close = endOfCall(text, open + 1);
+      const routePath = method === 'route' ? literalIn(text.slice(open + 1, close)) : undefined;
+      if (method !== 'route') ends.set(close, router);
+      else if (routePath !== undefined) ends.set(close, { ...router, routePath });
+    }
     calls.push({ method, at: index, end, ...router });
   }
   return calls;

@@ -176,7 +176,9 @@ function insertPermit(text: string, route: FoundRoute, framework: Framework, con
     return `${text.slice(0, place.offset)} permit: ${permitObjectText(route, framework, conversions)},${text.slice(place.offset)}`;
   }
   const permit = permitText(route, framework, conversions);
-  const inserted = { argument: `, ${permit}`, line: ` ${permit}`, spread: ` ...${permit},` }[place.kind];
+  const inserted = { argument: `, ${permit}`, line: ` ${permit}`, spread: ` ...${permit},`, first: `${permit}, ` }[
+    place.kind
+  ];
   return text.slice(0, place.offset) + inserted + text.slice(place.offset);
 }
 

@@ -1,6 +1,6 @@
 import { endOfCall, isComment } from './calls.js';
 import { type FoundRoute, named } from './find-routes.js';
-import type { Source } from './sources.js';
+import { shownPlace, type Source } from './sources.js';
 
 const controllers = /@Controller\(/g;
 const methods = /@(Get|Post|Put|Patch|Delete)\(/g;
@@ -40,6 +40,7 @@ export function nestRoutesIn({ path: file, text }: Source): FoundRoute[] {
         declaration,
         handler: handlerAt(text, index),
         at: index,
+        where: shownPlace({ path: file, text }, index),
         isPermitted,
         place,
       },

@@ -2,7 +2,7 @@ import { CliError } from '../../cli-error.js';
 import { singular } from '../policy/names.js';
 import { readRoutes, type Route } from '../policy/routes.js';
 import type { Framework } from './application.js';
-import { afterTypes, endOfCall, ownMembers, routerCalls, skipSpace } from './calls.js';
+import { afterTypes, endOfCall, ownMembers, type RouterCall, routerCalls, skipSpace } from './calls.js';
 import { type ReadMount, readMounts } from './mounts.js';
 import { shownPlace, type Source } from './sources.js';
 
@@ -20,6 +20,8 @@ export interface FoundRoute extends Route {
   /** The source of its handlers, as far as it stands there. */
   readonly handler: string;
   readonly at: number;
+  /** `src/app.ts:12` */
+  readonly where: string;
   /** Whether it has a permit already. */
   readonly isPermitted: boolean;
   /** Where the permit goes; undefined if a person has to place it. */
@@ -30,9 +32,9 @@ export interface Place {
   readonly offset: number;
   /**
    * `argument`: after the path. `spread`: into the options of a route of Fastify. `config`: into their config, which would
-   * replace that of a permit. `line`: a decorator on the next line.
+   * replace that of a permit. `line`: a decorator on the next line. `first`: before the handlers.
    */
-  readonly kind: 'argument' | 'spread' | 'config' | 'line';
+  readonly kind: 'argument' | 'spread' | 'config' | 'line' | 'first';
 }
 
 /** The routes that are declared as `app.get('/path', …)`, in the order of the files. */
@@ -46,8 +48,10 @@ function routesIn(source: Source, framework: Framework, mountOf: ReadMount): Fou
   const found: FoundRoute[] = [];
   for (const call of routerCalls(text)) {
     const { method, at, end, prefix } = call;
-    const verb = methodOf(method);
-    const path = verb === undefined ? undefined : pathAt(text, afterTypes(text, end));
+    const declared = framework === 'fastify' && method === 'route' ? routeObject(text, end) : undefined;
+    const verb = declared?.method ?? methodOf(method);
+    const apart = declared ?? pathOfRoute(text, call);
+    const path = apart ?? pathAt(text, afterTypes(text, end));
     if (verb === undefined || path === undefined) continue;
     const inRouter = prefix ? `${prefix}${path.text === '/' ? '' : path.text}` : path.text;
     const mount = prefix === undefined ? undefined : mountOf(source, call);
@@ -56,15 +60,43 @@ function routesIn(source: Source, framework: Framework, mountOf: ReadMount): Fou
     const [route] = named(verb, listed, file);
     const comma = skipSpace(text, path.end);
     // Without handlers it reads a setting of Express: app.get('/name').
-    if (route === undefined || text.charAt(comma) !== ',') continue;
-    const next = skipSpace(text, comma + 1);
+    if (route === undefined || (apart === undefined && text.charAt(comma) !== ',')) continue;
+    const next = apart?.next ?? skipSpace(text, comma + 1);
     const isPermitted = /^(?:\{\s*\.\.\.)?permit\(/.test(text.slice(next, next + 40));
-    const place = isPermitted ? undefined : placeIn(text, path.end, next, framework);
+    const first =
+      apart !== undefined && declared === undefined ? ({ offset: next, kind: 'first' } as const) : undefined;
+    const place = isPermitted ? undefined : (first ?? placeIn(text, path.end, next, framework));
     const declaration = text.slice(at, endOfCall(text, path.end));
     const paths = { path: path.text, listed, own, isMountRead: mount !== undefined };
-    found.push({ ...route, ...paths, file, declaration, handler: declaration, at, isPermitted, place });
+    const where = shownPlace(source, at);
+    found.push({ ...route, ...paths, file, declaration, handler: declaration, at, where, isPermitted, place });
   }
   return found;
+}
+
+/** A path that stands elsewhere than before the handlers, which begin at `next`. */
+interface PathApart {
+  readonly text: string;
+  readonly end: number;
+  readonly next: number;
+}
+
+/** Express: `app.route('/path').get(…)`. */
+function pathOfRoute(text: string, { end, routePath }: RouterCall): PathApart | undefined {
+  const open = afterTypes(text, end);
+  if (!routePath?.startsWith('/') || text.charAt(open) !== '(') return undefined;
+  return { text: routePath, end: open + 1, next: skipSpace(text, open + 1) };
+}
+
+/** Fastify: `app.route({ method: 'GET', url: '/path', … })`. */
+function routeObject(text: string, end: number): (PathApart & { readonly method: string }) | undefined {
+  const open = afterTypes(text, end);
+  const next = skipSpace(text, open + 1);
+  if (text.charAt(open) !== '(' || text.charAt(next) !== '{') return undefined;
+  const members = ownMembers(text, next + 1) ?? '';
+  const [, method] = /\bmethod\b['"]?\s*:\s*['"`](GET|POST|PUT|PATCH|DELETE)['"`]/i.exec(members) ?? [];
+  const [, path] = /\burl\b['"]?\s*:\s*['"`](\/[^'"`\s\\$]*)['"`]/.exec(members) ?? [];
+  return method && path ? { method: method.toUpperCase(), text: path, end: open + 1, next } : undefined;
 }
 
 function methodOf(name: string): string | undefined {
@@ -78,16 +110,18 @@ export function unreadPlaces(sources: readonly Source[], found: readonly FoundRo
     const known = new Set(found.filter(({ file }) => file === source.path).map(({ at }) => at));
     return routerCalls(source.text)
       .filter(({ at, method }) => !known.has(at) && /^(?:get|post|put|patch|delete|del|all|route)$/.test(method))
-      .filter(({ end }) => looksLikeRoute(source.text, end))
+      .filter(({ end, method }) => looksLikeRoute(source.text, end, method))
       .map(({ at }) => shownPlace(source, at));
   });
 }
 
 /** Not `app.get('setting')`. */
-function looksLikeRoute(text: string, end: number): boolean {
+function looksLikeRoute(text: string, end: number, method: string): boolean {
   const open = afterTypes(text, end);
   if (text.charAt(open) !== '(') return false;
   const call = text.slice(open + 1, endOfCall(text, open + 1));
+  // The methods of `app.route('/path')` are routes of their own.
+  if (method === 'route' && /^\s*(['"`])\/[^'"`$]*\1\s*$/.test(call)) return false;
   return /[,{]/.test(call) || /^\s*['"`]\//.test(call);
 }
 

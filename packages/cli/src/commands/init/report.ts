@@ -9,7 +9,7 @@ import type { Plan } from './files.js';
 import { openHandlers } from './open-handlers.js';
 import { type FoundRoute, unreadPlaces } from './find-routes.js';
 import { firstTestCommand, firstTestPath } from './first-test.js';
-import { type Choice, routesFile } from './routes-file.js';
+import { type Choice, declarationsOf, routesFile } from './routes-file.js';
 import { shownPlace, type Source } from './sources.js';
 import { warningsOf } from './warnings.js';
 
@@ -59,10 +59,10 @@ function toDo(result: Result): readonly string[] {
   const health = found.filter(({ path }) => /health|ready|live|metrics/.test(path));
   const permits = permitsIn(sources);
   const byHand = [
-    ...edits.byHand.map(({ method, path, file, at }) => `${method} ${path} in ${placeOf(sources, file, at)}`),
+    ...edits.byHand.map(({ method, path, where }) => `${method} ${path} in ${where}`),
     ...choice.elsewhere
       .filter(({ action }) => !permits.some((permit) => permit.action === action))
-      .map(({ method, path }) => `${method} ${path}`),
+      .map((route) => `${route.method} ${route.path} ${declaredIn(declarationsOf(route, found))}`),
   ];
   const actions = new Set(choice.routes.map(({ action }) => action));
   const isTheirs = plan.kept.includes('policies/');
@@ -127,9 +127,9 @@ function indented(line: string): string {
   return `    ${line}`;
 }
 
-function placeOf(sources: readonly Source[], file: string, at: number): string {
-  const source = sources.find(({ path }) => path === file);
-  return source === undefined ? file : shownPlace(source, at);
+function declaredIn(declarations: readonly FoundRoute[]): string {
+  if (declarations.length === 0) return '(it was not found in the source)';
+  return `(declared in ${declarations.map(({ where }) => where).join(', ')})`;
 }
 
 function healthAdvice(framework: Framework): string {
@@ -161,9 +161,15 @@ function steps(result: Result): readonly string[] {
   ];
 }
 
-function callSteps({ application: { login }, choice, origin, id }: Result): readonly string[] {
+function callSteps({ application: { login }, sources, choice, origin, id }: Result): readonly string[] {
   const isWhole = choice.declared.every(({ isMountRead }) => isMountRead);
-  const hint = isWhole ? '' : ' (with the prefix of its router before the path)';
+  // NestJS puts them before the paths of controllers.
+  const isPrefixed = sources.some(({ text }) => /\.(?:setGlobalPrefix|enableVersioning)\(/.test(text));
+  const hint = isPrefixed
+    ? ' (with the global prefix and the version before the path)'
+    : isWhole
+      ? ''
+      : ' (with the prefix of its router before the path)';
   const send = `start your application, then send a signed request${hint}:`;
   const curl = `npx @countersign/cli curl GET ${origin}${firstPath(choice)} --key agent.pem`;
   if (login === undefined) return [send, curl];

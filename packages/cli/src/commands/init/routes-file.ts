@@ -56,7 +56,7 @@ export async function chooseRoutes(
     routes,
     declared,
     elsewhere: matched.flatMap(({ route, declared: at }) => (at === undefined ? [route] : [])),
-    text: listText(routes, declared, { ...others, more: [...others.more, ...suggested] }),
+    text: listText(matched, declared, { ...others, more: [...others.more, ...suggested] }),
   };
 }
 
@@ -67,14 +67,19 @@ function ownList(text: string): readonly Route[] | undefined {
 }
 
 /** The declaration that a route names, with the prefix of a mount or without; undefined if there are several or none. */
-function declarationOf({ method, path }: Route, found: readonly FoundRoute[]): FoundRoute | undefined {
+function declarationOf(route: Route, found: readonly FoundRoute[]): FoundRoute | undefined {
+  const [first, second] = declarationsOf(route, found);
+  return second === undefined ? first : undefined;
+}
+
+/** The declarations that a route names equally well. */
+export function declarationsOf({ method, path }: Route, found: readonly FoundRoute[]): readonly FoundRoute[] {
   const wanted = shapeOf(path);
-  const [first, second] = found
+  const ranked = found
     .filter((route) => route.method === method)
-    .map((route) => ({ route, rank: rankOf(route, wanted) }))
-    .filter(({ rank }) => rank > 0)
-    .toSorted((one, other) => other.rank - one.rank);
-  return first?.rank === second?.rank ? undefined : first?.route;
+    .map((route) => ({ route, rank: rankOf(route, wanted) }));
+  const best = Math.max(...ranked.map(({ rank }) => rank));
+  return best > 0 ? ranked.filter(({ rank }) => rank === best).map(({ route }) => route) : [];
 }
 
 /** How well a declaration matches: best by its whole path, else by as much of it as possible. */
@@ -84,17 +89,22 @@ function rankOf({ listed, own }: FoundRoute, wanted: string): number {
 }
 
 function listText(
-  routes: readonly Route[],
+  open: readonly { readonly route: Route; readonly declared: FoundRoute | undefined }[],
   declared: readonly FoundRoute[],
   others: Readonly<Record<Reason, readonly FoundRoute[]>>,
 ): string {
   const used = new Set(declared.map(keyOf));
   const groups = Object.entries(reasons).map(([reason, meaning]) => {
-    const closed = others[reason as Reason].filter((route) => !used.has(keyOf(route)));
-    const lines = new Set(closed.map((route) => `# ${lineOf({ ...route, path: route.listed })}`));
-    return lines.size === 0 ? '' : `\n# Closed to agents: ${meaning}.\n${[...lines].join('')}`;
+    const places = new Map<string, string[]>();
+    for (const route of others[reason as Reason].filter((each) => !used.has(keyOf(each)))) {
+      const line = lineOf({ ...route, path: route.listed });
+      places.set(line, [...(places.get(line) ?? []), route.where]);
+    }
+    const lines = [...places].map(([line, wheres]) => `# ${line} # ${wheres.join(', ')}\n`);
+    return lines.length === 0 ? '' : `\n# Closed to agents: ${meaning}.\n${lines.join('')}`;
   });
-  return `${heading}${routes.map(lineOf).join('')}${groups.join('')}`;
+  const lines = open.map(({ route, declared: at }) => `${lineOf(route)}${at === undefined ? '' : ` # ${at.where}`}\n`);
+  return `${heading}${lines.join('')}${groups.join('')}`;
 }
 
 const heading = `# The routes that agents may use, one a line: METHOD /path action Resource. A route that is not here stays closed.
@@ -102,7 +112,7 @@ const heading = `# The routes that agents may use, one a line: METHOD /path acti
 `;
 
 function lineOf({ method, path, action, resource }: Route): string {
-  return `${method} ${path} ${action} ${resource}\n`;
+  return `${method} ${path} ${action} ${resource}`;
 }
 
 function keyOf({ file, method, path }: FoundRoute): string {

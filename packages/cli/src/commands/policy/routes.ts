@@ -48,7 +48,8 @@ export function readRoutes(text: string, file: string): readonly Route[] {
 }
 
 function lineRoute(text: string, line: number, file: string): Listed[] {
-  const words = text.trim().split(/\s+/);
+  // A comment behind a route says where it is declared.
+  const words = text.replace(/ #.*/, '').trim().split(/\s+/);
   const [method = '', path = '', action, resource, ...more] = words;
   if (method === '' || method.startsWith('#')) return [];
   if (!METHOD.test(method) || !path.startsWith('/') || more.length > 0) {

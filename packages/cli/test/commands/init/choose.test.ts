@@ -163,7 +163,7 @@ router.post('/', create);
     const { out, err } = await init('--routes', path('list.txt'));
     expect(permitsIn(out)).toEqual(['get /:id', 'get /:id/lines/:line', 'get /drafts/:id']);
     expect(err).toContain('4 routes are for agents');
-    expect(err).toContain('Put a permit by hand: GET /elsewhere\n');
+    expect(err).toContain('Put a permit by hand: GET /elsewhere (it was not found in the source)\n');
   });
 
   it('leave a permit to a person when the source declares a route twice', async () => {
@@ -176,7 +176,7 @@ router.post('/', create);
     });
     const { out, err } = await init('--routes', path('list.txt'));
     expect(permitsIn(out)).toEqual([]);
-    expect(err).toContain('Put a permit by hand: GET /orders\n');
+    expect(err).toContain('Put a permit by hand: GET /orders (declared in app.js:3, other.js:3)\n');
   });
 
   it('are refused before anything is written when one agent cannot have so many scopes', async () => {

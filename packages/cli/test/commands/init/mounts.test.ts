@@ -146,7 +146,7 @@ describe('init puts the path of a mount before the routes of a router', () => {
 
   it('and opens those that a first agent may have, by that path', async () => {
     const [open] = await listed('express', express("app.use('/shop/people', people);"));
-    expect(open).toEqual([
+    expect(open.map((line) => line.replace(/ # .*/, ''))).toEqual([
       'GET /products product.read Product',
       'GET /shop/people people.read People',
       'GET /shop/people/:id people.read People',

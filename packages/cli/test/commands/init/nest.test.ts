@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { inFolder, manifest } from './in-folder.js';
 import type { Application } from '../../../src/commands/init/application.js';
 import { planEdits } from '../../../src/commands/init/edits.js';
 import { nestRoutesIn } from '../../../src/commands/init/find-nest-routes.js';
@@ -170,4 +171,16 @@ describe('the root module of NestJS', () => {
     expect(findRootModule([{ path: 'src/app.module.ts', text }])).toBeUndefined();
     expect(withModule(text, 'AppModule')).toBe(text);
   });
+});
+
+const { put, init } = inFolder();
+
+it('init says on NestJS that a global prefix and a version belong before the path of the first call', async () => {
+  const files = {
+    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
+    'src/orders.ts': "@Controller('orders')\nclass Orders {\n  @Get()\n  list() {}\n}\n",
+  };
+  const main = "const app = await NestFactory.create(AppModule);\napp.setGlobalPrefix('api');\n";
+  await put({ 'package.json': manifest('@nestjs/core', '@nestjs/platform-express'), ...files, 'src/main.ts': main });
+  expect((await init()).err).toContain('a signed request (with the global prefix and the version before the path):');
 });

@@ -147,6 +147,30 @@ app.get('/lines', { schema: { config: {} }, handler: list });
     expect(err).toContain('Put a permit by hand: GET /orders/:id in app.js');
   });
 
+  it('finds routes behind a type provider, and those of route() with a literal method and url', async () => {
+    const app = `const app = fastify();
+app.withTypeProvider<Zod>().get('/items/:id', { schema: {} }, show);
+app.after(() => {
+  app.withTypeProvider<Zod>().route({ method: 'GET', url: '/things', handler: list });
+});
+app.route({ url: '/lines', method: 'POST', config: { rateLimit: {} }, handler: create });
+app.route({ method: ['GET'], url: '/lists', handler: list });
+app.route({ method: 'GET', url: path, handler: list });
+`;
+    const list = 'GET /items/:id\nGET /things\nPOST /lines\n';
+    await put({ 'package.json': manifest('fastify'), 'tsconfig.json': '{}', 'app.ts': app, 'list.txt': list });
+    const { out, err } = await init('--routes', path('list.txt'));
+    expect(permits(out)).toEqual([
+      "app.withTypeProvider<Zod>().get('/items/:id', { ...permit('item.read', (request) => ({ type: 'Item', id: request.params['id'] })), schema: {} }, show);",
+      "  app.withTypeProvider<Zod>().route({ ...permit('thing.read', { type: 'Thing', id: '*' }), method: 'GET', url: '/things', handler: list });",
+    ]);
+    expect(out).toContain(
+      "config: { permit: { action: 'line.create', resource: { type: 'Line', id: '*' } }, rateLimit",
+    );
+    expect(err).toContain('2 places like a route cannot be read');
+    expect(err).toContain('app.ts:7, app.ts:8');
+  });
+
   it('imports the guard as the sources import each other', async () => {
     const app = "import fastify from 'fastify';\nimport { a } from '#a.ts';\nconst app = fastify();\n";
     const tools = "import { x } from './other.js';\n";
@@ -154,6 +178,32 @@ app.get('/lines', { schema: { config: {} }, handler: list });
     const base = { 'package.json': manifest('fastify'), 'tsconfig.json': '{}', 'src/http/app.ts': app };
     await put({ ...base, 'plopfile.js': tools, 'src/http/routes.ts': own });
     expect(added((await init()).out)).toContain("import { guard } from '../guard.ts';");
+  });
+});
+
+describe('init on Express', () => {
+  it('finds the methods of route(), with their lines', async () => {
+    const app = `const app = express();
+app
+  .route('/orders/:id')
+  .get(show)
+  .delete(
+    checked,
+    remove,
+  );
+`;
+    await put({
+      'package.json': manifest('express'),
+      'app.js': app,
+      'list.txt': 'GET /orders/:id\nDELETE /orders/:id\n',
+    });
+    const { out, err } = await init('--routes', path('list.txt'));
+    expect(permits(out)).toEqual([
+      "  .get(permit('order.read', (req) => ({ type: 'Order', id: req.params['id'] })), show)",
+      "    permit('order.delete', (req) => ({ type: 'Order', id: req.params['id'] })), checked,",
+    ]);
+    expect(err).not.toContain('cannot be read');
+    expect(await read('agent-routes.txt')).toContain('GET /orders/:id order.read Order # app.js:4\n');
   });
 });
 
@@ -167,7 +217,9 @@ describe('the names that init gives', () => {
     };
     await put(files);
     await init();
-    const lines = (await read('agent-routes.txt')).split('\n').map((line) => line.replace(/^# /, ''));
+    const lines = (await read('agent-routes.txt'))
+      .split('\n')
+      .map((line) => line.replace(/^# /, '').replace(/ # .*/, ''));
     expect(lines).toEqual(
       expect.arrayContaining([
         'POST /bookings booking.create Booking',
