@@ -246,7 +246,7 @@ describe.each(Object.entries(samples))('init of %s', (_name, sample) => {
     expect(first).toMatchObject({ exitCode: 0 });
     expect(await readFile(join(folder, '.countersign/init.diff'), 'utf8')).toBe(first.stdout);
     expect((await stat(join(folder, 'agent.pem'))).mode & 0o777).toBe(0o600);
-    const ignored = '/agent.pem\n/issuer.pem\n/token.jwt\n/audit/\n/.countersign/\n';
+    const ignored = '/agent.pem\n/issuer.pem\n/token.jwt\n/dev.json\n/audit/\n/.countersign/\n';
     expect(await readFile(join(folder, '.gitignore'), 'utf8')).toBe(ignored);
     expect(first.stdout).not.toContain('note.create');
 

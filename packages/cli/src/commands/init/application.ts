@@ -23,21 +23,27 @@ export interface Application {
   readonly runner: TestRunner;
   /** The command that installs packages. */
   readonly install: string;
+  /** What is older than our packages support. */
+  readonly tooOld: readonly string[];
 }
 
+/** The major versions from which packages work: docs/guides/install.md. */
+const oldest: Readonly<Record<string, number>> = { express: 4, fastify: 5, koa: 2, '@nestjs/core': 10, jest: 29 };
+
+/** Those that sign people in for the whole application come before those that guard some of its routes. */
 const logins = [
-  'express-jwt',
   'passport',
+  'koa-passport',
   'express-session',
   'cookie-session',
-  '@fastify/jwt',
   '@fastify/session',
   '@fastify/secure-session',
-  'koa-jwt',
   'koa-session',
-  'koa-passport',
   'better-auth',
   'express-openid-connect',
+  '@fastify/jwt',
+  'koa-jwt',
+  'express-jwt',
   'express-basic-auth',
   'jsonwebtoken',
 ];
@@ -54,6 +60,7 @@ export async function readApplication(folder: string, chosen: string | undefined
   const dependencies = membersOf(manifest, ['dependencies', 'peerDependencies']);
   const all = [...dependencies, ...membersOf(manifest, ['devDependencies'])];
   const framework = frameworkOf(dependencies, chosen);
+  const old = tooOldIn(manifest);
   const platform = dependencies.includes('@nestjs/platform-fastify') ? 'fastify' : 'express';
   return {
     framework,
@@ -61,8 +68,9 @@ export async function readApplication(folder: string, chosen: string | undefined
     esm: member(manifest, 'type') === 'module',
     typescript: all.includes('typescript') || (await exists(join(folder, 'tsconfig.json'))),
     login: logins.find((name) => dependencies.includes(name)),
-    runner: runners.find((name) => all.includes(name)) ?? 'node',
+    runner: runners.find((name) => all.includes(name) && !old.has(name)) ?? 'node',
     install: await installOf(folder),
+    tooOld: [...old].map(([name, range]) => `${name} ${range}: ${oldest[name]} is the oldest that works`),
   };
 }
 
@@ -82,6 +90,18 @@ async function readManifest(path: string): Promise<JsonObject> {
 
 function membersOf(manifest: JsonObject, lists: readonly string[]): readonly string[] {
   return lists.flatMap((name) => Object.keys((manifest as Record<string, object | undefined>)[name] ?? {}));
+}
+
+/** By name, the ranges that only old versions are in, as far as they begin with a number. */
+function tooOldIn(manifest: JsonObject): ReadonlyMap<string, string> {
+  const { dependencies, devDependencies } = manifest as Record<string, Record<string, unknown> | undefined>;
+  const ranges = Object.entries({ ...devDependencies, ...dependencies });
+  return new Map(
+    ranges.flatMap(([name, range]) => {
+      const major = Number(/^[~^=v]*(\d+)/.exec(String(range))?.[1] ?? Infinity);
+      return major < (oldest[name] ?? 0) ? [[name, String(range)] as const] : [];
+    }),
+  );
 }
 
 function frameworkOf(dependencies: readonly string[], chosen: string | undefined): Framework {

@@ -22,7 +22,7 @@ export interface InitOptions {
   readonly undo: boolean;
 }
 
-const ignoredLines = ['/agent.pem', '/issuer.pem', '/token.jwt', '/audit/', `/${ownFolder}/`];
+const ignoredLines = ['/agent.pem', '/issuer.pem', '/token.jwt', '/dev.json', '/audit/', `/${ownFolder}/`];
 
 /** Puts a guard into an application: writes what is new, and prints the diff of what is there. All of it, or nothing. */
 export async function init(folder: string, options: InitOptions, io: Io): Promise<void> {

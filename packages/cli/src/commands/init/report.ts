@@ -68,6 +68,7 @@ function toDo(result: Result): readonly string[] {
   const isTheirs = plan.kept.includes('policies/');
   const stale = isTheirs ? [] : permits.filter(({ action }) => !actions.has(action));
   return [
+    ...application.tooOld.map((what) => `package.json names ${what}.`),
     ...guardAdvice(result),
     ...byHand.map((route) => `Put a permit by hand: ${route}`),
     ...(plan.ungranted.length === 0

@@ -18,7 +18,7 @@ const credentials = wordList(
   'login logon logout signin signout signup register registration renew refresh token session password passwd passcode',
   'auth authenticate authorize authorise authorization authentication oauth oauth2 oidc openid saml sso otp totp mfa 2fa',
   'jwt csrf key apikey secret credential certificate me whoami self myself profile account user userinfo member invite',
-  'invitation verify verification recover forgot impersonate webauthn passkey consent email',
+  'invitation verify verification recover forgot impersonate webauthn passkey consent email card addres addresse wallet',
 );
 const operation = wordList(
   'admin administrator administration setting config configuration backup restore init initialize setup install debug',

@@ -6,7 +6,8 @@ import type { Route } from '../policy/routes.js';
 export function guardText({ framework, esm, typescript, login }: Application, origin: string): string {
   const names = ['agentsFromFile', 'auditFile', 'cedarFromDirectory', 'createGuard'];
   const imported = typescript
-    ? `import { ${[...names, 'type Guard'].join(', ')} } from '@countersign/core';`
+    ? // `import { type Guard }` needs TypeScript 4.5.
+      `import { ${names.join(', ')} } from '@countersign/core';\nimport type { Guard } from '@countersign/core';`
     : esm
       ? `import { ${names.join(', ')} } from '@countersign/core';`
       : `const { ${names.join(', ')} } = require('@countersign/core');`;

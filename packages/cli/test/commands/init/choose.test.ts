@@ -45,6 +45,8 @@ describe('the routes that init opens to agents', () => {
     ['/auth/openid'],
     ['/sessions'],
     ['/account_tokens'],
+    ['/api/Cards'],
+    ['/addresses/:id'],
     ['/backups'],
     ['/admin/orders'],
     ['/auth-settings'],

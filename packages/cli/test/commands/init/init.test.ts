@@ -42,7 +42,9 @@ describe('init', () => {
     expect(err).toContain('kept    policies/\n');
     expect(err).toContain('kept    agents.json, agent.pem\n');
     expect(await read('agents.json')).toBe('[]');
-    expect(await read('.gitignore')).toBe('x\n/agent.pem\n/issuer.pem\n/token.jwt\n/audit/\n/.countersign/\n');
+    expect(await read('.gitignore')).toBe(
+      'x\n/agent.pem\n/issuer.pem\n/token.jwt\n/dev.json\n/audit/\n/.countersign/\n',
+    );
     await expect(read('policies/policies.cedar')).rejects.toThrow('ENOENT');
     expect((await init('--undo')).err).toBe('removed guard.js\nremoved agent-routes.txt\n');
     expect(await read('.gitignore')).toBe('x\n');
@@ -87,6 +89,24 @@ describe('init', () => {
     expect(text).toContain(line);
     expect(text).toContain('async function () {\n  this.timeout(30_000);');
     expect(text).not.toContain("'mocha'");
+  });
+
+  it('says which versions are too old, and writes its test for no runner that does not work', async () => {
+    const dependencies = { fastify: '^3.29.0', typescript: '^4.2.0' };
+    await put({
+      'package.json': JSON.stringify({ dependencies, devDependencies: { jest: '^26.6.0' } }),
+      'routes.txt': 'GET /notes',
+    });
+    const { err } = await init('--routes', path('routes.txt'));
+    expect(err).toContain('package.json names jest ^26.6.0: 29 is the oldest that works.');
+    expect(err).toContain('package.json names fastify ^3.29.0: 5 is the oldest that works.');
+    expect(err).toContain('node --test test/agents.test.mjs');
+    expect(await read('guard.ts')).toContain("import type { Guard } from '@countersign/core';\n");
+  });
+
+  it('names the login of the whole application, not that of some routes', async () => {
+    await put({ 'package.json': manifest('express', 'express-jwt', 'jsonwebtoken', 'passport') });
+    expect((await init()).err).toContain('People sign in with passport');
   });
 
   it('keeps a test that is there, and writes none where no route can be called', async () => {
