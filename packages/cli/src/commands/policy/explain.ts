@@ -1,4 +1,4 @@
-import { type CedarEngine, explanationText, type PolicyQuery } from '@countersign/core';
+import { type CedarEngine, explanationText, type PolicyDecision, type PolicyQuery } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
@@ -7,6 +7,7 @@ import { unknownName, unknownScopes } from './known-names.js';
 import { wrapLines } from './lines.js';
 import { loadPolicies } from './load.js';
 import { queryOfRecord } from './query-of-record.js';
+import { decidedBy, type Replayed } from './replayed.js';
 import { readRequest, type RequestForm } from './request-form.js';
 import { readYaml } from './yaml-file.js';
 
@@ -31,7 +32,7 @@ export interface ExplainOptions {
 /** Decides one request and explains the decision. */
 export async function explain(folder: string, options: ExplainOptions, io: Io): Promise<void> {
   const engine = await loadPolicies(folder);
-  const { where, query } = await questionOf(options, engine, io);
+  const { where, query, recorded } = await questionOf(options, engine, io);
   const unknown = unknownName(query, engine);
   if (unknown !== undefined) throw new CliError(`${where}: ${unknown}`, exitCodes.usage);
   const decision = engine.decide(query);
@@ -41,6 +42,7 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
     throw new CliError(`${where}: ${explanation.errors.join('; ')}`, exitCodes.usage);
   }
   for (const note of unknownScopes(query, engine)) io.err(`countersign: note: ${printable(note)}\n`);
+  if (recorded !== undefined) noteChange(where, recorded, decision, io);
   if (options.json) {
     io.out(`${printableJson({ ...explanation, cause: decision.cause, policySet: decision.policySet })}\n`);
     return;
@@ -53,10 +55,20 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
   if (reasons.length > 0) io.out(wrapLines(reasons.join('\n')));
 }
 
+/** Policies of today may say something else than those of the record. */
+function noteChange(where: string, recorded: Omit<Replayed, 'query'>, decision: PolicyDecision, io: Io): void {
+  const hasOthers = recorded.policySet !== undefined && recorded.policySet !== decision.policySet;
+  if (recorded.was === decidedBy(decision) && !hasOthers) return;
+  const because = hasOthers ? 'by other policies than these' : 'the agents, or the time, are others now';
+  io.err(`countersign: note: ${where} says ${recorded.was}, ${because}\n`);
+}
+
 interface Question {
   /** Its name for messages. */
   readonly where: string;
   readonly query: PolicyQuery;
+  /** What policy said when a record was written. */
+  readonly recorded?: Omit<Replayed, 'query'>;
 }
 
 async function questionOf(options: ExplainOptions, engine: CedarEngine, io: Io): Promise<Question> {
@@ -69,7 +81,8 @@ async function questionOf(options: ExplainOptions, engine: CedarEngine, io: Io):
       );
     }
     if (agents === undefined) io.err('countersign: note: without --agents, the agent has no role\n');
-    return { where: `record ${record}`, query: await queryOfRecord(log, record, agents, engine.scopeVocabulary) };
+    const { query, ...recorded } = await queryOfRecord(log, record, agents, engine.scopeVocabulary);
+    return { where: `record ${record}`, query, recorded };
   }
   const { where, form } = await formIn(options.request, io);
   const complete = requireComplete({ ...form, ...formOf(options) }, where);

@@ -1,9 +1,8 @@
 import { member } from '@countersign/common';
-import type { PolicyQuery } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { mergedLogs } from '../audit/merged-logs.js';
 import { requireLog } from '../audit/sources.js';
-import { readAgents, replayed } from './replayed.js';
+import { readAgents, type Replayed, replayed } from './replayed.js';
 
 const whyNot = {
   beforePolicy: 'is no decision of policy: its code says why it was refused',
@@ -13,7 +12,7 @@ const whyNot = {
 } as const;
 
 /**
- * The question that policy was asked for a record of an audit log.
+ * The question that policy was asked for a record of an audit log, and what it answered.
  *
  * @throws CliError if there is no such record, or the question is not known.
  */
@@ -22,7 +21,7 @@ export async function queryOfRecord(
   record: string,
   agentsFile: string | undefined,
   vocabulary: readonly string[],
-): Promise<PolicyQuery> {
+): Promise<Replayed> {
   await requireLog(log);
   const agents = agentsFile === undefined ? undefined : await readAgents(agentsFile);
   for await (const lines of mergedLogs([log])) {
@@ -30,7 +29,7 @@ export async function queryOfRecord(
       const one = line.line?.record;
       if (one === undefined || String(member(one, 'sequence')) !== record) continue;
       const question = member(one, 'phase') === 'decision' ? replayed(one, agents, vocabulary) : 'beforePolicy';
-      if (typeof question !== 'string') return question.query;
+      if (typeof question !== 'string') return question;
       throw new CliError(`record ${record} ${whyNot[question]}`, exitCodes.usage);
     }
   }

@@ -159,6 +159,12 @@ it('a record of the log is explained as the question that it was', async () => {
   const alone = await explain('--log', log, '--record', first ?? '');
   expect(alone.err).toContain('without --agents, the agent has no role');
   expect(await explain('--log', log)).toMatchObject({ code: 2, err: expect.stringContaining('belong together') });
+  writeFileSync(join(path, 'pulls.cedar'), 'permit (principal, action, resource);');
+  expect(await ask(third)).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^Allowed/),
+    err: expect.stringContaining(`note: record ${third} says deny, `),
+  });
   expect((await runCli(['audit', 'query', log, '--decision', 'deny'])).err).toMatch(
     /What policy lacked: countersign policy explain policies --log .*log --record \d+ --agents agents.json\n$/,
   );
