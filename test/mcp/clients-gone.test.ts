@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createHttp2Server, connect } from 'node:http2';
+import { connect, constants, createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { guardMcpHttp } from '@countersign/mcp';
 import { agentAuth } from '@countersign/node-http';
@@ -85,3 +85,48 @@ it('a silent answer of a fetch handler is cancelled when its client leaves or is
   await expect(reader?.read()).rejects.toThrow();
   await vi.waitFor(() => expect(cancelled).toBe(2), patiently);
 });
+
+it.each(['after the first event', 'before the answer of a handler that never gives one'])(
+  'a call that its client cancels over HTTP/2 %s has its outcome [E11, F5]',
+  async (when) => {
+    const isStream = when === 'after the first event';
+    const asked = deferred();
+    const handler = async (request: Request): Promise<Response> => {
+      const { id, method } = (await request.json()) as { id: unknown; method: string };
+      if (method === 'tools/list') return Response.json({ jsonrpc: '2.0', id, result: { tools: [{ name: 'echo' }] } });
+      asked.resolve();
+      if (!isStream) return await new Promise<never>(() => {});
+      const begun = new TextEncoder().encode(': begun\n\n');
+      const stream = new ReadableStream({ start: (controller) => controller.enqueue(begun) });
+      return new Response(stream, { headers: { 'content-type': 'text/event-stream' } });
+    };
+    const server = createHttp2Server().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { guard, audit } = await guardFor(origin);
+    const [auth, mcp] = [agentAuth(guard), guardMcpHttp(handler)];
+    const returned = deferred();
+    server.on('request', async (request, response) => {
+      const exchange = [request, response] as unknown as [IncomingMessage, ServerResponse];
+      if (await auth(...exchange)) await mcp(...exchange);
+      returned.resolve();
+    });
+    const alice = await agentNamed('alice');
+    const headers = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' };
+    const signed = await alice.signRequest({ method: 'POST', url: `${origin}/mcp`, headers, body });
+    const session = connect(origin);
+    onTestFinished(async () => {
+      session.destroy();
+      server.close();
+      await guard.close();
+    });
+    const stream = session.request({ ':method': 'POST', ':path': '/mcp', ...signed.headers });
+    stream.on('error', () => {});
+    stream.end(body);
+    await (isStream ? once(stream, 'data') : asked.promise);
+    stream.close(constants.NGHTTP2_CANCEL);
+    await returned.promise;
+    const outcomes = audit.records.flatMap(({ call, outcome }) => (call && outcome ? [outcome.result] : []));
+    expect(outcomes).toEqual(['aborted']);
+  },
+);

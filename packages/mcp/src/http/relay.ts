@@ -13,6 +13,7 @@ import {
 import { revalidateMilliseconds } from '../server/lapse.js';
 import { whenClosed } from '../server/node-messages.js';
 import { fieldsForClient } from './fields.js';
+import { orAborted } from './or-aborted.js';
 import { parseServerJson } from '../wire/server-json.js';
 import type { UpstreamAnswer } from './upstream.js';
 
@@ -110,7 +111,8 @@ async function passEvents(
   response.writeHead(answer.status, fields);
   response.flushHeaders();
   try {
-    await pipeline(events, response, { signal: gone.signal });
+    // A response of HTTP/2 that has closed does not say so to a pipeline, which would wait for ever.
+    await orAborted(pipeline(events, response, { signal: gone.signal }), gone.signal);
   } finally {
     clearInterval(timer);
   }

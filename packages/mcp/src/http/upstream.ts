@@ -2,6 +2,7 @@ import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { secureUrl } from '@countersign/common';
 import { ConfigError } from '@countersign/core';
+import { orAborted } from './or-aborted.js';
 
 /** A request to the server behind the guard, with no field of the client that is not a part of MCP. */
 export interface UpstreamRequest {
@@ -66,9 +67,8 @@ function fieldsOf({ rawHeaders }: IncomingMessage): Headers {
 function inProcess(handler: FetchHandler): Upstream {
   return async ({ method, headers, body, signal }) => {
     const url = `http://${headers.get('host') ?? 'localhost'}/mcp`;
-    const answer = await handler(
-      new Request(url, { method, headers, signal, ...(body && { body: Buffer.from(body) }) }),
-    );
+    const request = new Request(url, { method, headers, signal, ...(body && { body: Buffer.from(body) }) });
+    const answer = await orAborted((async () => await handler(request))(), signal);
     return { status: answer.status, headers: answer.headers, body: chunksOf(answer, signal) };
   };
 }
