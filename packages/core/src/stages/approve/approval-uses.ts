@@ -34,10 +34,11 @@ export async function approvalUsesInFolder(path: string): Promise<ApprovalUses> 
     async use({ issuer, id, issuedAt, clockSkewSeconds, now }) {
       const epoch = await epochOf(folder);
       if (!(issuedAt > epoch + clockSkewSeconds)) return 'before_epoch';
-      uses += 1;
-      if (uses % sweepAfter === 0) await sweep(folder, now);
       const name = hash('sha256', JSON.stringify([issuer, id]), 'hex');
       if (!(await createDurably(folder, name))) return 'repeated';
+      uses += 1;
+      // By the clock that dates the files, too: what a clock that is ahead removes could be used again.
+      if (uses % sweepAfter === 0) await sweep(folder, Math.min(now, (await stat(join(folder, name))).mtimeMs / 1000));
       // Whoever emptied the folder meanwhile emptied its memory, too.
       return (await epochOf(folder)) === epoch ? 'first' : 'before_epoch';
     },

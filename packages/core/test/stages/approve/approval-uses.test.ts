@@ -85,6 +85,14 @@ describe('approvalUsesInFolder', () => {
     expect(readdirSync(folder)).toContain('notes.txt');
   });
 
+  it('forgets no use by a clock that is days ahead of the one that dates its files [C11]', async () => {
+    const store = await approvalUsesInFolder(await agedFolder());
+    for (let id = 0; id < 999; id += 1) await store.use({ ...use, id: `approval-${id}` });
+    const ahead = now + 260_000;
+    expect(await store.use({ ...use, id: 'approval-999', until: ahead + 60, now: ahead })).toBe('first');
+    expect(await store.use({ ...use, id: 'approval-0' })).toBe('repeated');
+  });
+
   it('says what is wrong with the folder', async () => {
     const file = join(root, 'file');
     writeFileSync(file, '');
