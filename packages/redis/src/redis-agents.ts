@@ -1,9 +1,10 @@
 import { checkOptionNames, ConfigError, errorMessage } from '@countersign/common';
 import type { AgentsFromDatabaseOptions } from '@countersign/core';
 import { lostAgents, type SharedAgents, sharedAgents, SharedStoreUnavailable } from '@countersign/stores';
-import { type RedisClient, type Script, scriptOf, scriptsOf } from './client.js';
+import type { RedisClient } from './client.js';
 import { evicting, evictionPolicy } from './eviction.js';
 import { readPrefix } from './prefix.js';
+import { type Script, scriptOf, scriptsOf } from './scripts.js';
 
 export interface RedisAgentsOptions extends AgentsFromDatabaseOptions {
   /** What the names of keys begin with. Default `countersign`. */
@@ -69,7 +70,7 @@ export function redisAgents(client: RedisClient, options: RedisAgentsOptions = {
   const { prefix, ...others } = options;
   const owner = 'redisAgents';
   const keys = keysOf(owner, prefix);
-  const run = scriptsOf(owner, client);
+  const run = scriptsOf(owner, client, options.timeoutSeconds);
   const change = async (...values: readonly string[]): Promise<void> => {
     const problem = problemOf(await run(changeScript, keys, values));
     if (problem !== undefined) throw new SharedStoreUnavailable(problem);

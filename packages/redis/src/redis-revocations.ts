@@ -9,9 +9,10 @@ import {
   type SharedRevocations,
   type SharedRevocationsOptions,
 } from '@countersign/stores';
-import { type RedisClient, type RunScript, type Script, scriptOf, scriptsOf } from './client.js';
+import type { RedisClient } from './client.js';
 import { readPrefix } from './prefix.js';
 import { subscribe } from './subscribe.js';
+import { type RunScript, type Script, scriptOf, scriptsOf } from './scripts.js';
 
 export interface RedisRevocationsOptions extends SharedRevocationsOptions {
   /** What the names of keys begin with. Default `countersign`. */

@@ -1,8 +1,9 @@
 import { ConfigError, errorMessage } from '@countersign/common';
 import { BoundedCalls, type ReservationAnswer, type Reservations, SharedStoreUnavailable } from '@countersign/stores';
-import { type RedisClient, scriptsOf } from './client.js';
+import type { RedisClient } from './client.js';
 import { evicting } from './eviction.js';
 import { reserveScript } from './reserve-script.js';
+import { scriptsOf } from './scripts.js';
 
 export interface ReservationOptions {
   readonly prefix: string;
@@ -19,7 +20,7 @@ export async function openReservations(
   client: RedisClient,
   { prefix, timeoutSeconds }: ReservationOptions,
 ): Promise<Reservations> {
-  const run = scriptsOf(caller, client);
+  const run = scriptsOf(caller, client, timeoutSeconds);
   const calls = new BoundedCalls('Redis', timeoutSeconds);
   // One hash tag: in a cluster, all of them must be where the epoch is.
   const keysOf = (owner: string): string[] => [`{${prefix}}:epoch`, `{${prefix}}:used:${owner}`];

@@ -1,0 +1,37 @@
+import { isIoRedis, type RedisClient } from './client.js';
+
+/** What both clients have, beside the methods of `RedisClient`; the wrapper of an application may lack it. */
+export interface Duplicate {
+  duplicate?(...overrides: unknown[]): Duplicate;
+  on(event: string, listener: (...given: unknown[]) => void): unknown;
+  connect(): Promise<unknown>;
+  subscribe(channel: string, listener?: () => void): Promise<unknown>;
+  /** ioredis. */
+  disconnect?(): unknown;
+  /** redis. */
+  destroy?(): unknown;
+}
+
+/** A client with the settings of this one, not connected yet; undefined if it makes none. */
+export function duplicateOf(client: RedisClient, overrides: object = {}): Duplicate | undefined {
+  const source = client as unknown as Duplicate;
+  const duplicate = isIoRedis(client) ? duplicateOfIoRedis(source, overrides) : source.duplicate?.();
+  // The error of a lost connection would end the process; the client connects again by itself.
+  duplicate?.on('error', () => {});
+  return duplicate;
+}
+
+function duplicateOfIoRedis(source: Duplicate, overrides: object): Duplicate | undefined {
+  const options = { lazyConnect: true, ...overrides };
+  const isCluster = 'isCluster' in source && source.isCluster === true;
+  return isCluster ? source.duplicate?.([], options) : source.duplicate?.(options);
+}
+
+export function endDuplicate(duplicate: Duplicate): void {
+  try {
+    if (duplicate.destroy === undefined) duplicate.disconnect?.();
+    else duplicate.destroy();
+  } catch {
+    // It was not connected.
+  }
+}

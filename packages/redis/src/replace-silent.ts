@@ -1,0 +1,76 @@
+import { SharedStoreUnavailable } from '@countersign/stores';
+import type { RedisClient } from './client.js';
+import { type Duplicate, duplicateOf, endDuplicate } from './duplicate.js';
+
+interface Waiting {
+  readonly sentAt: number;
+  readonly giveUp: () => void;
+}
+
+/**
+ * Calls a client, until a call has had no answer for some seconds: its connection may have gone silent, which the kernel
+ * notices after a quarter of an hour, and the client never. From then on a duplicate is called, and another one if that is
+ * silent too. The application's client is left as it is, since others may use it; when it ends, so does the duplicate.
+ */
+export function replaceSilent<Client extends RedisClient>(
+  client: Client,
+  seconds: number,
+): (call: (current: Client) => Promise<unknown>) => Promise<unknown> {
+  // The wrapper of an application, which cannot be replaced.
+  if (!('duplicate' in client)) return async (call) => await call(client);
+  const waiting = new Set<Waiting>();
+  let replacement: Duplicate | undefined;
+  let isEnded = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function watch(): void {
+    const [oldest] = waiting;
+    if (oldest === undefined || timer !== undefined) return;
+    // Answers that came while this process was busy are read before an immediate.
+    timer = setTimeout(() => setImmediate(check), oldest.sentAt + seconds * 1000 - performance.now());
+    timer.unref();
+  }
+
+  function check(): void {
+    timer = undefined;
+    const [oldest] = waiting;
+    if (oldest !== undefined && performance.now() - oldest.sentAt >= seconds * 1000) replace();
+    watch();
+  }
+
+  function replace(): void {
+    giveUpAll();
+    if (isEnded) return;
+    if (replacement === undefined) (client as unknown as Duplicate).on('end', end);
+    else endDuplicate(replacement);
+    replacement = duplicateOf(client);
+    if (replacement === undefined) return;
+    // A connection that cannot be made, or does not come to its first answer, is replaced as well.
+    send(async () => await replacement?.connect()).catch(() => {});
+  }
+
+  function end(): void {
+    isEnded = true;
+    if (replacement !== undefined) endDuplicate(replacement);
+    giveUpAll();
+  }
+
+  function giveUpAll(): void {
+    const all = [...waiting];
+    waiting.clear();
+    for (const { giveUp } of all) giveUp();
+  }
+
+  async function send(call: () => Promise<unknown>): Promise<unknown> {
+    return await new Promise((resolve, reject) => {
+      const giveUp = () => reject(new SharedStoreUnavailable(`Redis gave no answer for ${seconds} s`));
+      const one = { sentAt: performance.now(), giveUp };
+      const settle = () => waiting.delete(one);
+      waiting.add(one);
+      watch();
+      call().finally(settle).then(resolve, reject);
+    });
+  }
+
+  return async (call) => await send(async () => await call((replacement ?? client) as Client));
+}
