@@ -62,7 +62,10 @@ export class LiveFiles {
   #last: Promise<unknown> = Promise.resolve();
   /** The problem that was last reported, as long as it lasts. */
   #trouble: { readonly problem: string; readonly reportedAt: number } | undefined;
-  /** Settles a second after the last load: a set that changes all the time must not be parsed all the time. */
+  /**
+   * Settles a second after the last load, so that a set that changes all the time is not parsed all the time; or a quarter
+   * of that after a reading that found nothing new, for sets beside a log or a database that is written all the time.
+   */
   #pause: Promise<void> | undefined;
   #isCheckQueued = false;
   /** Explicit reloads that wait for their turn. They read by themselves, so a check before them ends without waiting. */
@@ -120,8 +123,9 @@ export class LiveFiles {
     if (this.#pause !== undefined) await this.#wait(this.#pause);
     if (this.#isObsolete) return undefined;
     const first = await this.#read();
-    if (first.fingerprint === this.#seen) return this.#lastingTrouble();
-    return await this.#settle(first, { following: true });
+    if (first.fingerprint !== this.#seen) return await this.#settle(first, { following: true });
+    this.#pause = passing(SETTLE_MILLISECONDS / 4, true);
+    return this.#lastingTrouble();
   }
 
   /** Loads the set once two readings that are a second apart find the same. Undefined: there is nothing to report. */

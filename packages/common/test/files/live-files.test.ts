@@ -43,12 +43,11 @@ class Disk {
     return await LiveFiles.open({ owner: 'files', read, load, isWholeOrWrong, clock: () => this.now });
   }
 
-  /** Polls once a second. */
-  async follow(): Promise<LiveFiles> {
+  async follow(pollSeconds = 1): Promise<LiveFiles> {
     const files = await this.open();
     const folder = await mkdtemp(`${tmpdir()}/countersign-live-`);
     onTestFinished(() => rm(folder, { recursive: true }));
-    files.follow({ folder, pollSeconds: 1, onReload: (result) => this.told.push(result) });
+    files.follow({ folder, pollSeconds, onReload: (result) => this.told.push(result) });
     onTestFinished(() => files.close());
     return files;
   }
@@ -279,6 +278,30 @@ describe('a change of a set that is whole or wrong', () => {
     disk.content = setOf('wrong');
     await seconds(5);
     expect(disk.told.slice(1)).toEqual([{ ok: false, problem: 'wrong' }]);
+  });
+});
+
+describe('a set that does not change', () => {
+  it('is read four times a second at most, however often something beside it changes [K10]', async () => {
+    const disk = new Disk();
+    disk.isWholeOrWrong = true;
+    await disk.follow(0.01);
+    await seconds(10);
+    expect(disk.readings).toBeGreaterThan(30);
+    expect(disk.readings).toBeLessThanOrEqual(41);
+    disk.content = setOf('second');
+    await seconds(0.27);
+    expect(disk.loaded).toEqual(['first', 'second']);
+  });
+
+  it('is read at once by an explicit reload', async () => {
+    const disk = new Disk();
+    const files = await disk.follow(0.01);
+    await seconds(0.1);
+    disk.content = setOf('second');
+    // No time passes from here on.
+    expect(await files.reload()).toEqual({ ok: true });
+    expect(disk.loaded).toEqual(['first', 'second']);
   });
 });
 
