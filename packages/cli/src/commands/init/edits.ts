@@ -149,8 +149,10 @@ function edit(
     lines.splice(index, 0, added(indent + permitText(route, framework, conversionsOf(route))));
   }
   if (guardModule?.named !== undefined && !isNest) {
+    // TypeScript compiles an import to CommonJS, where nothing awaits at the top.
+    const mayAwait = application.esm || /\.m[jt]s$/.test(path);
     const { line, name, indent } = guardPlace(text, guardModule.named, framework, guardModule.routers);
-    lines.splice(line, 0, added(indent + styled(guardLine(name, framework, indent === '' && isModule))));
+    lines.splice(line, 0, added(indent + styled(guardLine(name, framework, indent === '' && isModule && mayAwait))));
   }
   const first = before.findIndex((line) => /^(?:import\s|(?:const|let|var)\s.*\brequire\()/.test(line));
   lines.splice(

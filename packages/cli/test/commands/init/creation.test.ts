@@ -128,3 +128,13 @@ describe('init puts the guard directly behind the application', () => {
     expect(lines[at - 1]).toMatch(/(?:express\(\)|\}\)|withTypeProvider<X>\(\));$/);
   });
 });
+
+it.each([
+  ['module', 'app.ts', 'await app.register'],
+  ['commonjs', 'app.mts', 'await app.register'],
+  ['commonjs', 'app.ts', 'app.register'],
+])('init awaits at the top of a file only in ES modules: %s, %s', async (type, file, line) => {
+  const files = { 'tsconfig.json': '{}', [file]: `${imports.fastify}const app = Fastify();\n` };
+  await put({ 'package.json': JSON.stringify({ type, dependencies: { fastify: '^5' } }), ...files });
+  expect((await init()).out).toContain(`\n+${line}(agentAuth, { guard });\n`);
+});
