@@ -102,7 +102,7 @@ function openIn({ sources, application }: Result): readonly string[] {
   const permit = "permit('x.use', { type: 'Path', id: '/x' })";
   return [
     `Open to every verified agent, because these are no routes: ${places.join(', ')}.`,
-    `  Put a permit before each handler, as in use('/x', ${permit}, handler), which only policy opens. What strangers may reach goes before the guard: ${guidePage('placement')}`,
+    `  Put a permit before each handler, as in use('/x', ${permit}, handler), which only policy opens. Without a path it would meet every request. What strangers may reach goes before the guard: ${guidePage('placement')}`,
   ];
 }
 
