@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AuthorizationDetail, formatScope, readClaims, type Scope } from '@countersign/delegation';
 import { noTrail, type Trail } from '../trail/trail.js';
+import { laterTime } from '../storage/clock.js';
 import { taking } from '../storage/one-time.js';
 import {
   numberOf,
@@ -201,8 +202,8 @@ export function createUserDelegations(store: Store, now: () => number, trail: Tr
         subject: { id: subject, type: 'user' },
         ...(what === 'all' && { detail: 'all agents' }),
       } as const;
-      const ends =
-        what === 'all' ? ending({ subject }, at) : 'agent' in what ? ending({ subject, agent: what.agent }, at) : [];
+      const ended = what === 'all' ? { subject } : 'agent' in what ? { subject, agent: what.agent } : undefined;
+      const ends = ended === undefined ? [] : ending(ended, await laterTime(store, at));
       const marked = ends.length === 0 ? required(change) : change;
       const done = (await store.batch([...ends, marked, ...trail.record(event)])) ?? [];
       return done[ends.length]?.length ?? 0;

@@ -2,7 +2,7 @@ import { checkOptionNames, ConfigError, isJsonObject, type JsonObject, parseStri
 import { maxAncestors } from '@countersign/delegation';
 import { administrator } from '../agents/agent-event.js';
 import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
-import { mostClockDifferenceSeconds } from '../storage/clock.js';
+import { laterTime, mostClockDifferenceSeconds } from '../storage/clock.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 import { ending } from './ends.js';
 
@@ -149,8 +149,8 @@ export function createLedger(store: Store, now: () => number, trail: Trail = noT
                 UPDATE countersign_delegations SET revoked_at = ${at}
                 WHERE actor = ${what.actor} AND revoked_at IS NULL AND expires_at > ${at} RETURNING id`;
       const event = { about: name, event: { name: 'delegation.revoked', by }, detail: `${kind} ${name}` };
-      const ends =
-        'delegation' in what ? [] : ending('subject' in what ? { subject: what.subject } : { agent: what.actor }, at);
+      const ended = 'subject' in what ? { subject: what.subject } : 'actor' in what ? { agent: what.actor } : undefined;
+      const ends = ended === undefined ? [] : ending(ended, await laterTime(store, at));
       const marked = ends.length === 0 ? required(change) : change;
       // A user who is locked out at the provider must not consent again.
       const signedOut =

@@ -46,11 +46,16 @@ export function readApprovals(
 
 /** With two names, a person could approve what an agent does for them although policy excludes its subject. */
 function checkNames(signIn: SignInOptions | undefined, externalIssuers: readonly ExternalIssuerOptions[]): void {
-  const same = externalIssuers.find(({ issuer }) => issuer === signIn?.issuer);
+  // The provider may be found by another spelling than that of its tokens, as with Auth0 and its slash.
+  const same = externalIssuers.find(({ issuer }) => signIn !== undefined && spelt(issuer) === spelt(signIn.issuer));
   if (signIn === undefined || same === undefined || same.subjectNamespace === signIn.subjectNamespace) return;
   throw wrong(
     `people of '${signIn.issuer}' would have two names, '${signIn.subjectNamespace}…' when they approve and '${same.subjectNamespace}…' in exchanged tokens, so that excluding the subject excludes nobody. Give 'signIn' and 'externalIssuers' one 'subjectNamespace', and by 'subjectClaim' the claims with the same value`,
   );
+}
+
+function spelt(issuer: string): string {
+  return URL.canParse(issuer) ? new URL(issuer).href : issuer;
 }
 
 function readChannel(channel: ChannelOptions): ChannelOptions {

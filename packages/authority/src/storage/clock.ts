@@ -26,6 +26,11 @@ export async function agreedTime(store: Store, now: () => number): Promise<numbe
   return Math.min(here, there);
 }
 
+/** The later one of a time by the clock of a process and that of the database: an end must not be earlier than it was made. */
+export async function laterTime(store: Store, here: number): Promise<number> {
+  return Math.max(here, await store.clock());
+}
+
 /**
  * The clock of a database without one of its own: that of this process. If it is set forward, the returned clock goes on
  * as before for a quarter of an hour, by the monotonic clock, which nobody sets. In unix seconds.

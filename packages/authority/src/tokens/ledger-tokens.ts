@@ -35,6 +35,9 @@ export function ledgerTokens(provider: Provider, ledger: Ledger): unknown {
   return AccessToken;
 }
 
+/** What whoever introspects a token has to know besides, as from the token itself. */
+const shown = ['sub_profile', 'scope_match', 'act', 'ancestors', 'authorization_details', 'max_hops'];
+
 function membersOf({ id, actor, subject, expiresAt, claims }: LedgerEntry): object {
   return {
     jti: id,
@@ -46,10 +49,7 @@ function membersOf({ id, actor, subject, expiresAt, claims }: LedgerEntry): obje
     jkt: thumbprintOf(claims['cnf']),
     extra: {
       sub: subject,
-      ...(claims['act'] !== undefined && { act: claims['act'] }),
-      ...(claims['ancestors'] !== undefined && { ancestors: claims['ancestors'] }),
-      ...(claims['authorization_details'] !== undefined && { authorization_details: claims['authorization_details'] }),
-      ...(claims['max_hops'] !== undefined && { max_hops: claims['max_hops'] }),
+      ...Object.fromEntries(shown.filter((name) => claims[name] !== undefined).map((name) => [name, claims[name]])),
     },
   };
 }

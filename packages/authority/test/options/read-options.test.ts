@@ -94,6 +94,14 @@ describe('createAuthority', () => {
       },
       /'approvals'.*'acme:….*'b:….*subjectClaim/,
     ],
+    [
+      {
+        users: { signIn },
+        approvals: {},
+        externalIssuers: [{ ...external, issuer: `${signIn.issuer}/`, subjectNamespace: 'b:' }],
+      },
+      /'approvals'.*'acme:….*'b:….*subjectClaim/,
+    ],
     [{ users: { signIn: { ...signIn, requiredClaim: {} } } }, /Did you mean 'requiredClaims'/],
     [{ users: { signIn }, externalIssuers: [external] }, /beginning/],
     [

@@ -52,7 +52,10 @@ describe('a token names what it was made from [C7]', () => {
     expect(claimsOf(second)['ancestors']).toEqual([byAgain, byFirst, bySignIn]);
     expect(readClaims(claimsOf(second))).toMatchObject({ ok: true });
     const introspected = await post(running, '/introspect', 'agent-b', keys.b, { token: second });
-    expect(await introspected.json()).toMatchObject({ active: true, ancestors: [byAgain, byFirst, bySignIn] });
+    const { scope_match } = claimsOf(second);
+    expect(scope_match).toBeDefined();
+    const known = { active: true, ancestors: [byAgain, byFirst, bySignIn], scope_match };
+    expect(await introspected.json()).toMatchObject(known);
   });
 
   it('the provider alone if its token has no id that can be one', async () => {
