@@ -120,8 +120,20 @@ function refuserOf(route: Route): object {
 
 /** Refuses an agent on an unmapped Route. Resolves to whether it did; the request has then been answered. */
 async function refuse(route: Route, req: ExpressRequest, admitted: IncomingMessage): Promise<boolean> {
-  if (!isClosed(req, admitted) || !isUnmapped(handlersOf(route, req))) return false;
-  return await refuseAgent(admitted, `${req.method} ${req.baseUrl}${String(route.path)}`);
+  const handlers = handlersOf(route, req);
+  if (!isClosed(req, admitted) || !isUnmapped(handlers)) return false;
+  const name = `${req.method} ${req.baseUrl}${String(route.path)}`;
+  if (handlers.some(isReplacedPermit)) admissionOf(admitted)?.guard.report(permitReplaced, name);
+  return await refuseAgent(admitted, name);
+}
+
+const permitReplaced =
+  'something has put a function of its own in place of a permit, so the route is closed. New Relic does so: ' +
+  'switch off its instrumentation of Express';
+
+/** Whether a wrapper, which lost the mark, kept the name. An unmapped route has no other handler of this name. */
+function isReplacedPermit(handler: unknown): boolean {
+  return typeof handler === 'function' && handler.name === 'permit';
 }
 
 function isClosed({ method, baseUrl, url = '' }: ExpressRequest, admitted: IncomingMessage): boolean {

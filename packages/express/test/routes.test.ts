@@ -324,6 +324,21 @@ describe.each(versions)('routes of %s', (_version, express) => {
     }
   });
 
+  it('report a permit that was replaced by a function without its mark, as New Relic does, and stay closed', async () => {
+    const troubles: string[] = [];
+    await using server = await api(
+      (app) => {
+        const inner = permit('thing.read', thing);
+        const outer = (req: Request, res: Response, next: NextFunction): void => inner(req, res, next);
+        app.get('/things', Object.defineProperty(outer, 'name', { value: 'permit' }), handler('things'));
+        app.get('/open', handler('open'));
+      },
+      { onTrouble: (text) => void troubles.push(text) },
+    );
+    for (const target of ['/open', '/things']) await expectClosed(server, target);
+    expect(troubles).toEqual([expect.stringMatching(/in place of a permit.*New Relic.*: GET \/things$/)]);
+  });
+
   it('that no router shows run, are reported once and recorded as undecided [D8]', async () => {
     const troubles: string[] = [];
     await using server = await api((app) => app.use('/static', handler('static')), {
