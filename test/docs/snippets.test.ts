@@ -69,6 +69,14 @@ it('every block names its language, so that its test runs', () => {
   expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
 });
 
+it('every example with a client of Redis listens for its errors, because an outage would end the process', () => {
+  const making = inLanguage('ts').filter(({ code }) => code.includes(" from 'redis'"));
+  expect(making.length).toBeGreaterThan(1);
+  expect(making.filter(({ code }) => !code.includes(".on('error'")).map(({ path, line }) => `${path}:${line}`)).toEqual(
+    [],
+  );
+});
+
 describe('TypeScript', () => {
   let application: string;
   let complaints: ReadonlyMap<Block, string[]>;

@@ -18,6 +18,7 @@ export interface RedisReplayOptions extends OneTimeOptions {
  *
  * @example
  * const client = createClient({ url, disableOfflineQueue: true });
+ * client.on('error', console.warn); // without a listener, an outage ends the process
  * await client.connect();
  * const guard = await createGuard({ …, replay: await redisReplay(client) });
  */
