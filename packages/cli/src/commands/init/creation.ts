@@ -30,13 +30,11 @@ const creators: Readonly<Record<Creating, { readonly type: string; readonly call
   koa: { type: 'NewExpression', callee: /^(?:Koa|\(?require\(['"]koa['"]\)\)?)$/ },
 };
 
-/** The applications that the first file creates that creates any, rather with a name. */
+/** The applications that all files create: which of several needs the guard, only a person knows. */
 export function findCreations(sources: readonly Source[], framework: Creating): readonly Creation[] {
-  const all = sources
+  return sources
     .filter(({ text }) => /express|fastify|koa/i.test(text))
-    .map((source) => creationsIn(source, framework));
-  const some = all.filter(({ length }) => length > 0);
-  return some.find((creations) => creations.some(({ named }) => named !== undefined)) ?? some[0] ?? [];
+    .flatMap((source) => creationsIn(source, framework));
 }
 
 function creationsIn(source: Source, framework: Creating): readonly Creation[] {

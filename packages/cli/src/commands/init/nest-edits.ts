@@ -9,8 +9,9 @@ export function rootModuleName(sources: readonly Source[]): string {
   return sources.map(({ text }) => creation.exec(text)?.[1]).find((found) => found !== undefined) ?? 'AppModule';
 }
 
-/** The root module of an application of NestJS; undefined if it is not created in a way that is known. */
+/** The root module of an application of NestJS; undefined if several are created, or it is in a way that is not known. */
 export function findRootModule(sources: readonly Source[]): Source | undefined {
+  if (sources.filter(({ text }) => creation.test(text)).length > 1) return undefined;
   const name = rootModuleName(sources);
   return sources.find(({ text }) => placeOfModule(text, name) !== undefined);
 }

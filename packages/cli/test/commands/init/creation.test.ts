@@ -63,6 +63,18 @@ describe('init prints no diff and says where the guard goes by hand', () => {
     expect(err).toContain('app.js:2, app.js:3 create several applications: put the guard by hand into each');
   });
 
+  it('of applications in several files, of which one may be below the other', async () => {
+    const main = "import { api } from './api.js';\nconst app = express();\napp.use('/api', api);\n";
+    await put({
+      'package.json': manifest('express'),
+      'src/api.js': `${imports.express}export const api = express();\napi.get('/items', (req, res) => {});\n`,
+      'src/server.js': imports.express + main,
+    });
+    const { out, err } = await init();
+    expect(out).toBe('');
+    expect(err).toContain('src/api.js:2, src/server.js:3 create several applications: put the guard by hand into each');
+  });
+
   it('of a file whose names would clash', async () => {
     const text = `${imports.express}const guard = check();\nconst app = express();\n${route}`;
     await put({ 'package.json': manifest('express'), 'app.js': text });

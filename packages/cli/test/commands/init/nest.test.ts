@@ -11,6 +11,13 @@ const namesOf = (text: string) =>
     ({ method, path, action, isPermitted }) => `${method} ${path} ${action}${isPermitted ? ' +' : ''}`,
   );
 
+it('none of several applications of NestJS has the root module', () => {
+  const module = { path: 'src/app.module.ts', text: '@Module({ imports: [] })\nexport class AppModule {}\n' };
+  const main = { path: 'src/main.ts', text: 'const app = await NestFactory.create(AppModule);\n' };
+  expect(findRootModule([module, main])).toBe(module);
+  expect(findRootModule([module, main, { ...main, path: 'apps/admin/main.ts' }])).toBeUndefined();
+});
+
 describe('the routes of NestJS', () => {
   it('have the path of their controller before their own', () => {
     expect(

@@ -24,6 +24,11 @@ async function withEntities(provider: EntityProvider) {
   return { ...(await guarded({ policy, entities, onTrouble })), entities, troubles };
 }
 
+const ofTenants: EntityProvider = ({ id }) => ({
+  attributes: { open: true },
+  parents: id === 'ours' ? [] : [{ type: 'Tenant', id: 'acme' }],
+});
+
 describe('entities', () => {
   it('completes a resource that is named by type and id only', async () => {
     const { guard } = await withEntities(async ({ id }) => records[id]);
@@ -45,13 +50,9 @@ describe('entities', () => {
   });
 
   it('keeps the parents of a resource of which a route or a row says more [D9]', async () => {
-    const entities: EntityProvider = ({ id }) => ({
-      attributes: { open: true },
-      parents: id === 'ours' ? [] : [{ type: 'Tenant', id: 'acme' }],
-    });
     const policies = `permit(principal, action, resource);
       forbid(principal, action, resource in Tenant::"acme"); forbid(principal, action, resource in Tenant::"globex");`;
-    const { guard } = await guarded({ policy: await cedarFromText({ policies }), entities });
+    const { guard } = await guarded({ policy: await cedarFromText({ policies }), entities: ofTenants });
     const caller = await letIn(guard);
     const ok = async (id: string, more: object) => (await guard.authorize(caller, reading(id, more))).ok;
     expect([await ok('theirs', { attributes: { amount: 7 } }), await ok('theirs', { parents: [] })]).toEqual([
