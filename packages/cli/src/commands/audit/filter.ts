@@ -36,7 +36,7 @@ export type Filter = (record: Unknown) => boolean;
 
 type Equal = Exclude<
   keyof FilterOptions,
-  'via' | 'delegation' | 'resource' | 'code' | 'claimed' | 'approval' | 'undecided' | 'since' | 'until'
+  'address' | 'via' | 'delegation' | 'resource' | 'code' | 'claimed' | 'approval' | 'undecided' | 'since' | 'until'
 >;
 
 /** The facts of a record to compare with each option. */
@@ -48,12 +48,12 @@ const places: Readonly<Record<Equal, readonly string[]>> = {
   phase: ['phase'],
   outcome: ['outcome', 'result'],
   request: ['request', 'id'],
-  address: ['request', 'remoteAddress'],
 };
 
 /** The names of the options, in the order in which they are printed. */
 export const filterNames: readonly (keyof FilterOptions)[] = [
   ...(Object.keys(places) as Equal[]),
+  'address',
   'via',
   'delegation',
   'resource',
@@ -94,10 +94,14 @@ function hasAt(record: unknown, wanted: string, ...path: readonly string[]): boo
 }
 
 function others(
-  { via, delegation, resource, code, claimed, approval, undecided }: FilterOptions,
+  { address, via, delegation, resource, code, claimed, approval, undecided }: FilterOptions,
   bindings: ReadonlySet<string>,
 ): Filter[] {
   const asked: Filter[] = [];
+  if (address !== undefined) {
+    const wanted = plainAddress(address);
+    asked.push((record) => plainAddress(textAt(record, 'request', 'remoteAddress') ?? '') === wanted);
+  }
   if (via !== undefined) {
     asked.push((record) =>
       listAt(record, 'chain')
@@ -129,6 +133,11 @@ function others(
   }
   if (undecided === true) asked.push((record) => isTrueAt(record, 'outcome', 'undecided'));
   return asked;
+}
+
+/** A server that listens on `::`, as Node does by default, sees IPv4 clients as `::ffff:203.0.113.7`. */
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }
 
 /** A shell removes the quotes of `Repo::"acme/api"` unless they are quoted. */
