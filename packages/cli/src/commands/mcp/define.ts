@@ -32,7 +32,8 @@ records say so. Over HTTP each request must be signed by an agent that is in
 agents.json of the folder; the server gets none of its credentials. With
 --issuer, /.well-known/oauth-protected-resource says where to get a token.
 
-Tools that are not in tools.json of the folder are hidden.
+Tools that are not in tools.json of the folder are hidden. It is read once:
+restart after a change. The policies are followed.
 
 With --observe every call of a verified caller runs, and each one that would be
 refused is one line on standard error, with what would permit it.
