@@ -31,6 +31,7 @@ export { bothSettled } from './time/both-settled.js';
 export { closeParts } from './time/close-parts.js';
 export { containRejection } from './time/contain-rejection.js';
 export { mapConcurrent } from './time/map-concurrent.js';
+export { oneAtATime } from './time/one-at-a-time.js';
 export { withTimeout } from './time/with-timeout.js';
 export { eachInTurn, type Turns, yieldEvery } from './time/yield-every.js';
 // net

@@ -1,7 +1,7 @@
 import { constants, lstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { codeOf, ConfigError } from '@countersign/common';
+import { codeOf, ConfigError, oneAtATime } from '@countersign/common';
 import type { CheckpointWitness } from './witness.js';
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
@@ -20,27 +20,27 @@ export function fileWitness(path: string): CheckpointWitness {
   if (typeof path !== 'string' || path === '') throw new ConfigError('fileWitness: name the file to append to.');
   const file = resolve(path);
   checkFile(file);
-  return {
-    name: path,
-    file,
-    async receive(note) {
-      // Without O_NONBLOCK the opening of a device may wait.
-      const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
-      const handle = await open(file, flags, 0o644).catch((error: unknown) => {
-        // Of a link, and of a socket.
-        if (['ELOOP', 'ENXIO'].includes(codeOf(error))) throw new Error(notRegular(file));
-        if (codeOf(error) === 'ENOENT') throw new Error(`there is no folder '${dirname(file)}'. Make it`);
-        throw error;
-      });
-      try {
-        const found = await handle.stat();
-        if (!found.isFile()) throw new Error(notRegular(file));
-        await append(handle, found.size, note);
-      } finally {
-        await handle.close();
-      }
-    },
-  };
+  // While the file system hangs, each operation occupies one of the four threads of Node's pool, also after its timeout.
+  const inTurn = oneAtATime();
+  return { name: path, file, receive: (note) => inTurn(() => appendTo(file, note)) };
+}
+
+async function appendTo(file: string, note: string): Promise<void> {
+  // Without O_NONBLOCK the opening of a device may wait.
+  const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
+  const handle = await open(file, flags, 0o644).catch((error: unknown) => {
+    // Of a link, and of a socket.
+    if (['ELOOP', 'ENXIO'].includes(codeOf(error))) throw new Error(notRegular(file));
+    if (codeOf(error) === 'ENOENT') throw new Error(`there is no folder '${dirname(file)}'. Make it`);
+    throw error;
+  });
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) throw new Error(notRegular(file));
+    await append(handle, found.size, note);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Appends a note and a blank line to a file of this size. If that fails, the torn note is removed if possible. */

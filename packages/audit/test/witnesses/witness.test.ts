@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join, relative } from 'node:path';
@@ -13,6 +13,7 @@ import { httpWitness } from '../../src/witnesses/http-witness.js';
 import type { CheckpointWitness } from '../../src/witnesses/witness.js';
 import { WitnessQueue } from '../../src/witnesses/witness-queue.js';
 import { ConfigError } from '@countersign/common';
+import { hangPool, pendingFileOperations } from '../../../../test/support/hung-open.js';
 import { patiently } from '../../../../test/support/patiently.js';
 import { Deferred } from '../../../core/test/deferred.js';
 import { event, type Folder, temporaryFolder } from '../events.js';
@@ -169,6 +170,30 @@ describe('a witness', () => {
     cwd.mockRestore();
     await witness.receive('note\n');
     expect(readFileSync(join(start.path, 'checkpoints'), 'utf8')).toBe('note\n\n');
+  });
+
+  it.skipIf(process.platform === 'win32')('occupies one thread while its file system hangs [F4]', async () => {
+    using elsewhere = temporaryFolder();
+    const path = join(elsewhere.path, 'checkpoints');
+    const witness = fileWitness(path);
+    const release = await hangPool();
+    const before = pendingFileOperations();
+    const receipts = ['1\n', '2\n', '3\n'].map((note) => witness.receive(note));
+    await setImmediate();
+    expect(pendingFileOperations()).toBe(before + 1);
+    release();
+    await Promise.all(receipts);
+    expect(readFileSync(path, 'utf8')).toBe('1\n\n2\n\n3\n\n');
+  });
+
+  it('takes the next checkpoint after its file could not be written [F4]', async () => {
+    using elsewhere = temporaryFolder();
+    const path = join(elsewhere.path, 'new', 'checkpoints');
+    const witness = fileWitness(path);
+    await expect(witness.receive('1\n')).rejects.toThrow('there is no folder');
+    mkdirSync(dirname(path));
+    await witness.receive('2\n');
+    expect(readFileSync(path, 'utf8')).toBe('2\n\n');
   });
 
   it('keeps checkpoints in a file for verifyLog [F6]', async () => {

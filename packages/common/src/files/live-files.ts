@@ -2,6 +2,7 @@ import { ConfigError } from '../errors/config-error.js';
 import { warn } from '../options/listener.js';
 import { readClock } from '../options/read-clock.js';
 import { messageOf, errorMessage } from '../errors/error-message.js';
+import { oneAtATime } from '../time/one-at-a-time.js';
 import type { FileSet } from './file-set.js';
 import { onChange } from './on-change.js';
 
@@ -59,7 +60,7 @@ export class LiveFiles {
   /** Fingerprint of the last set that was loaded or found wrong. */
   #seen: string | undefined;
   /** One reading at a time, so that an older set never replaces a newer one. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = oneAtATime();
   /** The problem that was last reported, as long as it lasts. */
   #trouble: { readonly problem: string; readonly reportedAt: number } | undefined;
   /**
@@ -206,12 +207,6 @@ export class LiveFiles {
     } catch (error) {
       return { ok: false, problem: messageOf(error), fingerprint: UNREADABLE };
     }
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }
 

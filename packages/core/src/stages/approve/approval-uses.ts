@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { ApprovalUseResult, ApprovalUses } from '@countersign/approval';
-import { andThen, codeOf, ConfigError, errorMessage } from '@countersign/common';
+import type { ApprovalUse, ApprovalUseResult, ApprovalUses } from '@countersign/approval';
+import { andThen, codeOf, ConfigError, errorMessage, oneAtATime } from '@countersign/common';
 import type { ReplayResult, ReplayStore } from '../replay/store.js';
 
 /** Longer than any approval counts: then its file is removed. */
@@ -10,6 +10,8 @@ const keptSeconds = 2 * 86_400;
 /** After so many uses, files that are not needed any more are looked for. */
 const sweepAfter = 1000;
 const epochName = 'epoch';
+/** Takes seconds on a slow disk. More would delay approvals for minutes after a file system that hung answers again. */
+const mostWaiting = 1000;
 
 /**
  * Remembers used approvals as files in a folder: across restarts, and for all processes of one machine that share the
@@ -29,18 +31,31 @@ export async function approvalUsesInFolder(path: string): Promise<ApprovalUses> 
     throw new ConfigError(`approvalUsesInFolder: ${folder} cannot be used: ${errorMessage(error)}.`);
   });
   let uses = 0;
+  // While the folder hangs, each use occupies one of the four threads of Node's pool.
+  const inTurn = oneAtATime();
+  let waiting = 0;
+
+  async function use({ issuer, id, issuedAt, clockSkewSeconds, now }: ApprovalUse): Promise<ApprovalUseResult> {
+    const epoch = await epochOf(folder);
+    if (!(issuedAt > epoch + clockSkewSeconds)) return 'before_epoch';
+    const name = hash('sha256', JSON.stringify([issuer, id]), 'hex');
+    if (!(await createDurably(folder, name))) return 'repeated';
+    uses += 1;
+    // By the clock that dates the files, too: what a clock that is ahead removes could be used again.
+    if (uses % sweepAfter === 0) await sweep(folder, Math.min(now, (await stat(join(folder, name))).mtimeMs / 1000));
+    // Whoever emptied the folder meanwhile emptied its memory, too.
+    return (await epochOf(folder)) === epoch ? 'first' : 'before_epoch';
+  }
 
   return {
-    async use({ issuer, id, issuedAt, clockSkewSeconds, now }) {
-      const epoch = await epochOf(folder);
-      if (!(issuedAt > epoch + clockSkewSeconds)) return 'before_epoch';
-      const name = hash('sha256', JSON.stringify([issuer, id]), 'hex');
-      if (!(await createDurably(folder, name))) return 'repeated';
-      uses += 1;
-      // By the clock that dates the files, too: what a clock that is ahead removes could be used again.
-      if (uses % sweepAfter === 0) await sweep(folder, Math.min(now, (await stat(join(folder, name))).mtimeMs / 1000));
-      // Whoever emptied the folder meanwhile emptied its memory, too.
-      return (await epochOf(folder)) === epoch ? 'first' : 'before_epoch';
+    async use(asked) {
+      if (waiting >= mostWaiting) throw new Error(`${mostWaiting} uses of approvals wait for ${folder}`);
+      waiting += 1;
+      try {
+        return await inTurn(() => use(asked));
+      } finally {
+        waiting -= 1;
+      }
     },
   };
 }

@@ -3,9 +3,11 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
 import { ConfigError } from '@countersign/common';
 import { approvalUsesInFolder, usesInReplayStore } from '../../../src/stages/approve/approval-uses.js';
 import { memoryReplayStore } from '../../../src/stages/replay/memory-replay-store.js';
+import { hangPool, pendingFileOperations } from '../../../../../test/support/hung-open.js';
 
 const root = mkdtempSync(join(tmpdir(), 'countersign-uses-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -40,6 +42,22 @@ describe('approvalUsesInFolder', () => {
     expect(results.filter((result) => result === 'first')).toHaveLength(1);
     expect(results.filter((result) => result === 'repeated')).toHaveLength(99);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'occupies one thread while its folder hangs, and lets 1000 uses wait [C11]',
+    async () => {
+      const store = await approvalUsesInFolder(await agedFolder());
+      const release = await hangPool();
+      const before = pendingFileOperations();
+      const waiting = Array.from({ length: 1000 }, async () => await store.use(use));
+      await setImmediate();
+      expect(pendingFileOperations()).toBe(before + 1);
+      await expect(store.use(use)).rejects.toThrow('1000 uses of approvals wait for');
+      release();
+      expect((await Promise.all(waiting)).filter((result) => result === 'first')).toHaveLength(1);
+      expect(await store.use(use)).toBe('repeated');
+    },
+  );
 
   it('remembers across restarts [C11]', async () => {
     const folder = await agedFolder();
