@@ -31,7 +31,7 @@ import { createDpopNonces } from './stages/possession/dpop-options.js';
 import { dpopAlgorithms } from './stages/possession/dpop-proof.js';
 import { acceptSignature } from './stages/possession/profile.js';
 import { memoryReplayStore } from './stages/replay/memory-replay-store.js';
-import type { ReplayStore } from './stages/replay/store.js';
+import { type ReplayStore, shareReplay } from './stages/replay/store.js';
 import { createRevocationChecks, type RevocationChecks } from './stages/revocation/check-revocations.js';
 import { type Revocations, revocationsIn } from './stages/revocation/memory-revocations.js';
 import { createRevalidation, type Revalidation } from './stages/revocation/revalidate.js';
@@ -96,6 +96,7 @@ function compose(values: GuardValues): GuardParts {
   const revalidation = createRevalidation({ ...values, agents, revocations });
   const evaluate = createEvaluator({ ...values, agents, locationsFor: locationsIn(values, audiences) });
   const replay = values.replay ?? memoryReplayStore({ clock });
+  shareReplay(replay, values);
   const approve = createApprove({
     ...values,
     agents,

@@ -7,6 +7,8 @@ import { auditFile } from '@countersign/audit';
 import { createGuard } from '../src/guard.js';
 import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
 import type { GuardOptions } from '../src/options/guard-options.js';
+import { memoryReplayStore } from '../src/stages/replay/memory-replay-store.js';
+import { guarded } from './guarded.js';
 import { cedarFromText, type PolicyEngine } from '@countersign/policy';
 
 const { publicKey } = generateKeyPairSync('ed25519');
@@ -96,6 +98,19 @@ describe('a guard that cannot be created', () => {
       await expect(createGuard(options as never)).rejects.toThrow('createGuard');
     },
   );
+});
+
+describe('two guards with one replay store', () => {
+  it.each<[Partial<GuardOptions>, string]>([
+    [{ maxAgeSeconds: 5 }, 'maxAgeSeconds: 60, this one 5'],
+    [{ clockSkewSeconds: 1 }, 'clockSkewSeconds: 5, this one 1'],
+    [{ dpop: { maxAgeSeconds: 5 } }, 'dpop.maxAgeSeconds: 60, this one 5'],
+  ])('must accept what it remembers for one time, not %j [A10, G5]', async (change, problem) => {
+    const replay = memoryReplayStore();
+    await guarded({ replay, dpop: { maxAgeSeconds: 60 } });
+    await guarded({ replay });
+    await expect(guarded({ replay, ...change })).rejects.toThrow(problem);
+  });
 });
 
 describe('a change of policies that asks for approval', () => {

@@ -58,3 +58,39 @@ export function allowingFor(
     `createGuard: 'replay' allows for clocks that are ${clockSkewSeconds} s ahead, this guard for ${skew} s. Give the store the same: { clockSkewSeconds: ${skew} }.`,
   );
 }
+
+/** How long a guard accepts a proof, in seconds. */
+interface Ages {
+  readonly maxAgeSeconds: number;
+  readonly clockSkewSeconds: number;
+  readonly webBotAuth: { readonly maxAgeSeconds: number } | undefined;
+  readonly dpop: { readonly maxAgeSeconds: number } | undefined;
+}
+
+/** The same of guards with one store, by the option that says so. */
+const agesOf = new WeakMap<ReplayStore, Map<string, number>>();
+
+/**
+ * Notes how long a guard accepts what it reserves in a store. The store forgets it then, so that a guard that accepts it for
+ * longer would take it once more.
+ *
+ * @throws ConfigError if another guard of this process has the store, and other ages.
+ */
+export function shareReplay(store: ReplayStore, { maxAgeSeconds, clockSkewSeconds, webBotAuth, dpop }: Ages): void {
+  const ages = {
+    maxAgeSeconds,
+    clockSkewSeconds,
+    'webBotAuth.maxAgeSeconds': webBotAuth?.maxAgeSeconds,
+    'dpop.maxAgeSeconds': dpop?.maxAgeSeconds,
+  };
+  const known = agesOf.get(store) ?? new Map<string, number>();
+  for (const [option, seconds] of Object.entries(ages)) {
+    const other = seconds === undefined ? undefined : (known.get(option) ?? seconds);
+    if (other !== seconds)
+      throw new ConfigError(
+        `createGuard: another guard with this 'replay' has ${option}: ${other}, this one ${seconds}. Give both the same.`,
+      );
+    if (seconds !== undefined) known.set(option, seconds);
+  }
+  agesOf.set(store, known);
+}
