@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ConfigError, errorMessage } from '@countersign/common';
+import { ConfigError, errorMessage, numberOption } from '@countersign/common';
 import { type IoRedisClient, isIoRedis, type NodeRedisClient, type RedisClient } from './client.js';
 import { replaceSilent } from './replace-silent.js';
 
@@ -25,7 +25,7 @@ const leastSilentSeconds = 2;
  * @throws ConfigError if it is no client, or one that sends a command again whose answer was lost.
  */
 export function scriptsOf(owner: string, client: RedisClient, timeoutSeconds = 0): RunScript {
-  const silentSeconds = Math.max(leastSilentSeconds, timeoutSeconds);
+  const silentSeconds = Math.max(leastSilentSeconds, numberOption(owner, 'timeoutSeconds', timeoutSeconds, 0, 60));
   if (isIoRedis(client)) {
     checkIoRedis(owner, client);
     const call = replaceSilent(client, silentSeconds);
