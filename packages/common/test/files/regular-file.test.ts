@@ -3,9 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { deferred } from '../../../../test/support/deferred.js';
-import { inTime } from '../../src/files/in-time.js';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { listFolder, readRegularFile } from '../../src/files/regular-file.js';
 
 async function temporaryFolder(): Promise<string> {
@@ -46,28 +44,5 @@ describe('listFolder', () => {
     for (const name of ['b', 'a', 'c']) await writeFile(join(folder, name), '');
     expect((await listFolder(folder)).value).toEqual(['a', 'b', 'c']);
     await expect(listFolder(join(folder, 'none'))).rejects.toThrow(/ENOENT/);
-  });
-});
-
-describe('inTime', () => {
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-
-  it('gives up a path that hangs, and does not touch it again before it answers [K5]', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const hung = deferred();
-    const reading = expect(inTime('/net/a', () => hung.promise)).rejects.toThrow(
-      "'/net/a' does not answer within 10 s",
-    );
-    await vi.advanceTimersByTimeAsync(10_000);
-    await reading;
-    const work = vi.fn(async () => 'read');
-    await expect(inTime('/net/a', work)).rejects.toThrow("'/net/a' still does not answer");
-    expect(work).not.toHaveBeenCalled();
-    expect(await inTime('/net/b', work)).toBe('read');
-    hung.resolve();
-    await vi.advanceTimersByTimeAsync(0);
-    expect(await inTime('/net/a', work)).toBe('read');
   });
 });

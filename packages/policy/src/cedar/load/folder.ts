@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -100,7 +99,7 @@ function isRead(name: string): boolean {
 /** Also one that nobody but root can read, such as lost+found. */
 async function isEmptyFolder(path: string): Promise<boolean> {
   try {
-    return (await readdir(path)).length === 0;
+    return (await listFolder(path)).value.length === 0;
   } catch (error) {
     return codeOf(error) === 'EACCES';
   }
