@@ -9,6 +9,7 @@ import { mergedLogs } from '../audit/merged-logs.js';
 import { countText, wrapText } from './lines.js';
 import { loadPolicies } from './load.js';
 import { type Agents, type Decided, decidedBy, readAgents, replayed } from './replayed.js';
+import { type IsSettled, settledBy } from './unlogged.js';
 
 export interface ReplayOptions extends Pick<FilterOptions, 'since' | 'until' | 'actor' | 'action'> {
   readonly log: readonly string[];
@@ -59,7 +60,7 @@ export async function replay(folder: string, options: ReplayOptions, io: Io): Pr
   const logs = await logsIn(log);
   const result = await replayAll(
     logs.map(({ directory }) => directory),
-    { engine, agents, filter },
+    { engine, agents, filter, isSettled: await settledBy(engine, folder) },
   );
   io.out(
     json
@@ -84,9 +85,16 @@ function isProven(counts: Counts): boolean {
   return counts.replayed > 0 && counts.differ === 0 && untold(counts) === 0;
 }
 
+interface ReplayParts {
+  readonly engine: CedarEngine;
+  readonly agents: Agents | undefined;
+  readonly filter: Filter;
+  readonly isSettled: IsSettled;
+}
+
 async function replayAll(
   folders: readonly string[],
-  { engine, agents, filter }: { engine: CedarEngine; agents: Agents | undefined; filter: Filter },
+  { engine, agents, filter, isSettled }: ReplayParts,
 ): Promise<Result> {
   const none = { beforePolicy: 0, unknownAgents: 0, unsure: 0, failed: 0, incomplete: 0, unreadable: 0 };
   const counts: Counts = { replayed: 0, differ: 0, ...none };
@@ -107,8 +115,13 @@ async function replayAll(
         counts.failed += 1;
         continue;
       }
-      if (now !== one.was && one.policySet === decision.policySet) {
-        counts.unsure += 1;
+      if (one.policySet === decision.policySet) {
+        if (now !== one.was) {
+          counts.unsure += 1;
+          continue;
+        }
+      } else if (!isSettled(one.query, decision)) {
+        counts.failed += 1;
         continue;
       }
       counts.replayed += 1;

@@ -119,6 +119,54 @@ action "pr.create", "pr.merge" appliesTo { principal: [Agent], resource: [Repo],
   },
 );
 
+const everything = 'permit(principal, action, resource);';
+
+it('decisions cannot be told when a policy reads what a log does not have', async () => {
+  const cases = [
+    `${everything} forbid(principal, action, resource in Tenant::"acme");`,
+    `${everything} forbid(principal, action, resource) when { resource has secret };`,
+    `${everything} forbid(principal, action, resource) when { context has authorizationDetails };`,
+    `${everything} @approval("people") permit(principal, action, resource in Tenant::"acme");`,
+    'permit(principal, action, resource) unless { resource has secret };',
+    'permit(principal, action, resource is Repo in Tenant::"acme");',
+  ];
+  await Promise.all(
+    cases.map(async (policies) => {
+      const result = await replay(policies, '--agents', agents, '--action', 'pr.create');
+      expect(result, policies).toMatchObject({ code: 3, out: '0 of 0 decisions would differ. 4 cannot be told.\n' });
+      expect(result.err).toContain('3 records cannot be told: the policies or their schema need what a log');
+    }),
+  );
+});
+
+it('decisions are told when what a log does not have cannot change them', async () => {
+  const cases = [
+    [`${everything} forbid(principal, action == Action::"x", resource) when { resource has secret };`, 0],
+    [`${everything} forbid(principal, action in [Action::"x"], resource in Tenant::"a");`, 0],
+    [`${everything} forbid(principal == Agent::"b", action, resource in Tenant::"a");`, 0],
+    [`${everything} forbid(principal, action, resource is Doc) when { resource.secret };`, 0],
+    [`${everything} forbid(principal, action, resource == Repo::"b") when { resource.secret };`, 0],
+    [`${everything} permit(principal, action, resource in Tenant::"acme");`, 0],
+    ['forbid(principal, action, resource); permit(principal, action, resource in Tenant::"acme");', 2],
+  ] as const;
+  await Promise.all(
+    cases.map(async ([policies, differ]) => {
+      const { out } = await replay(policies, '--agents', agents, '--until', '2026-11-24T11:00:02Z');
+      expect(out, policies).toMatch(new RegExp(`(^|\n)${differ} of 2 decisions would differ\\.\n$`));
+    }),
+  );
+});
+
+it('decisions are told when entities.json lists the resource', async () => {
+  const path = folder.file('listed');
+  mkdirSync(path);
+  writeFileSync(join(path, 'pulls.cedar'), `${everything} forbid(principal, action, resource in Tenant::"acme");`);
+  const acme = { type: 'Tenant', id: 'acme' };
+  writeFileSync(join(path, 'entities.json'), JSON.stringify([{ type: 'Repo', id: 'acme/api', parents: [acme] }]));
+  const { out } = await runCli(['policy', 'replay', path, '--log', log, '--until', '2026-11-24T11:00:02Z']);
+  expect(out).toContain('2 of 2 decisions would differ.\n');
+});
+
 it('decisions cannot be told when the log is redacted, or cut', async () => {
   const redacted = folder.file('redacted');
   const pseudonym = 'pseudonym:1XkQ1XkQ1XkQ1XkQ1XkQ1X';
