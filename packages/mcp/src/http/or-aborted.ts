@@ -3,15 +3,15 @@
  * and never settle.
  */
 export async function orAborted<Result>(result: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  let stop = (): void => {};
+  const settled = new AbortController();
   const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
+    const end = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', end, { once: true, signal: settled.signal });
+    if (signal.aborted) end();
   });
   try {
     return await Promise.race([result, aborted]);
   } finally {
-    signal.removeEventListener('abort', stop);
+    settled.abort();
   }
 }
