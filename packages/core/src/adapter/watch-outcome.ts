@@ -96,7 +96,7 @@ class ResponseWatcher implements ConnectionWatcher {
     return this.#stream?.aborted === true;
   }
 
-  /** Of a HEAD over HTTP/2 Node finishes the stream by itself, before there is an answer, which then says its end only by `close`. */
+  /** Of a HEAD over HTTP/2 Node finishes the stream before there is an answer, whose end then only `close` says. */
   get #isSent(): boolean {
     const stream = this.#stream;
     return stream === undefined ? this.#response.writableFinished : stream.writableFinished && stream.headersSent;

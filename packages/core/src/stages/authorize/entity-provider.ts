@@ -70,8 +70,8 @@ export function createEntityResolver({
 function joined(found: Resource, given: Resource): Resolved {
   try {
     const { attributes, parents } = recordOf({
-      ...(given.attributes && { attributes: given.attributes }),
-      ...(given.parents && { parents: given.parents }),
+      ...(given.attributes !== undefined && { attributes: given.attributes }),
+      ...(given.parents !== undefined && { parents: given.parents }),
     });
     return {
       resource: {

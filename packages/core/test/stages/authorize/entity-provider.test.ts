@@ -71,7 +71,9 @@ describe('entities', () => {
   it.each<[string, object]>([
     ["the two differ in the attribute 'open'", { attributes: { open: false } }],
     ["'attributes' is no plain object", { attributes: new Map([['open', false]]) }],
+    ["'attributes' is no object", { attributes: null }],
     ["'parents' is no list of { type, id }", { parents: {} }],
+    ["'parents' is no list of { type, id }", { parents: null }],
   ])('refuses what cannot be joined: %s', async (problem, more) => {
     const { guard } = await withEntities(() => ({ attributes: { open: true } }));
     expect(await guard.authorize(await letIn(guard), reading('x', more))).toMatchObject({
