@@ -86,6 +86,28 @@ it('a silent answer of a fetch handler is cancelled when its client leaves or is
   await vi.waitFor(() => expect(cancelled).toBe(2), patiently);
 });
 
+it('an answer that a fetch handler gives after its client has left is cancelled [E11, F5]', async () => {
+  const [asked, answering] = [deferred(), deferred()];
+  let cancelled = 0;
+  const handler = async (request: Request): Promise<Response> => {
+    const { id, method } = (await request.json()) as { id: unknown; method: string };
+    if (method === 'tools/list') return Response.json({ jsonrpc: '2.0', id, result: { tools: [{ name: 'echo' }] } });
+    asked.resolve();
+    await answering.promise;
+    const stream = new ReadableStream({ cancel: () => void (cancelled += 1) });
+    return new Response(stream, { headers: { 'content-type': 'text/event-stream' } });
+  };
+  await using guarded = await guardedMcp(handler);
+  const leaving = new AbortController();
+  const sent = guarded.send('alice', { body, signal: leaving.signal }).catch(() => undefined);
+  await asked.promise;
+  leaving.abort();
+  await sent;
+  expect(await guarded.outcomes(1)).toEqual([{ result: 'aborted' }]);
+  answering.resolve();
+  await vi.waitFor(() => expect(cancelled).toBe(1), patiently);
+});
+
 it.each(['after the first event', 'before the answer of a handler that never gives one'])(
   'a call that its client cancels over HTTP/2 %s has its outcome [E11, F5]',
   async (when) => {

@@ -109,7 +109,8 @@ function delegationOf(chain: AuditEvent['chain'] = []): OcsfDelegation | undefin
   const delegated = chain.filter(({ delegationId }) => delegationId !== undefined);
   const [parent, last] = delegated.length > 1 ? delegated.slice(-2) : [undefined, delegated[0]];
   if (last?.delegationId === undefined) return undefined;
-  const parentId = last.ancestors?.[0]?.delegationId ?? parent?.delegationId;
+  const parentId =
+    last.ancestors?.find(({ delegationId }) => delegationId !== undefined)?.delegationId ?? parent?.delegationId;
   return {
     uid: last.delegationId,
     ...(parentId === undefined ? {} : { parent_uid: parentId }),

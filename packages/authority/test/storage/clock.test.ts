@@ -136,6 +136,17 @@ it('agreedTime is the earlier of two clocks that differ by a minute at most', as
   await expect(agreedTime(store, () => 939)).rejects.toThrow('is 61 s behind that of the database');
 });
 
+it('steadyClock takes any number of readings, and the last of them counts', () => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'], now: 1_000_000_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  const read = steadyClock();
+  for (let count = 0; count < 200_000; count++) read();
+  vi.setSystemTime(Date.now() - 7000);
+  expect(read()).toBe(999_993);
+  vi.advanceTimersByTime(2000);
+  expect(read()).toBe(999_995);
+});
+
 it('steadyClock follows a clock that was set forward a quarter of an hour later, and one that was set back at once', () => {
   vi.useFakeTimers({ toFake: ['Date', 'performance'], now: 1_000_000_000 });
   onTestFinished(() => void vi.useRealTimers());

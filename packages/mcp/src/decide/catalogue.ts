@@ -106,7 +106,8 @@ export class Catalogue {
   }
 
   toolResource(name: string): Resource {
-    return { type: 'Tool', id: name, parents: this.#groups(name) };
+    // Complete, so that `entities` of the guard is not asked about what only the server knows.
+    return { type: 'Tool', id: name, attributes: {}, parents: this.#groups(name) };
   }
 
   /** Undefined: the tool was not declared, although tools were. */

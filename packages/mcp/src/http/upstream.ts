@@ -68,9 +68,22 @@ function inProcess(handler: FetchHandler): Upstream {
   return async ({ method, headers, body, signal }) => {
     const url = `http://${headers.get('host') ?? 'localhost'}/mcp`;
     const request = new Request(url, { method, headers, signal, ...(body && { body: Buffer.from(body) }) });
-    const answer = await orAborted((async () => await handler(request))(), signal);
+    const answering = (async () => await handler(request))();
+    const answer = await orAborted(answering, signal).catch((reason: unknown) => {
+      void cancelLate(answering);
+      throw reason;
+    });
     return { status: answer.status, headers: answer.headers, body: chunksOf(answer, signal) };
   };
+}
+
+/** Nobody reads an answer that comes after its client has left. */
+async function cancelLate(answering: Promise<Response>): Promise<void> {
+  try {
+    await (await answering).body?.cancel();
+  } catch {
+    // A handler that has failed has nothing more to send.
+  }
 }
 
 /** A body that ends when its client has left, also while it is silent and whether or not its handler looks at the signal. */

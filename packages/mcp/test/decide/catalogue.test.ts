@@ -13,7 +13,9 @@ describe('The groups of a tool', () => {
   ])('come from %s', (_what, rule, listed, group) => {
     const catalogue = new Catalogue(readRules('test', { tools: { wipe: rule } }));
     if (listed !== undefined) catalogue.learn('tools/list', [{ name: 'wipe', annotations: listed }]);
-    expect(catalogue.toolResource('wipe').parents).toEqual([{ type: 'ToolGroup', id: group }]);
+    const parents = [{ type: 'ToolGroup', id: group }];
+    // Complete: the guard asks no `entities` about it.
+    expect(catalogue.toolResource('wipe')).toEqual({ type: 'Tool', id: 'wipe', attributes: {}, parents });
   });
 
   it('only become more dangerous by what the server lists later [E14]', () => {
