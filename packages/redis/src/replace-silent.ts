@@ -20,7 +20,7 @@ export function replaceSilent<Client extends RedisClient>(
   if (!('duplicate' in client)) return async (call) => await call(client);
   const waiting = new Set<Waiting>();
   let replacement: Duplicate | undefined;
-  let isEnded = false;
+  let isFollowed = false;
   let timer: NodeJS.Timeout | undefined;
 
   function watch(): void {
@@ -40,18 +40,19 @@ export function replaceSilent<Client extends RedisClient>(
 
   function replace(): void {
     giveUpAll();
-    if (isEnded) return;
-    if (replacement === undefined) (client as unknown as Duplicate).on('end', end);
-    else endDuplicate(replacement);
+    if (!isFollowed) (client as unknown as Duplicate).on('end', end);
+    isFollowed = true;
+    if (replacement !== undefined) endDuplicate(replacement);
     replacement = duplicateOf(client);
     if (replacement === undefined) return;
     // A connection that cannot be made, or does not come to its first answer, is replaced as well.
     send(async () => await replacement?.connect()).catch(() => {});
   }
 
+  /** The client itself is called again: it says that it has ended, or was connected anew. */
   function end(): void {
-    isEnded = true;
     if (replacement !== undefined) endDuplicate(replacement);
+    replacement = undefined;
     giveUpAll();
   }
 

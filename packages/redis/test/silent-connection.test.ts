@@ -57,6 +57,22 @@ describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
       expect(await agents.statusOf('nobody')).toBe('unavailable');
       expect(proxy.opened()).toBe(opened);
     });
+
+    it('is replaced again after the application ended its client and connected it anew', async () => {
+      const { client, close } = await redisClients[name](`redis://127.0.0.1:${proxy.port}`);
+      await beginRedisAgents(client);
+      const agents = redisAgents(client);
+      for (const _round of [0, 1]) {
+        proxy.fallSilent(0);
+        await vi.waitFor(async () => expect(await agents.statusOf('nobody')).toBe('unknown'), patiently);
+        close();
+        await vi.waitFor(async () => expect(await agents.statusOf('nobody')).toBe('unavailable'), patiently);
+        await client.connect();
+        await vi.waitFor(async () => expect(await agents.statusOf('nobody')).toBe('unknown'), patiently);
+      }
+      close();
+      await vi.waitFor(() => expect(proxy.open()).toBe(0), patiently);
+    });
   },
 );
 

@@ -43,7 +43,10 @@ export function planEdits(
   const edited: Edited[] = [];
   const byHand = routes.filter(({ place, isPermitted }) => place === undefined && !isPermitted);
   for (const source of sources) {
-    const own = routes.filter(({ file, place }) => file === source.path && place !== undefined);
+    // The list of routes may have them in any order; each permit is put in from the end.
+    const own = routes
+      .filter(({ file, place }) => file === source.path && place !== undefined)
+      .toSorted((one, other) => (one.place?.offset ?? 0) - (other.place?.offset ?? 0));
     const guards = source === guarded && users.length === 0;
     if (own.length === 0 && !guards) continue;
     const module = guards ? { ...guardModule(source, sources, guardPath), named: creation?.named } : undefined;

@@ -147,6 +147,17 @@ app.get('/file', (req, res) => res.sendFile('a.html'));
     expect(await run('policy', 'test', path('policies'))).toMatchObject({ code: 0 });
   });
 
+  it('get their permits whatever the order of agent-routes.txt', async () => {
+    await put({ 'package.json': manifest('express'), 'app.js': large() });
+    await init();
+    const chosen = ['PATCH /things9/:id', 'GET /things0', 'POST /things5'];
+    await put({ 'agent-routes.txt': chosen.map((route) => `${route} thing.x Thing\n`).join('') });
+    const { out, err } = await init();
+    expect(permitsIn(out)).toEqual(['get /things0', 'post /things5', 'patch /things9/:id']);
+    expect(err).toContain('3 routes are for agents');
+    expect(err).not.toContain('by hand');
+  });
+
   it('are those of --routes, with the prefix of a mount or without', async () => {
     const files = {
       'package.json': manifest('express'),

@@ -182,6 +182,33 @@ describe('the root module of NestJS', () => {
 
 const { put, init } = inFolder();
 
+it('init decorates the methods of NestJS that are for agents, whatever the order of agent-routes.txt [D7]', async () => {
+  const controller = `@Controller('items')
+class Items {
+  @Post()
+  create() {}
+  @Delete(':id')
+  remove() {}
+  @Get(':id')
+  one() {}
+}
+`;
+  await put({
+    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
+    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
+    'src/main.ts': 'const app = await NestFactory.create(AppModule);\n',
+    'src/items.ts': controller,
+    'agent-routes.txt': 'GET /items/:id item.read Item\nPOST /items item.create Item\n',
+  });
+  const { out } = await init();
+  const lines = out.split('\n').filter((line) => /^[+ ]  /.test(line));
+  const decorated = lines.flatMap((line, at) => (line.includes('@Permit') ? [`${line} ${lines[at + 1]}`] : []));
+  expect(decorated.map((line) => line.replaceAll(/\s+/g, ' '))).toEqual([
+    expect.stringMatching(/^\+ @Permit\('item\.create'.* create\(\) \{\}$/),
+    expect.stringMatching(/^\+ @Permit\('item\.read'.* one\(\) \{\}$/),
+  ]);
+});
+
 it('init says on NestJS that a global prefix and a version belong before the path of the first call', async () => {
   const files = {
     'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
