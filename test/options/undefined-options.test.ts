@@ -4,7 +4,6 @@ import { createAuthority, openSqlite, type SignInOptions } from '@countersign/au
 import { agentsFromObjects } from '@countersign/core';
 import { draftLink, mintDelegation } from '@countersign/delegation';
 import { requireComponents } from '@countersign/signature';
-import { agentsFromSpiffe } from '@countersign/spiffe';
 import { expect, it } from 'vitest';
 
 const audience = 'https://api.acme.dev';
@@ -32,8 +31,6 @@ const actFor = async (change: object) =>
   (await createAgent({ id: 'agent-a', key, authority: 'https://id.acme.dev' })).actFor('token', change);
 const detail = { type: 'Repo', identifier: 'acme/api' };
 const registration = async (change: object) => agentsFromObjects([{ id: 'agent-a', publicKey, ...change }]);
-const registeredKey = async (change: object) =>
-  agentsFromObjects([{ id: 'agent-a', keys: [{ publicKey, ...change }] }]);
 const signIn: SignInOptions = {
   issuer: 'https://login.acme.dev',
   clientId: 'authority',
@@ -98,19 +95,6 @@ it.each<[call: string, option: string, open: (change: object) => unknown]>([
   ['agent.actFor', 'authorizationDetails', actFor],
   ['agent.actFor', 'scope', actFor],
   ['agentsFromObjects', 'status', registration],
-  ['agentsFromObjects', 'roles', registration],
-  ['agentsFromObjects', 'owner', registration],
-  ['agentsFromObjects, a key', 'expires', registeredKey],
-  ['agentsFromObjects, a key', 'notBefore', registeredKey],
-  [
-    'agentsFromSpiffe, agents',
-    'roles',
-    (change) =>
-      agentsFromSpiffe({
-        trustDomains: { 'example.org': { file: '' } },
-        agents: [{ id: 'spiffe://example.org/a', ...change }],
-      }),
-  ],
   ['createAuthority, a resource', 'scopes', (change) => withAuthority({ resources: [{ audience, ...change }] })],
   [
     'createAuthority, signIn',

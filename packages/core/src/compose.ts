@@ -83,6 +83,8 @@ export async function composeGuard(options: GuardOptions): Promise<GuardParts> {
 
 function compose(values: GuardValues): GuardParts {
   const { policy, scopeMatch, lookupTimeoutSeconds, clock, onTrouble } = values;
+  const replay = values.replay ?? memoryReplayStore({ clock });
+  shareReplay(replay, values);
   const uncheck = policy.checkChanges?.(({ asksApproval }) => approvalsProblem(values.approvals, asksApproval));
   const registered = boundedDirectory(values.agents, lookupTimeoutSeconds);
   const agents = values.mtls === undefined ? registered : combine(registered, namesOf(values.mtls));
@@ -95,8 +97,6 @@ function compose(values: GuardValues): GuardParts {
   const revocations = composeRevocations(values, ownRevocations);
   const revalidation = createRevalidation({ ...values, agents, revocations });
   const evaluate = createEvaluator({ ...values, agents, locationsFor: locationsIn(values, audiences) });
-  const replay = values.replay ?? memoryReplayStore({ clock });
-  shareReplay(replay, values);
   const approve = createApprove({
     ...values,
     agents,

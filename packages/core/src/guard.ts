@@ -74,8 +74,8 @@ export interface Guard extends Decisions {
    * ```ts
    * process.once('SIGTERM', async () => {
    *   const served = once(server.close(), 'close');
-   *   await guard.close();
-   *   await served;
+   *   await guard.close().catch(console.error);
+   *   await Promise.race([served, delay(5_000)]); // requests of people
    *   process.exit(); // timers and pools would keep the process
    * });
    * ```

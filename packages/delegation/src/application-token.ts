@@ -8,13 +8,19 @@ const clientClaims = ['client_id', 'azp', 'appid', 'cid'];
 
 /**
  * Whether a token is of what got it for itself, an agent or another application, and no user stands behind it: by the marks
- * of RFC 9068 §2.2, Okta (`cid`), Auth0 (`gty`, or `CLIENT@clients`), Entra ID (`idtyp`), and by `sub_profile`. `names` is
- * what the token calls its subject.
+ * of RFC 9068 §2.2, Okta (`cid`), Auth0 (`gty`, or `CLIENT@clients`), Entra ID (`idtyp`), Keycloak (the login of a service
+ * account), and by `sub_profile`. `names` is what the token calls its subject.
  */
 export function isOfApplication(payload: JsonObject, names: readonly unknown[] = [member(payload, 'sub')]): boolean {
   const profile = member(payload, 'sub_profile');
   if (typeof profile === 'string' && profile.split(' ').includes(agentProfile)) return true;
   if (member(payload, 'idtyp') === 'app' || [member(payload, 'gty')].flat().includes('client-credentials')) return true;
+  // Entra ID without `idtyp`: only a token of an application has no scope, and its own object as subject.
+  const oid = member(payload, 'oid');
+  if (oid !== undefined && oid === member(payload, 'sub') && member(payload, 'scp') === undefined) return true;
   const clients = clientClaims.map((name) => member(payload, name)).filter((id) => typeof id === 'string');
-  return clients.some((id) => names.includes(id) || names.includes(`${id}@clients`));
+  const login = member(payload, 'preferred_username');
+  return clients.some(
+    (id) => [id, `${id}@clients`].some((own) => names.includes(own)) || login === `service-account-${id}`,
+  );
 }

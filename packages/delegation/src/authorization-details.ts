@@ -28,8 +28,8 @@ export type AuthorizationDetailLists = readonly (readonly AuthorizationDetail[])
 export interface DetailedRequest {
   readonly action: string;
   readonly resource: { readonly type: string; readonly id: string };
-  /** How the API names itself, such as its origin. */
-  readonly location: string;
+  /** How the API names itself, such as its origin. A detail for one of them is for this API. */
+  readonly locations: readonly string[];
 }
 
 const MAX_DETAILS = 32;
@@ -140,7 +140,7 @@ export function unknownMembers(detail: AuthorizationDetail): readonly string[] {
  * detailsCover([[{ type: 'Repo', identifier: 'acme/api' }]], {
  *   action: 'pr.create',
  *   resource: { type: 'Repo', id: 'acme/web' },
- *   location: 'https://api.acme.dev',
+ *   locations: ['https://api.acme.dev'],
  * }); // undefined
  */
 export function detailsCover(
@@ -155,12 +155,12 @@ export function detailsCover(
   return matching;
 }
 
-function detailCovers(detail: AuthorizationDetail, { action, resource, location }: DetailedRequest): boolean {
+function detailCovers(detail: AuthorizationDetail, { action, resource, locations }: DetailedRequest): boolean {
   return (
     detail.type === resource.type &&
     unknownMembers(detail).length === 0 && // RFC 9396 §5: unknown fields are refused, not ignored
     (detail.identifier === undefined || detail.identifier === resource.id) &&
     (detail.actions === undefined || detail.actions.includes(action)) &&
-    (detail.locations === undefined || detail.locations.includes(location))
+    (detail.locations === undefined || detail.locations.some((name) => locations.includes(name)))
   );
 }

@@ -177,7 +177,7 @@ describe('detailsNarrow', () => {
 const repo = (id: string): DetailedRequest => ({
   action: 'pr.create',
   resource: { type: 'Repo', id },
-  location: 'https://api.example',
+  locations: ['https://api.example'],
 });
 
 describe('detailsCover', () => {
@@ -214,20 +214,31 @@ describe('detailsCover', () => {
         identifier: some(fc.constantFrom('a', 'b')),
         actions: some(fc.subarray(['x', 'y'], { minLength: 1 })),
         locations: some(fc.subarray(['l', 'm'], { minLength: 1 })),
+        privileges: some(fc.subarray(['p', 'q'], { minLength: 1 })),
         limit: some(fc.constantFrom(1, 2)),
       })
       .map(without);
     const list = fc.array(detail, { minLength: 1, maxLength: 3 });
     const requests = ['Repo', 'Bucket'].flatMap((type) =>
       ['a', 'b'].flatMap((id) =>
-        ['x', 'y'].flatMap((action) => ['l', 'm'].map((location) => ({ action, resource: { type, id }, location }))),
+        ['x', 'y'].flatMap((action) =>
+          [['l'], ['m'], ['l', 'm']].map((locations) => ({ action, resource: { type, id }, locations })),
+        ),
       ),
     );
     fc.assert(
       fc.property(list, list, (child, parent) => {
         fc.pre(detailsNarrow(child, parent));
         for (const request of requests) {
-          if (detailsCover([child], request) !== undefined) expect(detailsCover([parent], request)).toBeDefined();
+          const [narrow, wide] = [detailsCover([parent, child], request), detailsCover([parent], request)];
+          if (narrow === undefined) continue;
+          // What policy is told only comes, and then shrinks.
+          for (const name of ['actions', 'identifier', 'locations', 'privileges'] as const) {
+            const [told, before] = [narrow, wide].map((details) => details?.map((detail) => detail[name]));
+            if (before?.includes(undefined) === false)
+              expect(before.flat()).toEqual(expect.arrayContaining(told?.flat() ?? []));
+            if (before?.includes(undefined) === false) expect(told).not.toContain(undefined);
+          }
         }
       }),
       { numRuns: 200 },

@@ -13,7 +13,7 @@ const AUDIENCES = ['x', 'y', 'z'];
 const NAMES = ['agent-0', 'agent-1', 'agent-2', 'agent-3', 'agent-4'];
 // No detail names 'c' or 'r', so only a detail without identifier or actions covers them.
 const REQUESTS = ['a', 'b', 'c'].flatMap((id) =>
-  ['p', 'q', 'r'].map((action) => ({ action, resource: { type: 'Repo', id }, location: 'x' })),
+  ['p', 'q', 'r'].map((action) => ({ action, resource: { type: 'Repo', id }, locations: ['x'] })),
 );
 
 /** Model of a scope: the set of scopes it covers. */

@@ -164,6 +164,8 @@ describe('a subject token', () => {
     [{ cid: 'alice' }],
     [{ appid: 'alice' }],
     [{ client_id: 'cli', sub: 'cli@clients' }],
+    [{ azp: 'cli', preferred_username: 'service-account-cli' }],
+    [{ oid: 'alice', azp: 'cli', scp: undefined }],
     [{ gty: 'client-credentials' }],
     [{ gty: ['client-credentials'] }],
     [{ idtyp: 'app' }],

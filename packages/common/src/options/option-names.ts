@@ -40,12 +40,6 @@ const restrictive: ReadonlySet<string> = new Set([
   'from',
   // Who an agent is, and until when.
   'status',
-  'roles',
-  'owner',
-  'tags',
-  'notBefore',
-  'not_before',
-  'expires',
   'overlapSeconds',
   // What a signature binds.
   'cover',

@@ -92,7 +92,9 @@ function formOf(record: Unknown, id: string, agent: JsonObject | undefined): Req
   const subject = {
     [textAt(record, 'subject', 'type') === 'agent' ? 'onBehalfOfAgent' : 'onBehalfOf']: textAt(record, 'subject', 'id'),
   };
-  const proof = textAt(chain.at(-1), 'proof');
+  // As the guard does: that of an issuer, if any hop rests on one.
+  const proofs = chain.map((hop) => textAt(hop, 'proof'));
+  const proof = proofs.includes('issuer') ? 'issuer' : proofs.at(-1);
   const form = {
     actor: { id, ...agent },
     ...(delegated && subject),

@@ -186,6 +186,21 @@ it('decisions cannot be told when the log is redacted, or cut', async () => {
   expect(result.err).toContain('6 records cannot be told: redacted or cut.');
 });
 
+it('a chain that rests on an issuer is asked about as one, also if an agent signed its last hop', async () => {
+  const linked = folder.file('linked');
+  const [user, agent] = [
+    { id: 'user_123', type: 'user', proof: 'issuer' },
+    { id: 'agent-a', type: 'agent' },
+  ] as const;
+  const chain = [user, { ...agent, id: 'agent-b', proof: 'issuer' }, { ...agent, proof: 'signature' }] as const;
+  await writeLog(linked, [decision(0, { chain })]);
+  const path = folder.file('issuer');
+  mkdirSync(path);
+  writeFileSync(join(path, 'all.cedar'), 'permit(principal, action, resource) when { context.proof == "issuer" };');
+  const { out } = await runCli(['policy', 'replay', path, '--log', linked, '--agents', agents]);
+  expect(out).toBe('0 of 1 decision would differ.\n');
+});
+
 it('a wrong folder or file is an error', async () => {
   writeFileSync(folder.file('none.json'), '{}');
   expect(await replay(old, '--agents', folder.file('none.json'))).toMatchObject({ code: 2, out: '' });

@@ -67,33 +67,29 @@ export function createEntityResolver({
 }
 
 /** What the application knows of a resource, with what the route says besides. */
-function joined(found: Resource, given: Resource): Resolved {
+function joined({ type, id, ...found }: Resource, given: Resource): Resolved {
   try {
-    const { attributes, parents } = recordOf({
+    const { attributes = {}, parents = [] } = recordOf({
       ...(given.attributes !== undefined && { attributes: given.attributes }),
       ...(given.parents !== undefined && { parents: given.parents }),
     });
-    return {
-      resource: {
-        type: found.type,
-        id: found.id,
-        attributes: joinedAttributes(found.attributes, attributes),
-        parents: [...(found.parents ?? []), ...(parents ?? [])],
-      },
-    };
+    const { attributes: known = {}, parents: above = [] } = found;
+    const differing = Object.keys(attributes).find(
+      (name) => Object.hasOwn(known, name) && !isDeepStrictEqual(attributes[name], known[name]),
+    );
+    // It may have changed between the two readings, as a row of a list may: nobody knows what holds now.
+    if (differing !== undefined)
+      return { refused: refusal('policy_denied', `entities() differs in the attribute '${differing}'`) };
+    return { resource: { type, id, attributes: joinedAttributes(known, attributes), parents: [...above, ...parents] } };
   } catch (error) {
     const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
     return { refused: refusal('resource_unresolved', `the resource besides entities(): ${detail}`) };
   }
 }
 
-function joinedAttributes(found: Attributes = {}, given: Attributes = {}): Attributes {
+function joinedAttributes(found: Attributes, given: Attributes): Attributes {
   // A copy would lose what the getters of a class give.
   if (![found, given].every(isPlain)) throw new IncompleteResource("'attributes' is no plain object");
-  for (const [name, value] of Object.entries(given)) {
-    if (Object.hasOwn(found, name) && !isDeepStrictEqual(value, found[name]))
-      throw new IncompleteResource(`the two differ in the attribute '${name}'`);
-  }
   return { ...found, ...given };
 }
 

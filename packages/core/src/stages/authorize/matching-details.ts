@@ -17,10 +17,8 @@ export function matchingDetails(
   locations: readonly string[],
 ): MatchingDetails | Refusal | undefined {
   if (lists === undefined) return undefined;
-  for (const location of locations) {
-    const matching = detailsCover(lists, { action, resource, location });
-    if (matching !== undefined) return gather(matching);
-  }
+  const matching = detailsCover(lists, { action, resource, locations });
+  if (matching !== undefined) return gather(matching);
   const detail = `none of the authorization_details of a hop covers this${notKnown(lists)}`;
   // Answered as what does not exist, which no detail can cover: the code would tell that this exists.
   return answeredAs(refusal('authorization_details_exceeded', detail), refusal('policy_denied'));

@@ -68,8 +68,20 @@ describe('entities', () => {
     expect(await guard.filter(caller, 'doc.read', rows)).toEqual({ ok: true, permitted: [rows[1]] });
   });
 
+  it('refuses a resource of which the two readings differ, and leaves it out of a list', async () => {
+    const { guard, audit } = await withEntities(() => ({ attributes: { open: true } }));
+    const caller = await letIn(guard);
+    const row = { type: 'Doc', id: 'x', attributes: { open: false } };
+    expect(await guard.authorize(caller, { action: 'doc.read', resource: row })).toMatchObject({
+      ok: false,
+      refusal: { code: 'policy_denied' },
+    });
+    expect(audit.records[0]?.detail).toBe("entities() differs in the attribute 'open'");
+    const rows = [row, { ...row, attributes: { open: true } }];
+    expect(await guard.filter(caller, 'doc.read', rows)).toEqual({ ok: true, permitted: [rows[1]] });
+  });
+
   it.each<[string, object]>([
-    ["the two differ in the attribute 'open'", { attributes: { open: false } }],
     ["'attributes' is no plain object", { attributes: new Map([['open', false]]) }],
     ["'attributes' is no object", { attributes: null }],
     ["'parents' is no list of { type, id }", { parents: {} }],

@@ -23,12 +23,12 @@ export function addReachable(entities: EntityJson[], from: Iterable<string>, kno
   }
 }
 
-/** The keys of these entities, and of all that the known ones among them name: by parents, and by attributes. */
+/** The keys of these entities, and of all that the known ones among them are in. */
 export function reachableFrom(uids: readonly EntityUidJson[], known: KnownEntities): ReadonlySet<string> {
   const reached = new Set(uids.map(keyFromJson));
   for (const key of reached) {
     const entity = known.get(key);
-    if (entity !== undefined) for (const link of linksOf(entity)) reached.add(link);
+    for (const parent of entity?.parents ?? []) reached.add(keyFromJson(parent));
   }
   return reached;
 }
