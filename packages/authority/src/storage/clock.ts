@@ -43,7 +43,9 @@ export function steadyClock(): () => number {
     const [before, last] = samples.slice(-2);
     // Two a second, so that there are never many.
     const isMany = before !== undefined && last !== undefined && at - before[0] < 1000;
-    const all = isMany ? samples.with(-1, [last[0], Math.min(last[1], offset)]) : [...samples, [at, offset] as const];
+    const all = isMany
+      ? [...samples.slice(0, -1), [last[0], Math.min(last[1], offset)] as const]
+      : [...samples, [at, offset] as const];
     // The last one before the quarter of an hour counts too: nothing is known of the time between two samples.
     samples = all.filter((_, index) => (all[index + 1]?.[0] ?? at) > at - steadyMilliseconds);
     return Math.floor((at + Math.min(...samples.map(([, offset]) => offset))) / 1000);

@@ -188,11 +188,9 @@ it('decisions cannot be told when the log is redacted, or cut', async () => {
 
 it('a chain that rests on an issuer is asked about as one, also if an agent signed its last hop', async () => {
   const linked = folder.file('linked');
-  const [user, agent] = [
-    { id: 'user_123', type: 'user', proof: 'issuer' },
-    { id: 'agent-a', type: 'agent' },
-  ] as const;
-  const chain = [user, { ...agent, id: 'agent-b', proof: 'issuer' }, { ...agent, proof: 'signature' }] as const;
+  const asserted = { type: 'agent', proof: 'issuer', scope: ['pr:write'] } as const;
+  const user = { ...asserted, id: 'user_123', type: 'user' } as const;
+  const chain = [user, { ...asserted, id: 'agent-b' }, { ...asserted, id: 'agent-a', proof: 'signature' }] as const;
   await writeLog(linked, [decision(0, { chain })]);
   const path = folder.file('issuer');
   mkdirSync(path);
