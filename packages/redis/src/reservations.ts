@@ -61,6 +61,6 @@ function hintFor(message: string, prefix: string): string {
   return (
     `this user of Redis may not do what is needed (${message}). CONFIG is not needed, INFO is: ` +
     `ACL SETUSER <user> ~{${prefix}}:* &{${prefix}}:* +eval +evalsha +time +info +hmget +hset +hget +hdel +del +zadd +zrem ` +
-    '+zscore +zrange +zrank +zrangebyscore +pttl +pexpire +publish +subscribe +unsubscribe +ping +hello'
+    '+zscore +zcount +zrange +zrank +zrangebyscore +pttl +pexpire +publish +subscribe +unsubscribe +ping +hello'
   );
 }

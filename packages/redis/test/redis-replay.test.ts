@@ -5,7 +5,14 @@ import { patiently } from '../../../test/support/patiently.js';
 import { findRedis, type RedisServer, startRedis } from '../../../test/support/redis.js';
 import { type OpenClient, redisClients } from '../../../test/support/redis-clients.js';
 import { freshProof, itIsAReplayStore } from '../../../test/support/shared-replay.js';
-import { type RedisClient, redisReplay } from '../src/index.js';
+import {
+  beginRedisAgents,
+  beginRedisRevocations,
+  redisAgents,
+  type RedisClient,
+  redisReplay,
+  redisRevocations,
+} from '../src/index.js';
 
 const program = findRedis();
 /** A replica gets its data at once. */
@@ -141,6 +148,13 @@ describe.skipIf(program === undefined)('a Redis that cannot be used', () => {
       const least = await redisClients.redis(server.url.replace('//', '//least:secret@'));
       const store = await redisReplay(least.client, options);
       expect(await store.reserve(freshProof())).toBe('reserved');
+      expect(await beginRedisAgents(least.client)).toBe(true);
+      expect(await redisAgents(least.client).statusOf('nobody')).toBe('unknown');
+      expect(await beginRedisRevocations(least.client)).toBe(true);
+      const revocations = await redisRevocations(least.client);
+      await revocations.revoke({ agent: 'agent-a' });
+      expect(revocations.findRevoked([{ agent: 'agent-a' }], Date.now() / 1000)).toEqual({ agent: 'agent-a' });
+      await revocations.close();
       least.close();
     } finally {
       close();
