@@ -23,9 +23,8 @@ const maxQueued = 4096;
  * Sends records as CloudEvents 1.0 over HTTP: POST, `application/cloudevents-batch+json`. `write` resolves once the
  * record is on disk in the spool. From there it is sent at least once, with the same `id`, until the receiver answers 2xx.
  * During an outage records wait in the spool, also across restarts; a full spool refuses further records, those of strangers
- * first. A batch that is
- * too large (413) is split. So is a batch that was refused five times (400, 415, 422), or failed otherwise while the
- * receiver takes another record: the records that the receiver refuses alone are quarantined in the spool as
+ * first. A batch that is too large (413) is split. So is a batch that was refused five times (400, 415, 422), or failed
+ * otherwise while the receiver takes another record that waits: the records that the receiver refuses alone are quarantined in the spool as
  * `rejected-….jsonl`, for you to inspect, or dropped if there is no room. One process uses a spool.
  * Redirects are not followed.
  *

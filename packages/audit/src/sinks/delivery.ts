@@ -1,7 +1,7 @@
 import { FailureThrottle, reasonOf } from '@countersign/common';
 import type { CloudEventsSettings } from './cloud-events-options.js';
-import { type Answer, postEvents } from './post-events.js';
 import { RefusedRecords } from './refused-records.js';
+import { SettledLines } from './settled-lines.js';
 import { readBatch, type Spool, type SpooledBatch } from './spool.js';
 
 /** Waits; ends early when the signal aborts. A test passes its own. */
@@ -10,6 +10,8 @@ export type Pause = (milliseconds: number, signal: AbortSignal) => Promise<void>
 const firstRetryMilliseconds = 1000;
 /** Attempts before a refused batch is split: the receiver may be in the middle of an upgrade. */
 const maxRefusals = 5;
+/** Most suspects between two received lines: an outage between these costs no more. */
+const maxSuspects = 10;
 
 /** The receiver did not take the records, and may take them later. */
 class DeliveryPostponed extends Error {
@@ -24,8 +26,8 @@ class DeliveryPostponed extends Error {
 /**
  * Sends batches in order, oldest first, and retries each until the receiver has taken it. An outage is no reason to drop
  * a record. A batch that is refused for good is split until the refused records are found: these are quarantined, so that
- * one bad record delays no others. So is a batch that fails otherwise while the receiver takes a control record: a
- * firewall before the receiver may answer 403 to what somebody wrote into a path.
+ * one bad record delays no others. So is a batch that fails otherwise while the receiver takes a control: a firewall
+ * before the receiver may answer 403 to what somebody wrote into a path.
  */
 export class Delivery {
   readonly #spool: Spool;
@@ -42,10 +44,11 @@ export class Delivery {
   #maxLines: number;
   /** Refusals until a batch is split. */
   #patience = maxRefusals;
-  /** A line that the receiver took. Sent again, with the same id, it shows whether the receiver takes anything now. */
-  #control: string | undefined;
-  /** Whether anything was received since the current batch was begun. */
-  #receivedSome = false;
+  readonly #lines: SettledLines;
+  /** Answers for which a line was quarantined while the receiver took others. */
+  readonly #blamed = new Set<string>();
+  /** Lines of the batch that failed once with such an answer. They are quarantined if another is received next. */
+  #suspects: { readonly line: string; readonly reason: string }[] = [];
 
   /** `onDrained` is called when no batch waits any more. */
   constructor(spool: Spool, settings: CloudEventsSettings, pause: Pause, onDrained: () => void) {
@@ -55,6 +58,8 @@ export class Delivery {
     this.#onDrained = onDrained;
     this.#failures = new FailureThrottle(settings.clock);
     this.#refused = new RefusedRecords(spool, settings);
+    const timeout = (): AbortSignal => this.#deadline ?? AbortSignal.timeout(settings.timeoutMilliseconds);
+    this.#lines = new SettledLines(spool, settings, timeout);
     this.#maxLines = settings.batchRecords;
   }
 
@@ -84,16 +89,21 @@ export class Delivery {
   async #deliverBatch(batch: SpooledBatch): Promise<boolean> {
     const lines = await this.#retry(() => this.#read(batch));
     const maxLines = this.#maxLines;
-    this.#receivedSome = false;
+    this.#lines.receivedSome = false;
     if (lines === undefined || !(await this.#deliver(lines))) return false;
-    return (await this.#retry(() => this.#finish(batch, maxLines))) === true;
+    while (this.#suspects.length > 0) if (!(await this.#resolveSuspects())) return false;
+    if ((await this.#retry(() => this.#finish(batch, maxLines))) !== true) return false;
+    this.#lines.remove(lines);
+    return true;
   }
 
-  async #deliver(lines: readonly string[]): Promise<boolean> {
+  async #deliver(all: readonly string[]): Promise<boolean> {
+    const lines = this.#lines.unsettled(all);
     if (lines.length === 0) return true;
     const tooMany = lines.length > this.#maxLines;
     const result = tooMany ? 'split' : await this.#retry((attempts) => this.#send(lines, attempts));
-    if (result !== 'split') return result === 'settled';
+    if (result === 'settled') return this.#suspects.length < maxSuspects || this.#resolveSuspects();
+    if (result === undefined) return false;
     const middle = Math.ceil(lines.length / 2);
     return (await this.#deliver(lines.slice(0, middle))) && (await this.#deliver(lines.slice(middle)));
   }
@@ -119,10 +129,13 @@ export class Delivery {
   }
 
   /** `settled`: each line was received or refused for good. */
-  async #send(lines: readonly string[], attempts: number): Promise<'settled' | 'split'> {
-    const answer = await this.#post(lines);
+  async #send(all: readonly string[], attempts: number): Promise<'settled' | 'split'> {
+    const lines = this.#lines.unsettled(all);
+    if (lines.length === 0) return 'settled';
+    const answer = await this.#lines.post(lines);
     if (answer.kind === 'received') {
       this.#reportRecovery(this.#failures.recordSuccess());
+      this.#refuseSuspects();
       return 'settled';
     }
     if (answer.kind === 'too_large' && lines.length > 1) {
@@ -130,50 +143,54 @@ export class Delivery {
       return 'split';
     }
     if (answer.kind === 'failed') {
+      const [line = ''] = lines;
+      if (lines.length === 1 && this.#blamed.has(answer.reason) && this.#lines.receivedLately) {
+        this.#suspects.push({ line, reason: answer.reason });
+        this.#lines.add(lines);
+        return 'settled';
+      }
       const postponed = new DeliveryPostponed(answer.reason, answer.afterMilliseconds);
       if (attempts < this.#patience || !(await this.#isContentToBlame(lines))) throw postponed;
+      if (lines.length === 1 && answer.concernsContent) this.#blamed.add(answer.reason);
       this.#patience = 0;
     }
     this.#patience = Math.max(0, this.#patience - 1);
     if (this.#patience > 0) throw new DeliveryPostponed(answer.reason);
     if (lines.length > 1) return 'split';
     for (const line of lines) this.#refused.add(line, answer.reason);
+    this.#lines.add(lines);
     return 'settled';
   }
 
-  async #post(lines: readonly string[]): Promise<Answer> {
-    const signal = this.#deadline ?? AbortSignal.timeout(this.#settings.timeoutMilliseconds);
-    const answer = await postEvents(lines, this.#settings, signal);
-    if (answer.kind === 'received') {
-      this.#control = lines[0];
-      this.#receivedSome = true;
-    }
-    return answer;
-  }
-
-  /**
-   * Whether lines failed because of what they hold. Splitting them loses nothing; a single line must fail five times in a
-   * row while a control record is received each time, since a receiver that is half down fails at random.
-   */
+  /** Whether lines failed because of what they hold. Splitting them loses nothing. */
   async #isContentToBlame(lines: readonly string[]): Promise<boolean> {
-    if (lines.length > 1) return this.#patience === 0 || (await this.#findControl());
-    if (!(await this.#findControl(lines[0]))) return false;
-    for (let failures = 2; failures <= maxRefusals; failures++) {
-      if (await this.#isReceived(lines[0])) return false;
-      if (!(await this.#isReceived(this.#control))) return false;
+    const [line = ''] = lines;
+    if (lines.length > 1) return this.#patience === 0 || (await this.#lines.findControl(lines));
+    const isToBlame = await this.#lines.isToBlame(line);
+    if (!isToBlame) this.#suspectOutage();
+    return isToBlame;
+  }
+
+  /** Sends the suspects again unless the receiver takes a control after them. */
+  async #resolveSuspects(): Promise<boolean> {
+    if ((await this.#retry(() => this.#lines.findControl([]))) === true) {
+      this.#refuseSuspects();
+      return true;
     }
-    return true;
+    this.#suspectOutage();
+    const lines = this.#suspects.splice(0).map(({ line }) => line);
+    this.#lines.remove(lines);
+    return this.#deliver(lines);
   }
 
-  /** Tries what the receiver took before, and any line that waits but this one. */
-  async #findControl(failed?: string): Promise<boolean> {
-    const candidates = [this.#control, this.#spool.sampleLine()].filter((line) => line !== failed);
-    for (const line of candidates) if (await this.#isReceived(line)) return true;
-    return false;
+  #refuseSuspects(): void {
+    for (const { line, reason } of this.#suspects.splice(0)) this.#refused.add(line, reason);
   }
 
-  async #isReceived(line: string | undefined): Promise<boolean> {
-    return line !== undefined && (await this.#post([line])).kind === 'received';
+  /** The receiver took no control, or at last the line: what fails next says nothing about its content. */
+  #suspectOutage(): void {
+    this.#patience = maxRefusals;
+    this.#blamed.clear();
   }
 
   #finish(batch: SpooledBatch, maxLinesBefore: number): true {
@@ -191,7 +208,7 @@ export class Delivery {
    */
   #nextPatience(): number {
     if (this.#refused.count === 0) return Math.min(maxRefusals, this.#patience + 1);
-    return this.#receivedSome ? this.#patience : maxRefusals;
+    return this.#lines.receivedSome ? this.#patience : maxRefusals;
   }
 
   #reportFailure(reason: string): void {

@@ -9,7 +9,13 @@ export type Answer =
   /** The receiver says that it will never take these records. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** Any other answer, or none. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly afterMilliseconds: number };
+  | {
+      readonly kind: 'failed';
+      readonly reason: string;
+      readonly afterMilliseconds: number;
+      /** Whether such an answer hardly comes from a receiver that is half down. */
+      readonly concernsContent: boolean;
+    };
 
 /** Malformed, unsupported, unprocessable. Other answers mostly concern the sender, the address or the moment. */
 const permanent: readonly number[] = [400, 415, 422];
@@ -34,7 +40,7 @@ export async function postEvents(
     await response.body?.cancel();
     return answerOf(response);
   } catch (error) {
-    return { kind: 'failed', reason: reasonOf(error), afterMilliseconds: 0 };
+    return { kind: 'failed', reason: reasonOf(error), afterMilliseconds: 0, concernsContent: false };
   }
 }
 
@@ -43,7 +49,8 @@ function answerOf({ ok, status, headers }: Response): Answer {
   const reason = `it answered ${status}`;
   if (status === 413) return { kind: 'too_large', reason };
   if (permanent.includes(status)) return { kind: 'refused', reason };
-  return { kind: 'failed', reason, afterMilliseconds: retryAfter(headers) };
+  const concernsContent = status < 500 && status !== 408 && status !== 429;
+  return { kind: 'failed', reason, afterMilliseconds: retryAfter(headers), concernsContent };
 }
 
 /** RFC 9110 §10.2.3: seconds, or a date by the receiver's clock. 0 if the field is absent or unusable. */

@@ -96,11 +96,15 @@ export class Spool {
     return this.#sealed[0];
   }
 
-  /** Any waiting line, also of the open batch. */
-  sampleLine(): string | undefined {
+  /** Any waiting line that suits, also of the open batch. */
+  sampleLine(suits: (line: string) => boolean): string | undefined {
     const batches = [...this.#sealed, ...(this.#open === undefined ? [] : [this.#open])];
-    const batch = anyOf(batches);
-    return batch && anyOf(readBatch(batch) ?? []);
+    const first = Math.floor(Math.random() * batches.length);
+    for (const batch of [...batches.slice(first), ...batches.slice(0, first)]) {
+      const line = anyOf((readBatch(batch) ?? []).filter((waiting) => suits(waiting)));
+      if (line !== undefined) return line;
+    }
+    return undefined;
   }
 
   remove(batch: SpooledBatch): void {

@@ -626,7 +626,7 @@ describe('records that the receiver refuses for good [F4]', () => {
       } else if (status === undefined) response.socket?.destroy();
       else response.writeHead(status).end('blocked');
     };
-    const ids = Array.from({ length: 64 }, (_, index) => `${index}`);
+    const ids = Array.from({ length: 96 }, (_, index) => `${index}`);
     const sending = new Sending(address, folder.path, { batchRecords: 4 });
     await Promise.all(ids.map((id) => sending.sink.write(event(id))));
     await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
@@ -641,8 +641,10 @@ describe('records that the receiver refuses for good [F4]', () => {
     );
     // Only the first bad batch waits: afterwards the receiver is known to take others.
     expect(sending.pauses.length).toBeLessThan(20);
-    // A record is sent again to see whether the receiver takes it: a few times for each bad record.
-    expect(one.batches.length).toBeLessThan(100);
+    // A bad record is sent a few times, and only it: another that was received is not sent again.
+    expect(one.batches.length).toBeLessThan(160);
+    const good = one.batches.filter((batch) => !batch.some((id) => bad.includes(String(id)))).flat();
+    expect(good).toHaveLength(new Set(good).size);
   });
 
   it.each<[string, number | undefined]>([
@@ -683,6 +685,54 @@ describe('records that the receiver refuses for good [F4]', () => {
     },
   );
 
+  it.each([403, 429, 500, 503, 507])(
+    'are none when a receiver answers %i to new records, and takes those whose id it knows [F4]',
+    async (status) => {
+      using folder = temporaryFolder();
+      const { receiver: one, address } = await receiver();
+      const taken = new Set<unknown>();
+      let isFull = false;
+      one.answer = judging(one, (ids) => {
+        if (ids.includes('bad')) return 403;
+        if (isFull && ids.some((id) => !taken.has(id))) return status;
+        for (const id of ids) taken.add(id);
+        return 204;
+      });
+      const sending = new Sending(address, folder.path, { batchRecords: 4 });
+      // A record was quarantined just before, for one of these answers.
+      const before = Array.from({ length: 12 }, (_, index) => (index === 1 ? 'bad' : `0.${index}`));
+      await Promise.all(before.map((id) => sending.sink.write(event(id))));
+      await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+      isFull = true;
+      const ids = Array.from({ length: 40 }, (_, index) => `1.${index}`);
+      await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+      const begun = sending.pauses.length;
+      await untilIn(sending, () => expect(sending.pauses.length).toBeGreaterThan(begun + 20));
+      isFull = false;
+      await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+      expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([['bad']]);
+      expect([...taken]).toEqual(expect.arrayContaining(ids));
+    },
+  );
+
+  it('cost two requests and a control each when a firewall blocks every second record [F4]', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken = new Set<unknown>();
+    one.answer = judging(one, (ids) => {
+      if (ids.some((id) => String(id).startsWith('bad'))) return 403;
+      for (const id of ids) taken.add(id);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { batchRecords: 50 });
+    const ids = Array.from({ length: 200 }, (_, index) => (index % 2 === 0 ? `bad ${index}` : `${index}`));
+    await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(taken.size).toBe(100));
+    // Before: 13 for each blocked record.
+    expect(one.batches.length).toBeLessThan(600);
+    expect(sending.pauses.length).toBeLessThan(20);
+  });
+
   it('are none when a receiver fails at random, whatever was quarantined before [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
@@ -718,11 +768,12 @@ describe('records that the receiver refuses for good [F4]', () => {
     await untilIn(sending, () => expect(sending.pauses.length).toBeGreaterThan(10));
     expect(rejectedIn(folder)).toEqual([]);
     // It waits in an open batch.
-    await sending.sink.write(event('a'));
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const id of ids) await sending.sink.write(event(id));
     await untilIn(sending, () => expect(rejectedIn(folder)).toHaveLength(1));
     await sending.sink.close?.();
     expect(spooled(folder)).toEqual(rejectedIn(folder));
-    expect(taken).toEqual(new Set(['a']));
+    expect(taken).toEqual(new Set(ids));
   });
 
   it('are dropped and counted when the quarantine is full, and the good ones are sent', async () => {
