@@ -128,8 +128,8 @@ function isHead(expression: Expr, call: Scope): boolean {
 }
 
 /**
- * What must hold where a policy applies to the call, besides the new head; empty: nothing. Of a policy that reads the
- * history only the constraints, since an `unless` may not read it.
+ * What must hold where a policy applies to the call, besides the new head; empty: nothing. Of a policy that may read the
+ * history or authorization details only the constraints, since an `unless` of them might not load.
  */
 function applicability(json: PolicyJson, { text }: Policy, call: Scope): readonly Expr[] {
   const conditions = mightReadLimits(text)
