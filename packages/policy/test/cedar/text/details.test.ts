@@ -1,22 +1,9 @@
-import { ConfigError } from '@countersign/common';
 import { describe, expect, it } from 'vitest';
-import { cedarFromText } from '../../../src/cedar/from-source.js';
-import { REPO_SCHEMA } from '../../query.js';
+import { loads } from './loads.js';
 
 const scope = 'principal, action == Action::"pr.create", resource';
 const has = 'context has authorizationDetails.privileges';
 const privileges = 'context.authorizationDetails.privileges';
-
-async function loads(policies: string, schema: string = REPO_SCHEMA): Promise<string> {
-  try {
-    const engine = await cedarFromText({ policies, ...(schema && { schema }) });
-    await engine.close?.();
-    return 'loaded';
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message;
-  }
-}
 
 const granted = /policies\.cedar:1: further context\.authorizationDetails could make this permit apply/;
 const lifted = /policies\.cedar:1: further context\.authorizationDetails could lift this forbid/;

@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '@countersign/common';
 import { cedarFromText } from '../../../src/cedar/from-source.js';
 import { DRAFTS, REPO_SCHEMA, reviewerQuery } from '../../query.js';
+import { loads } from './loads.js';
 
 const scope = 'principal, action == Action::"pr.create", resource';
 const bad = 'Agent::"agent-bad"';
-
-async function loads(policies: string, schema: string | undefined = REPO_SCHEMA): Promise<string> {
-  try {
-    const engine = await cedarFromText({ policies, ...(schema && { schema }) });
-    await engine.close?.();
-    return 'loaded';
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message;
-  }
-}
 
 describe('history in a policy [C4]', () => {
   it.each([
