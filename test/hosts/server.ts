@@ -22,6 +22,8 @@ export interface ServerOptions {
   readonly maxHeaderBytes?: number;
   /** Most field lines that the server of HTTP/1 reads; it drops the rest. Default: Node's. */
   readonly maxHeadersCount?: number;
+  /** Whether the server of HTTP/1 answers clients that have closed their side. Default: Node's, false. */
+  readonly answersHalfClosed?: boolean;
   /** TLS, on the server that `started` gets. Default: none. */
   readonly tls?: { readonly options: TlsOptions; started(server: TlsServer): void };
 }
@@ -48,6 +50,7 @@ export async function startServer({
   port = 0,
   maxHeaderBytes,
   maxHeadersCount,
+  answersHalfClosed,
   tls,
 }: ServerOptions): Promise<HostServer> {
   const http1Options = maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes };
@@ -57,6 +60,7 @@ export async function startServer({
       : http2
         ? createHttp2Server()
         : Object.assign(createServer(http1Options), maxHeadersCount === undefined ? {} : { maxHeadersCount });
+  if (answersHalfClosed !== undefined) Object.assign(server, { httpAllowHalfOpen: answersHalfClosed });
   continueAfterVerification(server);
   const connections = new Set<Socket>();
   server.on('connection', (socket) => {

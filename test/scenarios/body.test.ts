@@ -1,7 +1,10 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { PolicyEngine } from '@countersign/core';
 import { expect, it, vi } from 'vitest';
 import { onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import { deferred } from '../support/deferred.js';
 import { patiently } from '../support/patiently.js';
 import {
   serialized,
@@ -281,6 +284,38 @@ onEverySetup(
   },
   { start: { guard: { maxBodyBytes: 4096 } } },
 );
+
+onEveryHost('A body whose client has closed its side while policy decides', (api) => {
+  it('reaches no handler, since a parser may skip it then [A4]', async () => {
+    const closed = deferred();
+    const policy: PolicyEngine = {
+      scopeVocabulary: [],
+      async decide() {
+        await closed.promise;
+        return { decision: 'allow', cause: 'policy', policies: [], policySet: 'test', errors: [] };
+      },
+    };
+    const waiting = await api.variant({
+      start: {
+        answersHalfClosed: true,
+        guard: { policy },
+        wrapGuard: (guard) => ({
+          ...guard,
+          authenticate(request) {
+            (request.connection as Socket).once('end', closed.resolve);
+            return guard.authenticate(request);
+          },
+        }),
+      },
+    });
+    const connection = await waiting.connect();
+    connection.write(serialized(await waiting.pull({}, { body })));
+    connection.end();
+    const { status, body: answer } = await connection.read();
+    expect([status, JSON.parse(answer)]).toMatchObject([400, { code: 'body_incomplete' }]);
+    expect(waiting.running.handled).toEqual([]);
+  });
+});
 
 onEveryHost(
   'Limits on the time of bodies',

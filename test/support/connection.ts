@@ -33,11 +33,14 @@ export class Connection {
     });
   }
 
-  static async open(url: string): Promise<Connection> {
+  /** `paused`: it reads nothing. */
+  static async open(url: string, { paused = false }: { readonly paused?: boolean } = {}): Promise<Connection> {
     const { hostname, port } = new URL(url);
     const socket = connect({ host: hostname, port: Number(port), noDelay: true });
     await once(socket, 'connect');
-    return new Connection(socket);
+    const connection = new Connection(socket);
+    if (paused) socket.pause();
+    return connection;
   }
 
   write(bytes: string | Uint8Array): void {
@@ -68,6 +71,11 @@ export class Connection {
   /** Resolves once the connection is closed. */
   async closed(): Promise<void> {
     while (!this.#ended) await this.#change();
+  }
+
+  /** Closes this side of the connection. */
+  end(): void {
+    this.#socket.end();
   }
 
   /** Closes the connection without ending the request. */

@@ -12,8 +12,10 @@ import {
   signed,
   unsigned,
 } from '../../../test/support/guarded.js';
-import { tampered } from '../../../test/support/signed-request.js';
-import type { RawResponse } from '../../../test/support/connection.js';
+import { Connection, type RawResponse } from '../../../test/support/connection.js';
+import { deferred } from '../../../test/support/deferred.js';
+import { patiently } from '../../../test/support/patiently.js';
+import { serialized, tampered } from '../../../test/support/signed-request.js';
 import { agentAuth, getCaller, noteThrown, Permit, permit } from '../src/index.js';
 
 /** Both versions share the API of these tests, although their types differ. */
@@ -96,6 +98,37 @@ describe.each(versions)('%s', (_version, express) => {
     expect(behind).not.toHaveBeenCalled();
     expect(JSON.parse((await send(server.url, signed(json))).body)).toEqual({ a: [1] });
     expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200 });
+  });
+
+  it.each([
+    ['permit', permit('thing.read', thing)],
+    ['permit(false)', permit(false)],
+  ])('runs no handler without its signed body behind %s, if its client goes away [A4]', async (_name, gate) => {
+    const [arrived, gone] = [deferred(), deferred()];
+    const behind = vi.fn((req: Request, res: Response) => void res.json(req.body));
+    await using server = await api((app, { guard }) => {
+      app.use(agentAuth(guard));
+      // An answer that is not read keeps the connection open: nothing has ended when the client closes its side.
+      app.get('/', permit(false), (_req, res) => void res.send(Buffer.alloc(20_000_000)));
+      app.use((req, _res, next) => {
+        req.socket.once('end', () => {
+          next();
+          gone.resolve();
+        });
+        arrived.resolve();
+      });
+      app.post('/', gate, express.json(), behind);
+    });
+    const connection = await Connection.open(server.url, { paused: true });
+    connection.write(Buffer.concat([signed(), signed(json)].map(serialized)));
+    await arrived.promise;
+    connection.end();
+    await gone.promise;
+    connection.destroy();
+    await vi.waitFor(() => {
+      expect(server.audit.records.filter(({ phase }) => phase === 'outcome')).toHaveLength(2);
+    }, patiently);
+    expect(behind).not.toHaveBeenCalled();
   });
 
   it('verifies mounted routers, HEAD and unknown paths [A13, G3]', async () => {

@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { holdIncoming } from '../stages/body/incoming-body.js';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
-import { wasEmptied } from '../stages/body/tap.js';
 import type { RequestBody } from '../model/request-body.js';
 import type { HttpRequest } from '../model/request.js';
 
@@ -20,7 +19,6 @@ export function incomingRequest(
   const remoteAddress = socket.remoteAddress;
   const stream = http2StreamOf(request);
   const isHttp1 = stream === undefined;
-  const emptied = wasEmptied(request);
   return {
     method,
     target: (isHttp1 ? undefined : http2Path(rawHeaders)) ?? target,
@@ -30,12 +28,21 @@ export function incomingRequest(
     body,
     // The socket of an HTTP/2 request is a proxy of its stream, and that of the session is the same for all requests.
     connection: stream?.session?.socket ?? socket,
-    // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
-    // The socket of an injected request has no `readable` and no `destroy`, and that of HTTP/2 says nothing of the one request.
-    clientIsGone: () =>
-      (request.destroyed && !emptied) || socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable),
+    clientIsGone: () => clientIsGone(request),
+    // The socket of an injected request has no `destroy`.
     cut: () => void (stream ?? (socket as Partial<Socket>)).destroy?.(),
   };
+}
+
+/** Whether nobody waits for the answer: body parsers may skip the body of such a request, and its handler runs without it. */
+export function clientIsGone(request: IncomingMessage): boolean {
+  const { socket } = request;
+  const isHttp1 = http2StreamOf(request) === undefined;
+  // Node destroys a request of HTTP/1 once it has been read, or has no body, while its connection is open.
+  if (request.destroyed && !(isHttp1 && request.readableEnded)) return true;
+  // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
+  // The socket of an injected request has no `readable`, and that of HTTP/2 says nothing of the one request.
+  return socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable);
 }
 
 function http2Path(rawHeaders: readonly string[]): string | undefined {

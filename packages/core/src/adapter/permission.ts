@@ -4,6 +4,7 @@ import type { Authorization, ResourceFunction } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { refusalResponse } from '../model/refusal-response.js';
 import { type Admission, admissionOf, type Progress, progressOf } from './admission.js';
+import { clientIsGone } from './incoming-request.js';
 import { checkPermission, type PermitOptions } from './options.js';
 import { type NamedResource, type RouteResource, wholeResource } from './resource.js';
 import type { Respond } from './send-refusal.js';
@@ -83,13 +84,12 @@ function permissionRequest<Request>(
 /** Admits every verified agent without a decision: `permit(false)`. */
 export async function admitEveryAgent(node: IncomingMessage, _request: unknown, respond: Respond): Promise<boolean> {
   if (refuseUnguarded(node, respond)) return false;
+  const admission = admissionOf(node) as Admission;
   const progress = progressOf(node) as Progress;
-  if (progress.refused !== undefined) {
-    (admissionOf(node) as Admission).refuse(progress.refused);
-    return false;
-  }
-  progress.exempt = true;
-  return true;
+  progress.exempt ||= progress.refused === undefined;
+  const refused = progress.refused ?? (admission.caller && clientIsGone(node) ? refusal('body_incomplete') : undefined);
+  if (refused !== undefined) admission.refuse(refused);
+  return refused === undefined;
 }
 
 /** Evaluates the permission of one request, and answers if it is refused; see `PermissionCheck`. */

@@ -66,7 +66,8 @@ export class Outcomes {
     // Nobody reads on, so a streamed body comes to its end.
     let failure = request.body.discard();
     if (isPromise(failure)) failure = await failure;
-    if ((refused || request.hasCalls) && !request.allowed && failure === undefined) return undefined;
+    const hasRecord = request.decisionRequested && (refused || request.hasCalls);
+    if (hasRecord && !request.allowed && failure === undefined) return undefined;
     const isPlain = failure === undefined && (request.decisionRequested || exempt);
     const recorded: AuditOutcome = isPlain
       ? outcome

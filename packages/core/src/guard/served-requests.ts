@@ -123,7 +123,7 @@ export class ServedRequests {
 
   /**
    * Runs a decision for a caller whose request is being served. A caller is good for one request: once its answer has
-   * ended, nothing more is done in its name, also if it ends meanwhile.
+   * ended, or its client has gone, nothing more is done in its name, also if that happens meanwhile.
    */
   decide<Result extends { readonly ok: boolean }>(
     caller: Caller,
@@ -135,7 +135,7 @@ export class ServedRequests {
     const work = decision(request);
     const { pendingDecisions } = request;
     request.pendingDecisions = pendingDecisions === undefined ? work : bothSettled(pendingDecisions, work);
-    return work.then((result) => (result.ok && request.completed ? notServed : result));
+    return work.then((result) => (result.ok ? (unserved(request) ?? result) : result));
   }
 }
 
@@ -160,3 +160,17 @@ const notServed: NotServed = {
   ok: false,
   refusal: refusal('not_authenticated', 'no request of this caller is being served'),
 };
+
+const clientGone: NotServed = {
+  ok: false,
+  refusal: refusal('body_incomplete', 'the client went away before its request was decided'),
+};
+
+/**
+ * Why nothing more is done for a request. Its answer may have no end although its client has gone, because another answer
+ * is before it on the connection.
+ */
+function unserved({ completed, received }: ServedRequest): NotServed | undefined {
+  if (completed) return notServed;
+  return received?.request.clientIsGone?.() === true ? clientGone : undefined;
+}
