@@ -9,7 +9,8 @@ import {
 import { expect, it } from 'vitest';
 import { type Api, type ApiOptions, onEveryHost } from '../support/api.js';
 import { approvalOf, askIn, type Ask, bindingOf, person, seconds } from '../support/approvals.js';
-import { delegationField, linkOf } from '../support/links.js';
+import { keyNamed } from '../support/keys.js';
+import { delegationField, linkOf, linksThrough, type TestAgent } from '../support/links.js';
 import { dpopProof, dpopRequest, ed25519ProofKey } from '../support/dpop.js';
 import type { Field, RawRequest, SignedRequestOptions } from '../support/signed-request.js';
 import { accessToken, type Claims, ed25519Issuer, rsaIssuer } from '../support/tokens.js';
@@ -515,6 +516,50 @@ permit(principal, action == Action::"pr.merge", resource);`,
       await excluding.denies(await merge(excluding, { ...handedOn, approval }), 403, 'approval_invalid');
       const others = await approvalOf(ask, authority);
       await excluding.accepts(await merge(excluding, { ...handedOn, approval: others }), 200);
+    });
+
+    it('neither further details nor more hops take away people who must approve [C4] [C6]', async () => {
+      const head = '(principal, action == Action::"pr.merge", resource == Repo::"acme/api")';
+      const limits = [
+        'context.depth <= 2',
+        `if context has authorizationDetails.privileges
+           then context.authorizationDetails.privileges.contains("large") else true`,
+      ];
+      const between: TestAgent = { id: 'agent-between', key: keyNamed('agent-between') };
+      const registered = { id: between.id, jwk: between.key.publicJwk, capabilities: ['repo'] };
+      const managers = `@approval("release-managers") permit${head};`;
+      const withPolicies = (...more: string[]): Promise<Api> => {
+        const text = [withoutMerges, managers, ...more].join('\n');
+        return api.variant({ config: { ...world.config, agents: [...agents, registered], policies: text } });
+      };
+      for (const limit of limits) {
+        await expect(withPolicies(`@approval("security") permit${head} when { ${limit} };`)).rejects.toThrow(
+          'a permit with @approval reads',
+        );
+      }
+      const both = await withPolicies(
+        `@approval("security") permit${head};`,
+        ...limits.map((limit, index) => `@id("limit-${index}") forbid${head} unless { ${limit} };`),
+      );
+      const through = async (middle: readonly TestAgent[], privileges?: readonly string[]): Promise<Merge> => {
+        const token = await both.token({ scope: 'repo:read' });
+        const claims = {
+          scope: 'repo:read',
+          ...(privileges && { authorization_details: [{ type: 'Repo', privileges }] }),
+        };
+        const chain = [{ id: reviewerId, key: reviewer }, ...middle, { id: runnerId, key: runner }];
+        const links = linksThrough(chain, both.audience, token, claims);
+        return { key: runner, token, fields: [delegationField(links)] };
+      };
+      for (const privileges of [undefined, ['large', 'small']]) {
+        const { request } = await asked(both, await through([], privileges));
+        const quorums = ['release-managers', 'security'].map((group) => ({ groups: [group], count: 1 }));
+        expect(request['requirement']).toMatchObject({ quorums });
+      }
+      const narrower = await both.denies(await merge(both, await through([], ['small'])), 403, 'policy_denied');
+      expect(narrower.records[0]?.policies).toEqual(['policies.cedar#limit-1']);
+      const farther = await both.denies(await merge(both, await through([between])), 403, 'policy_denied');
+      expect(farther.records[0]?.policies).toEqual(['policies.cedar#limit-0']);
     });
 
     it('everybody who approved is in the record [F1]', async () => {

@@ -121,6 +121,24 @@ onEveryHost(
       }
     });
 
+    it('further details lift no error of a policy [C6]', async () => {
+      const head = '(principal, action == Action::"pr.merge", resource == Repo::"acme/web")';
+      const fails = 'context has onBehalfOf && context.onBehalfOf == User::"user_123" && 9223372036854775807 + 1 > 0';
+      const limit = `(if context has authorizationDetails.privileges
+        then context.authorizationDetails.privileges.contains("release") else true)`;
+      const withPolicy = (condition: string) =>
+        api.variant({ config: { ...world.config, policies: `permit${head}; permit${head} when { ${condition} };` } });
+      await expect(withPolicy(`${limit} && ${fails}`)).rejects.toThrow(
+        'a condition that can fail is evaluated only if',
+      );
+      const failing = await withPolicy(`${fails} && ${limit}`);
+      for (const privileges of [undefined, ['release'], ['label']]) {
+        const details = [{ type: 'Repo', ...(privileges && { privileges }) }];
+        const request = { target: '/repos/acme/web/merge', body: '' };
+        await failing.denies(await failing.pull({ authorization_details: details }, request), 403, 'policy_error');
+      }
+    });
+
     it('details of the agent alone are limits too', async () => {
       const details = [{ type: 'Dataset', identifier: 'billing' }];
       const token = await api.token({

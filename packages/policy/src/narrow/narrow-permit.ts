@@ -4,7 +4,6 @@ import { type Cedar, freshCedar } from '../cedar/instance/instance.js';
 import { entityKey } from '../cedar/index/scope.js';
 import type { Policy } from '../cedar/load/policy-set.js';
 import { depthOf, MAX_DEPTH } from '../cedar/text/policy-text.js';
-import { mightReadLimits } from '../cedar/text/trend.js';
 
 /** What people approved again and again. */
 export interface ApprovedCall {
@@ -61,7 +60,7 @@ export function narrowPermit(
   try {
     const exceptions = others.map((policy) => ({
       name: policy.id,
-      body: applicability(treeOf(cedar, policy), policy, scope),
+      body: applicability(treeOf(cedar, policy), scope),
     }));
     const same = exceptions.find(({ body }) => body.length === 0);
     if (same !== undefined) return failed(`${same.name} asks about all of it, too`);
@@ -72,9 +71,11 @@ export function narrowPermit(
       action: { op: '==', entity: scope.action },
       resource: { op: '==', entity: scope.resource },
       conditions: [
-        { kind: 'when', body: all([...subjectOf(call), atMostHops(call.hops), provenBy(call.possession)]) },
+        { kind: 'when', body: all([...subjectOf(call), provenBy(call.possession)]) },
         ...kept.flatMap((policy) => conditionsOf(treeOf(cedar, policy), scope)),
         ...exceptions.map(({ body }): Clause => ({ kind: 'unless', body: all(body) })),
+        // Last, since more hops must not hide an error of the others.
+        { kind: 'when', body: atMostHops(call.hops) },
       ],
     };
     const text = textOf(cedar, json);
@@ -127,14 +128,9 @@ function isHead(expression: Expr, call: Scope): boolean {
   return variables.some((variable) => JSON.stringify(expression) === JSON.stringify(equal(variable, call[variable])));
 }
 
-/**
- * What must hold where a policy applies to the call, besides the new head; empty: nothing. Of a policy that may read the
- * history or authorization details only the constraints, since an `unless` of them might not load.
- */
-function applicability(json: PolicyJson, { text }: Policy, call: Scope): readonly Expr[] {
-  const conditions = mightReadLimits(text)
-    ? []
-    : json.conditions.map(({ kind, body }) => (kind === 'when' ? body : { '!': { arg: body } }));
+/** What must hold where a policy applies to the call, besides the new head; empty: nothing. */
+function applicability(json: PolicyJson, call: Scope): readonly Expr[] {
+  const conditions = json.conditions.map(({ kind, body }) => (kind === 'when' ? body : { '!': { arg: body } }));
   return [...constraintsOf(json).filter((expression) => !isHead(expression, call)), ...conditions];
 }
 

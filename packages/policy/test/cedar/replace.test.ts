@@ -51,6 +51,8 @@ it.each([
   ['does not parse', 'permit('],
   ['has the id of another', '@id("m0") permit(principal, action, resource);'],
   ['reads the history', 'permit(principal, action, resource) when { context.via == [] };'],
+  ['bounds whom it asks', '@approval("a") permit(principal, action, resource) when { context.depth < 2 };'],
+  ['hides an error', 'permit(principal, action, resource) when { context.depth < 2 && resource.open };'],
 ])('nothing changes when the last of many policies %s [D6]', async (_title, last) => {
   const engine = await cedarFromText({ policies: DRAFTS });
   const state = (): unknown => {

@@ -2,6 +2,7 @@ import { toUSVString } from 'node:util';
 import { eachInTurn, type Turns } from '@countersign/common';
 import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Cedar } from '../instance/instance.js';
+import { limitProblem } from './limit-problem.js';
 import { isFault, type PolicyReading, type PolicyReadings, readPolicies } from './policy-reading.js';
 import type { Policy } from './policy-set.js';
 import { readApproval } from '../text/approval-annotations.js';
@@ -9,26 +10,6 @@ import { readExpiry } from '../text/expiry-annotation.js';
 import type { Shapes } from '../text/policy-shape.js';
 import { depthOf, lineAt, MAX_DEPTH, MAX_TERMS, type Statement, splitPolicies, termsOf } from '../text/policy-text.js';
 import { errorText } from '../instance/error-text.js';
-
-const HISTORY_PROBLEMS = {
-  permit:
-    'a permit reads context.via (or context as a whole), or asks for much context.depth. History may forbid, never permit: ' +
-    'move it into a forbid, or ask for less depth (context.depth <= 2).',
-  forbid:
-    'more history could lift this forbid. History may forbid, never permit: forbid when context.via contains an agent or ' +
-    'context.depth > 2, or unless [...].containsAll(context.via) or context.depth <= 2.',
-};
-
-const DETAILS_PROBLEMS = {
-  permit:
-    'further context.authorizationDetails could make this permit apply, and each agent of a chain may add some: they limit, ' +
-    'and never grant. What a user must have allowed is a scope. As a limit, write: if context has ' +
-    'authorizationDetails.privileges then context.authorizationDetails.privileges.contains("x") else true.',
-  forbid:
-    'further context.authorizationDetails could lift this forbid, and each agent of a chain may add some: they limit, and ' +
-    'never grant. Write: when { context has authorizationDetails.privileges && ' +
-    '!context.authorizationDetails.privileges.contains("x") }.',
-};
 
 interface FileStatement extends Statement {
   readonly file: string;
@@ -40,13 +21,14 @@ export interface ReadFilesParts {
   readonly known: PolicyReadings;
   readonly shapes: Shapes;
   readonly turns: Turns;
+  readonly hasSchema: boolean;
 }
 
 /** Reads the policies of files, except texts that are already known. Adds problems, each with file and line. */
 export async function readFiles(
   cedar: Cedar,
   files: readonly (readonly [string, string])[],
-  { known, shapes, turns }: ReadFilesParts,
+  { known, shapes, turns, hasSchema }: ReadFilesParts,
   problems: string[],
 ): Promise<{ readonly policies: readonly Policy[]; readonly readings: PolicyReadings }> {
   const statements: FileStatement[] = [];
@@ -67,7 +49,7 @@ export async function readFiles(
       problems.push(...faults(statement, overLimits.get(text), reading ?? []));
     } else {
       readings.set(text, reading);
-      policies.push(named(statement, reading, problems));
+      policies.push(named(statement, { reading, hasSchema }, problems));
     }
   });
   return { policies, readings };
@@ -103,13 +85,13 @@ async function textsOverLimits(
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   await eachInTurn(await shapes.group(texts, (text) => text, turns), turns, (group) => {
-    const problem = limitProblem(group[0]);
+    const problem = sizeProblem(group[0]);
     if (problem !== undefined) for (const text of group) found.set(text, problem);
   });
   return found;
 }
 
-function limitProblem(text: string): string | undefined {
+function sizeProblem(text: string): string | undefined {
   const depth = depthOf(text);
   if (depth > MAX_DEPTH) {
     const advice = 'Split the policy, or write long alternatives as [...].contains(...)';
@@ -132,16 +114,18 @@ function faults(
   );
 }
 
-function named(statement: FileStatement, reading: PolicyReading, problems: string[]): Policy {
-  const { file, line, position, text } = statement;
-  const { effect, annotations, scope, permitsByHistory, permitsByDetails } = reading;
+function named(
+  { file, line, position, text }: FileStatement,
+  { reading, hasSchema }: { readonly reading: PolicyReading; readonly hasSchema: boolean },
+  problems: string[],
+): Policy {
+  const { effect, annotations, scope, limitFlaw } = reading;
   // An @id without a value is null.
   const name = annotations['id'] === undefined ? String(position) : annotations['id'];
   if (name === null || name === '')
     problems.push(`${file}:${line}: @id is empty. Give the policy a name, like @id("drafts").`);
-  if (permitsByHistory) problems.push(`${file}:${line}: ${HISTORY_PROBLEMS[effect]}`);
-  // A use of context as a whole is both.
-  else if (permitsByDetails) problems.push(`${file}:${line}: ${DETAILS_PROBLEMS[effect]}`);
+  const limits = limitProblem(limitFlaw, { effect, hasSchema });
+  if (limits !== undefined) problems.push(`${file}:${line}: ${limits}`);
   const approval = readApproval({ effect, annotations, scope });
   if (!approval.ok) problems.push(`${file}:${line}: ${approval.problem}`);
   const expiry = readExpiry({ effect, annotations });

@@ -1,7 +1,6 @@
 import { eachInTurn, type Turns } from '@countersign/common';
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { detailsCouldPermit } from '../text/details.js';
-import { historyCouldPermit } from '../text/history.js';
+import { type LimitFlaw, limitFlawOf } from '../text/limit-flaw.js';
 import { mightReadLimits } from '../text/trend.js';
 import type { Cedar } from '../instance/instance.js';
 import { headFromJson, type PolicyHead, readHead } from '../text/policy-head.js';
@@ -12,10 +11,8 @@ import { scopesInJson, scopesInText } from '../text/scope-vocabulary.js';
 export interface PolicyReading extends PolicyHead {
   /** String literals of its conditions that could be delegated scopes. */
   readonly scopes: readonly string[];
-  /** Whether more history could make it permit. */
-  readonly permitsByHistory: boolean;
-  /** Whether further limits in `authorizationDetails` could make it permit. */
-  readonly permitsByDetails: boolean;
+  /** How more history or further limits in `authorizationDetails` could lead to a permit. */
+  readonly limitFlaw: LimitFlaw | undefined;
 }
 
 /** By the text of the policy. */
@@ -57,8 +54,8 @@ export async function readPolicies(
 function readSameShape(cedar: Cedar, text: string, first: ReadResult): ReadResult {
   const plain = isFault(first) ? undefined : readHead(text);
   if (plain === undefined || isFault(first)) return readByJson(cedar, text);
-  const { scopes, permitsByHistory, permitsByDetails } = first;
-  return { ...plain.head, scopes, permitsByHistory, permitsByDetails };
+  const { scopes, limitFlaw } = first;
+  return { ...plain.head, scopes, limitFlaw };
 }
 
 export function isFault(read: ReadResult): read is readonly DetailedError[] {
@@ -78,7 +75,7 @@ function readByText(cedar: Cedar, text: string): ReadResult {
   const scopes = plain && scopesInText(plain.body);
   if (plain === undefined || scopes === undefined) return readByJson(cedar, text);
   if (mightReadLimits(plain.body)) return readByJson(cedar, text);
-  return { ...plain.head, scopes, permitsByHistory: false, permitsByDetails: false };
+  return { ...plain.head, scopes, limitFlaw: undefined };
 }
 
 function readByJson(cedar: Cedar, text: string): ReadResult {
@@ -90,7 +87,6 @@ function readingOf(json: PolicyJson): PolicyReading {
   return {
     ...headFromJson(json),
     scopes: scopesInJson(json),
-    permitsByHistory: historyCouldPermit(json),
-    permitsByDetails: detailsCouldPermit(json),
+    limitFlaw: limitFlawOf(json),
   };
 }

@@ -37,7 +37,12 @@ export async function readPolicySet(
   const schema = texts.schema === undefined ? undefined : readSchema(cedar, texts.schema, vocabulary, schemaProblems);
   const shapes = new Shapes(schema?.enumeratedTypes ?? new Set());
   const known: PolicyReadings = earlier?.readings ?? new Map();
-  const { policies, readings } = await readFiles(cedar, files, { known, shapes, turns }, problems);
+  const { policies, readings } = await readFiles(
+    cedar,
+    files,
+    { known, shapes, turns, hasSchema: schema !== undefined },
+    problems,
+  );
   if (problems.length === 0) problems.push(...emptyProblems(policies), ...(await duplicateProblems(policies, turns)));
   problems.push(...schemaProblems);
   if (problems.length === 0 && schema !== undefined) {

@@ -1,6 +1,6 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { fallibleReads } from './fallible-reads.js';
-import { type Facts, follows, isContext, operationOf, type Operands, pathInContext, type Trend } from './trend.js';
+import { type Facts, onlyForbids, operationOf, type Operands, pathInContext, readerOf, type Trend } from './trend.js';
 
 const DETAILS = 'authorizationDetails';
 
@@ -16,7 +16,9 @@ const TRENDS_ON_RIGHT: ReadonlyMap<string, Trend> = new Map<string, Trend>([
   ['containsAll', 1],
 ]);
 
-const facts: Facts = { reads, trendOf };
+const reads = readerOf(new Set([DETAILS]));
+
+export const details: Facts = { reads, trendOf };
 
 /**
  * Whether a request could be permitted because its delegation is limited in more detail, by `context.authorizationDetails`.
@@ -24,21 +26,10 @@ const facts: Facts = { reads, trendOf };
  * further limits may only make a policy forbid. A read that fails where a detail is absent counts, too.
  */
 export function detailsCouldPermit(policy: PolicyJson): boolean {
-  const { effect, conditions } = policy;
-  if (!reads(conditions)) return false;
+  if (!reads(policy.conditions)) return false;
   return (
-    fallibleReads(policy, false).some((path) => path.startsWith(`context.${DETAILS}`)) ||
-    conditions.some(({ kind, body }) => !follows(body, (effect === 'forbid') === (kind === 'when') ? 1 : -1, facts))
+    fallibleReads(policy, false).some((path) => path.startsWith(`context.${DETAILS}`)) || !onlyForbids(policy, details)
   );
-}
-
-function reads(node: unknown): boolean {
-  if (typeof node !== 'object' || node === null) return false;
-  if (isContext(node)) return true;
-  return Object.entries(node).some(([operator, operand]) => {
-    const path = operator === '.' || operator === 'has' ? pathInContext(operand) : undefined;
-    return path === undefined ? reads(operand) : path[0] === DETAILS;
-  });
 }
 
 function trendOf(operator: string, operands: Operands): Trend | undefined {

@@ -1,13 +1,14 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { withoutStrings } from './conditions.js';
+import { conditionOf } from './trend.js';
 
 type Node = Readonly<Record<string, unknown>>;
 
 /** The members that are known to exist, by {@link memberKey}. */
-type Known = ReadonlySet<string>;
+export type Known = ReadonlySet<string>;
 
 /** The members that the guard always sends. */
-const ALWAYS: Known = new Set([
+export const ALWAYS: Known = new Set([
   ...['scope', 'depth', 'via', 'proof', 'possession', 'request'].map((name) => memberKey({ Var: 'context' }, name)),
   ...['method', 'path'].map((name) => memberKey({ '.': { left: { Var: 'context' }, attr: 'request' } }, name)),
   memberKey({ '.': { left: { Var: 'context' }, attr: 'authorizationDetails' } }, 'types'),
@@ -32,14 +33,20 @@ export function mayReadFallibly(conditions: readonly string[]): boolean {
  * The reads in a policy's conditions that can fail on some requests, in Cedar's syntax. With a schema, validation covers
  * the attributes of principal, resource and context; entities that a request only names remain.
  */
-export function fallibleReads({ conditions }: PolicyJson, hasSchema: boolean): string[] {
+export function fallibleReads(policy: PolicyJson, hasSchema: boolean): string[] {
+  return fallibleReadsIn(conditionOf(policy), ALWAYS, hasSchema);
+}
+
+/** The same in one expression. */
+export function fallibleReadsIn(node: unknown, known: Known, hasSchema: boolean): string[] {
   const visitor = new FallibleReadVisitor(hasSchema);
-  let known = ALWAYS;
-  for (const { kind, body } of conditions) {
-    visitor.visit(body, known);
-    known = union(known, kind === 'when' ? impliedBy(body) : impliedByNot(body));
-  }
+  visitor.visit(node, known);
   return [...visitor.found];
+}
+
+/** What must exist if an expression is true, or if it is false, besides what is known. */
+export function knownIf(value: boolean, node: unknown, known: Known): Known {
+  return union(known, value ? impliedBy(node) : impliedByNot(node));
 }
 
 class FallibleReadVisitor {
@@ -63,12 +70,12 @@ class FallibleReadVisitor {
       case '&&':
       case '||':
         this.visit(left, known);
-        this.visit(right, union(known, operator === '&&' ? impliedBy(left) : impliedByNot(left)));
+        this.visit(right, knownIf(operator === '&&', left, known));
         return;
       case 'if-then-else':
         this.visit(operand['if'], known);
-        this.visit(operand['then'], union(known, impliedBy(operand['if'])));
-        this.visit(operand['else'], union(known, impliedByNot(operand['if'])));
+        this.visit(operand['then'], knownIf(true, operand['if'], known));
+        this.visit(operand['else'], knownIf(false, operand['if'], known));
         return;
       case '.':
         this.#read(left, operand['attr'], known);

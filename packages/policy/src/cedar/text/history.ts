@@ -1,5 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { type Facts, follows, isContext, operationOf, type Operands, pathInContext, type Trend } from './trend.js';
+import { type Facts, onlyForbids, operationOf, type Operands, pathInContext, readerOf, type Trend } from './trend.js';
 
 /** Attributes of `context` that tell of the agents before the actor. */
 const HISTORY: ReadonlySet<unknown> = new Set(['via', 'depth']);
@@ -26,34 +26,25 @@ const TRENDS_ON_RIGHT: ReadonlyMap<string, Trend> = new Map<string, Trend>([
   ['containsAll', -1],
 ]);
 
-const facts: Facts = { reads, trendOf };
+const reads = readerOf(HISTORY);
+const readsVia = readerOf(new Set(['via']));
+
+export const history: Facts = { reads, trendOf };
 
 /**
  * Whether a request could be permitted because of its history, `context.via` or `context.depth`. Prior actors are
  * informational (RFC 8693 §4.1): more history may only make a policy forbid. So a permit must not read `via`, and every
  * other condition must change in one direction. A use of `context` as a whole could reach `via`, and counts as reading it.
  */
-export function historyCouldPermit({ effect, conditions }: PolicyJson): boolean {
-  if (effect === 'permit' && reads(conditions, 'via')) return true;
-  return conditions.some(
-    ({ kind, body }) => !follows(body, (effect === 'forbid') === (kind === 'when') ? 1 : -1, facts),
-  );
+export function historyCouldPermit(policy: PolicyJson): boolean {
+  if (policy.effect === 'permit' && readsVia(policy.conditions)) return true;
+  return !onlyForbids(policy, history);
 }
 
 function trendOf(operator: string, { left, right, arg }: Operands): Trend | undefined {
   if (isHistory(right)) return reads(left) ? undefined : TRENDS_ON_RIGHT.get(operator);
   if (!isHistory(arg ?? left) || reads(right)) return undefined;
   return operator === '==' && isZero(right) ? -1 : TRENDS_ON_LEFT.get(operator);
-}
-
-function reads(node: unknown, attribute?: string): boolean {
-  if (typeof node !== 'object' || node === null) return false;
-  if (isContext(node)) return true;
-  return Object.entries(node).some(([operator, operand]) => {
-    const path = operator === '.' || operator === 'has' ? pathInContext(operand) : undefined;
-    if (path === undefined) return reads(operand, attribute);
-    return attribute === undefined ? HISTORY.has(path[0]) : path[0] === attribute;
-  });
 }
 
 function isHistory(node: unknown): boolean {

@@ -1,3 +1,5 @@
+import type { Expr, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+
 /** 1: more of a fact can only make an expression truer. -1: it can only make it falser. */
 export type Trend = 1 | -1;
 
@@ -10,6 +12,37 @@ export interface Facts {
   reads(node: unknown): boolean;
   /** How an operation on one of them changes; undefined if in both directions, or in an unknown one. */
   trendOf(operator: string, operands: Operands): Trend | undefined;
+}
+
+/**
+ * Whether an expression reads one of these attributes of `context`, or `context` as a whole, through which each could be
+ * reached. Remembers the answer of each node, as callers ask about a tree again at each of its levels.
+ */
+export function readerOf(attributes: ReadonlySet<unknown>): (node: unknown) => boolean {
+  const known = new WeakMap<object, boolean>();
+  const isRead = ([operator, operand]: [string, unknown]): boolean => {
+    const path = operator === '.' || operator === 'has' ? pathInContext(operand) : undefined;
+    return path === undefined ? reads(operand) : attributes.has(path[0]);
+  };
+  const reads = (node: unknown): boolean => {
+    if (typeof node !== 'object' || node === null) return false;
+    const found = known.get(node) ?? (isContext(node) || Object.entries(node).some(isRead));
+    known.set(node, found);
+    return found;
+  };
+  return reads;
+}
+
+/** All clauses of a policy as one expression, which Cedar evaluates in this order. */
+export function conditionOf({ conditions }: PolicyJson): Expr {
+  return conditions
+    .map(({ kind, body }): Expr => (kind === 'when' ? body : { '!': { arg: body } }))
+    .reduce((left, right) => ({ '&&': { left, right } }), { Value: true });
+}
+
+/** Whether more of the facts cannot make a policy permit: a forbid can only get truer, a permit only falser. */
+export function onlyForbids(policy: PolicyJson, facts: Facts): boolean {
+  return follows(conditionOf(policy), policy.effect === 'forbid' ? 1 : -1, facts);
 }
 
 /** Whether more of the facts can change an expression in this direction only. Recursion is bounded, as the text's depth was. */
@@ -43,7 +76,7 @@ function opposite(trend: Trend): Trend {
   return trend === 1 ? -1 : 1;
 }
 
-function isLiteral(node: unknown, value: boolean): boolean {
+export function isLiteral(node: unknown, value: boolean): boolean {
   return typeof node === 'object' && node !== null && 'Value' in node && node.Value === value;
 }
 

@@ -1,8 +1,7 @@
 import { yieldEvery } from '@countersign/common';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { detailsCouldPermit } from '../../../src/cedar/text/details.js';
-import { historyCouldPermit } from '../../../src/cedar/text/history.js';
+import { limitFlawOf } from '../../../src/cedar/text/limit-flaw.js';
 import { freshCedar } from '../../../src/cedar/instance/instance.js';
 import { headFromJson } from '../../../src/cedar/text/policy-head.js';
 import { isFault, type ReadResult, readPolicies } from '../../../src/cedar/load/policy-reading.js';
@@ -23,6 +22,8 @@ const templates = fc.constantFrom(
   'permit(principal, action, resource) when { context.scope.contains("#1") && principal in Role::"#2" };',
   'permit(principal, action, resource) when { ip("#1").isIpv4() || User::"context" == User::"#2" };',
   'permit(principal, action, resource) when { context.via.contains(Agent::"#1") };',
+  '@approval("#1") permit(principal == Agent::"#2", action, resource) when { context.depth <= 1 };',
+  'permit(principal == Agent::"#2", action, resource) when { context.depth <= 1 && resource.a == User::"#1" };',
   'permit(principal, action, resource) when { context["#1"] == User::"#2" };',
   'permit(principal, action, resource) when { {"#1": 1, "#2": 2} == {} };',
   'forbid(principal, action, resource) unless { context.via.contains(Agent::"#1") };',
@@ -41,8 +42,7 @@ function readingOf(answer: ReturnType<typeof cedar.policyToJson>): ReadResult {
   return {
     ...headFromJson(json),
     scopes: scopesInJson(json),
-    permitsByHistory: historyCouldPermit(json),
-    permitsByDetails: detailsCouldPermit(json),
+    limitFlaw: limitFlawOf(json),
   };
 }
 
