@@ -97,7 +97,7 @@ export function createApp(): Express {
   app.get('/orders/:id', (req, res) => {
     res.json({ id: req.params.id });
   });
-  app.get('/orders/:order/lines/:line', (req, res) => void res.json(req.params));
+  app.get('/orders/:order/lines/:line', ({ params }, res) => void res.json({ of: params.order, id: params.line }));
   app.use('/notes', router);
   return app;
 }`,

@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
 import type { Application, Framework } from './application.js';
 import { routerNames } from './calls.js';
-import { conversionsIn } from './conversions.js';
 import { type Creation, findCreations, guardPlace, type NamedCreation } from './creation.js';
 import type { FoundRoute } from './find-routes.js';
 import { findRootModule, moduleText, rootModuleName, withModule } from './nest-edits.js';
 import type { Source } from './sources.js';
 import { parsed } from './syntax.js';
 import { type Conversions, permitObjectText, permitText } from './texts.js';
+import { readHandlers } from './uses.js';
 
 /** A file before and after, by lines. Undefined: the line is new. */
 export interface Edited {
@@ -22,8 +22,13 @@ export interface Edits {
   readonly hasGuard: boolean;
   /** Where applications are created that a person has to guard. */
   readonly unguarded: readonly Creation[];
-  /** Routes whose permit a person has to write. */
-  readonly byHand: readonly FoundRoute[];
+  /** Routes whose permit a person has to write, and why, as far as that is known. */
+  readonly byHand: readonly (FoundRoute & { readonly problem?: string })[];
+}
+
+/** A route that gets its permit. */
+interface PermittedRoute extends FoundRoute {
+  readonly conversions: Conversions;
 }
 
 /** What to change in the files: the guard where the application is created, and a permit for each route. */
@@ -41,11 +46,17 @@ export function planEdits(
   const isPlaced = creations.length === 1 && creation?.named !== undefined;
   const guarded = root ?? (isPlaced ? creation.source : undefined);
   const edited: Edited[] = [];
-  const byHand = routes.filter(({ place, isPermitted }) => place === undefined && !isPermitted);
+  const byHand: Edits['byHand'][number][] = routes.filter(
+    ({ place, isPermitted }) => place === undefined && !isPermitted,
+  );
   for (const source of sources) {
+    const placed = routes.filter(({ file, place }) => file === source.path && place !== undefined);
+    const idOf = placed.length === 0 ? undefined : readHandlers(source);
+    const named = placed.map((route) => ({ ...route, ...idOf?.(route) }));
+    byHand.push(...named.filter((route) => 'problem' in route));
     // The list of routes may have them in any order; each permit is put in from the end.
-    const own = routes
-      .filter(({ file, place }) => file === source.path && place !== undefined)
+    const own = named
+      .filter((route) => 'conversions' in route)
       .toSorted((one, other) => (one.place?.offset ?? 0) - (other.place?.offset ?? 0));
     const guards = source === guarded && users.length === 0;
     if (own.length === 0 && !guards) continue;
@@ -110,23 +121,15 @@ interface GuardModule {
 /** `guardModule`: also puts the guard into the application that this file creates. */
 function edit(
   source: Source,
-  routes: readonly FoundRoute[],
+  routes: readonly PermittedRoute[],
   application: Application,
   guardModule: GuardModule | undefined,
 ): Edited {
   const { path, text } = source;
   const { framework } = application;
-  const converted = routes.length === 0 ? [] : conversionsIn(source);
-  const conversionsOf = ({ at, handler }: FoundRoute): Conversions => {
-    const own = converted.filter((each) => each.at >= at && each.at < at + handler.length);
-    return (name) => own.find((each) => each.name === name)?.conversion;
-  };
   const isNest = framework === 'nestjs';
   const inModule = isNest && guardModule !== undefined ? withModule(text, guardModule.root) : text;
-  const changed = routes.reduceRight(
-    (result, route) => insertPermit(result, route, framework, conversionsOf(route)),
-    inModule,
-  );
+  const changed = routes.reduceRight((result, route) => insertPermit(result, route, framework), inModule);
   const isModule = isEsModule(text, application);
   const [guardName, permitName] = isNest ? ['CountersignModule', 'Permit'] : ['agentAuth', 'permit'];
   const names = [...(guardModule === undefined ? [] : [guardName]), ...(routes.length === 0 ? [] : [permitName])];
@@ -149,7 +152,7 @@ function edit(
   for (const route of isNest ? routes.toReversed() : []) {
     if (!endsLine(text, route)) continue;
     const { index, indent } = lineAfter(text, route.place?.offset ?? 0);
-    lines.splice(index, 0, added(indent + permitText(route, framework, conversionsOf(route))));
+    lines.splice(index, 0, added(indent + permitText(route, framework, route.conversions)));
   }
   if (guardModule?.named !== undefined && !isNest) {
     // TypeScript compiles an import to CommonJS, where nothing awaits at the top.
@@ -174,8 +177,8 @@ function added(line: string): { before: undefined; after: string } {
   return { before: undefined, after: line };
 }
 
-function insertPermit(text: string, route: FoundRoute, framework: Framework, conversions: Conversions): string {
-  const { place } = route;
+function insertPermit(text: string, route: PermittedRoute, framework: Framework): string {
+  const { place, conversions } = route;
   if (place === undefined || (place.kind === 'line' && endsLine(text, route))) return text;
   if (place.kind === 'config') {
     return `${text.slice(0, place.offset)} permit: ${permitObjectText(route, framework, conversions)},${text.slice(place.offset)}`;

@@ -51,7 +51,9 @@ export function nestRoutesIn({ path: file, text }: Source): FoundRoute[] {
 /** A method from its decorator to its last line, which is indented alike; at most to the next route. */
 function handlerAt(text: string, start: number): string {
   const indent = /^[ \t]*/.exec(text.slice(text.lastIndexOf('\n', start) + 1, start))?.[0] ?? '';
-  const ends = [text.indexOf(`\n${indent}}`, start), text.slice(start + 1).search(methods) + start + 1];
+  // Not `})`, the end of a decorator on several lines.
+  const ends = [`\n${indent}}\n`, `\n${indent}}\r`].map((last) => text.indexOf(last, start));
+  ends.push(text.slice(start + 1).search(methods) + start + 1);
   return text.slice(start, Math.min(...ends.filter((end) => end > start), text.length));
 }
 

@@ -59,7 +59,10 @@ function toDo(result: Result): readonly string[] {
   const health = found.filter(({ path }) => /health|ready|live|metrics/.test(path));
   const permits = permitsIn(sources);
   const byHand = [
-    ...edits.byHand.map(({ method, path, where }) => `${method} ${path} in ${where}`),
+    ...edits.byHand.map(
+      ({ method, path, where, problem }) =>
+        `${method} ${path} in ${where}${problem === undefined ? '' : ` (${problem})`}`,
+    ),
     ...choice.elsewhere
       .filter(({ action }) => !permits.some((permit) => permit.action === action))
       .map((route) => `${route.method} ${route.path} ${declaredIn(declarationsOf(route, found))}`),

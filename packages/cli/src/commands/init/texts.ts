@@ -1,5 +1,5 @@
 import type { Application, Framework } from './application.js';
-import type { Conversion } from './conversions.js';
+import type { Code } from './read-use.js';
 import type { Route } from '../policy/routes.js';
 
 /** The module of the guard. It exports a promise, so that it is the same for ES modules and CommonJS. */
@@ -49,7 +49,7 @@ const parameterOf: Readonly<Record<Framework, string>> = {
 };
 
 /** How a handler uses the parameters of its path; as text if nothing is known. */
-export type Conversions = (name: string) => Conversion | undefined;
+export type Conversions = (name: string) => Code | undefined;
 
 /** The permit of a route. Its resource is made of the parameters of the path, as the handler uses them. */
 export function permitText(route: Route, framework: Framework, conversions?: Conversions): string {
@@ -63,13 +63,17 @@ export function permitObjectText(route: Route, framework: Framework, conversions
 }
 
 function resourceText({ resource, path }: Route, framework: Framework, conversions?: Conversions): string {
-  const names = [...path.matchAll(/[:*](\w+)/g)].map(([, name = '']) => name);
+  const names = parametersOf(path);
   const by = parameterOf[framework];
   const values = names.map((name) => {
     const value = `${by}.params['${name}']`;
-    return conversions?.(name)?.(value) ?? value;
+    return conversions?.(name)?.replace('$', () => value) ?? value;
   });
   const id = values.length === 1 ? values[0] : `\`${values.map((value) => `\${${value}}`).join('/')}\``;
   const type = `type: '${resource}'`;
   return names.length === 0 ? `{ ${type}, id: '*' }` : `(${by}) => ({ ${type}, id: ${id} })`;
+}
+
+export function parametersOf(path: string): readonly string[] {
+  return [...path.matchAll(/[:*](\w+)/g)].map(([, name = '']) => name);
 }

@@ -1,0 +1,158 @@
+import { isNode, type NestedNode, type SyntaxNode } from './syntax.js';
+
+/** What a parameter becomes: code in which `$` is the parameter. */
+export type Code = string;
+
+export const asText: Code = '$';
+export const asNumber: Code = 'Number($)';
+
+/** How an expression uses a parameter; undefined if that is not known. */
+export type Use =
+  /** `isCheck`: only a condition depends on it. */
+  | { readonly code: Code; readonly isCheck: boolean; readonly declares?: undefined }
+  /** It becomes a variable. */
+  | { readonly code: Code; readonly declares: SyntaxNode };
+
+export const wrappers: RegExp =
+  /^(?:TS(?:As|NonNull|Satisfies)Expression|TSTypeAssertion|ParenthesizedExpression|AwaitExpression)$/;
+const conditions = /^(?:If|While|DoWhile|For|Expression)Statement$/;
+/** Where a value is used as it is. */
+const takers =
+  /^(?:ArrayExpression|ReturnStatement|ArrowFunctionExpression|ThrowStatement|YieldExpression|SwitchStatement|SwitchCase|JSXExpressionContainer)$/;
+const numberChecks = /^(?:(?:Number\.)?is(?:NaN|Finite)|Number\.is(?:Safe)?Integer)$/;
+const textChecks = /^(?:startsWith|endsWith|includes|match|search)$/;
+/** Functions that make another value of a text, by their names. */
+const converters =
+  /^(?:(?:to|as)(?=[A-Z_])|(?:safe)?[pP]arse|decode|convert|coerce|cast|normali[sz]e)|^(?:unescape|atob|ObjectId|Big|Decimal|Date)$/;
+
+/** Of an expression whose value is the `code` of a parameter. */
+export function useOf({ node, parent }: NestedNode, code: Code, text: string): Use | undefined {
+  if (parent === undefined) return undefined;
+  const around = parent.node;
+  const { type } = around;
+  const become = (next: Code | undefined): Use | undefined =>
+    next === undefined ? undefined : useOf(parent, next, text);
+  const used: Use = { code, isCheck: false };
+  const checked: Use = { code, isCheck: true };
+  if (wrappers.test(type)) return become(code);
+  if (conditions.test(type)) return checked;
+  if (takers.test(type)) return used;
+  switch (type) {
+    case 'LogicalExpression':
+      return around['operator'] === '&&' && around['left'] === node ? checked : become(code);
+    case 'ConditionalExpression':
+      return around['test'] === node ? checked : become(code);
+    case 'UnaryExpression':
+      if (around['operator'] === '+') return become(converted(code, asNumber));
+      return /^(?:!|typeof|void)$/.test(String(around['operator'])) ? checked : undefined;
+    case 'BinaryExpression':
+      return inBinary(node, parent, code, text);
+    case 'TemplateLiteral':
+      return asPartOfText(parent, code, text);
+    case 'CallExpression':
+    case 'OptionalCallExpression':
+      return asArgument(node, parent, code, text);
+    case 'NewExpression':
+      return /(?:Error|Exception)$/.test(textOf(around['callee'], text)) ? used : undefined;
+    case 'MemberExpression':
+    case 'OptionalMemberExpression':
+      return around['property'] === node ? used : ofMember(parent, code, text);
+    case 'ObjectProperty':
+      return parent.parent?.node.type === 'ObjectExpression' ? used : undefined;
+    case 'VariableDeclarator':
+      return around['init'] === node && isNode(around['id']) ? { code, declares: around['id'] } : undefined;
+    case 'AssignmentExpression':
+      // Whoever reads that member may convert a text.
+      return code !== asText && isNode(around['left']) && around['left'].type === 'MemberExpression' ? used : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string): Use | undefined {
+  const { operator, left, right } = parent.node;
+  const other = left === node ? right : left;
+  const used: Use = { code, isCheck: false };
+  switch (operator) {
+    case '+':
+      return asPartOfText(parent, code, text);
+    case '-':
+      return code === asText ? undefined : used;
+    case '<':
+    case '>':
+    case '<=':
+    case '>=':
+      return { code: converted(code, asNumber) ?? code, isCheck: true };
+    case '===':
+    case '!==':
+      return isConstant(other) ? { code, isCheck: true } : used;
+    case '==':
+    case '!=':
+      if (isConstant(other)) return { code, isCheck: true };
+      // '01' == 1
+      return code === asText && !/^(?:String\(|`)|\.toString\(\)$/.test(textOf(other, text)) ? undefined : used;
+    default:
+      return undefined;
+  }
+}
+
+/** A longer text, of which a number could be made. */
+function asPartOfText(whole: NestedNode, code: Code, text: string): Use | undefined {
+  const outer = useOf(whole, asText, text);
+  return outer?.code === asText ? { code, isCheck: outer.declares === undefined && outer.isCheck } : undefined;
+}
+
+function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string): Use | undefined {
+  const called = textOf(call.node['callee'], text);
+  const given = call.node['arguments'];
+  if (!Array.isArray(given) || !given.includes(node)) return undefined;
+  const name = /\w*$/.exec(called)?.[0] ?? '';
+  if (numberChecks.test(called)) return { code: converted(code, asNumber) ?? code, isCheck: true };
+  if (name === 'test' || called === 'Boolean') return { code, isCheck: true };
+  if (called === 'String' && given.length === 1) return useOf(call, code, text);
+  const conversion = conversionBy(called, given as readonly SyntaxNode[], text);
+  if (conversion !== undefined && given[0] === node) {
+    const next = converted(code, conversion);
+    return next === undefined ? undefined : useOf(call, next, text);
+  }
+  return conversion !== undefined || converters.test(name) || called.startsWith('Math.')
+    ? undefined
+    : { code, isCheck: false };
+}
+
+/** What a call makes of its first argument; empty if it is known to convert, but not how. */
+function conversionBy(called: string, given: readonly SyntaxNode[], text: string): Code | undefined {
+  if (called === 'Number') return asNumber;
+  if (!/^(?:Number\.)?(?:parseInt|parseFloat)$|^BigInt$/.test(called)) return undefined;
+  const [, radix] = given;
+  if (radix === undefined) return `${called}(String($))`;
+  return radix.type === 'NumericLiteral' && given.length === 2 ? `${called}(String($), ${textOf(radix, text)})` : '';
+}
+
+/** What a conversion makes of a value. Of safe integers, and others are refused, a second one makes the same. */
+function converted(code: Code, next: Code): Code | undefined {
+  if (next === '' || code === asText) return next || undefined;
+  const isSame = !/, (?!10\))/.test(next) && (next.startsWith('BigInt') || !code.startsWith('BigInt'));
+  return isSame ? code : undefined;
+}
+
+function ofMember(member: NestedNode, code: Code, text: string): Use | undefined {
+  const call = member.parent;
+  const name = textOf(member.node['property'], text);
+  if (member.node['computed'] === true) return undefined;
+  if (name === 'length') return { code, isCheck: true };
+  if (call === undefined || call.node['callee'] !== member.node) return undefined;
+  if (name === 'toString' && textOf(call.node, text).endsWith('()')) return useOf(call, code, text);
+  return textChecks.test(name) ? { code, isCheck: true } : undefined;
+}
+
+function isConstant(node: unknown): boolean {
+  if (!isNode(node)) return false;
+  if (node.type === 'UnaryExpression') return isConstant(node['argument']);
+  const isName = node.type === 'Identifier' && /^(?:undefined|NaN|Infinity)$/.test(String(node['name']));
+  return isName || /^(?:String|Numeric|BigInt|Boolean|Null)Literal$/.test(node.type);
+}
+
+export function textOf(node: unknown, text: string): string {
+  return isNode(node) ? text.slice(node.start, node.end) : '';
+}
