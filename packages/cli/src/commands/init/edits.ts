@@ -3,6 +3,7 @@ import type { Application, Framework } from './application.js';
 import { routerNames } from './calls.js';
 import { type Creation, findCreations, guardPlace, type NamedCreation } from './creation.js';
 import type { FoundRoute } from './find-routes.js';
+import { usesGuard } from './guard-uses.js';
 import { findRootModule, moduleText, rootModuleName, withModule } from './nest-edits.js';
 import type { Source } from './sources.js';
 import { parsed } from './syntax.js';
@@ -95,10 +96,6 @@ function isEsModule(text: string, { esm, typescript }: Application): boolean {
   return /^import\s/m.test(text) || ((esm || (typescript && text === '')) && !/\brequire\(/.test(text));
 }
 
-function usesGuard({ text }: Source): boolean {
-  return /agentAuth\(|\(agentAuth,|CountersignModule/.test(text);
-}
-
 function guardModule(source: Source, sources: readonly Source[], path: string): Omit<GuardModule, 'named'> {
   const alike = [source, ...sources.filter((each) => posix.extname(each.path) === posix.extname(source.path))];
   const other = alike.map(({ text }) => importIn(text)).find((found) => found !== undefined);
@@ -133,7 +130,7 @@ function edit(
   const isModule = isEsModule(text, application);
   const [guardName, permitName] = isNest ? ['CountersignModule', 'Permit'] : ['agentAuth', 'permit'];
   const names = [...(guardModule === undefined ? [] : [guardName]), ...(routes.length === 0 ? [] : [permitName])];
-  const known = text.split('\n').filter((line) => line.includes('@countersign/'));
+  const known = text.split('\n').filter((line) => /^(?!\s*(?:\/\/|\/?\*)).*@countersign\//.test(line));
   const missing = names.filter((name) => !known.some((line) => line.split(/\W/).includes(name)));
   const imports = missing.length === 0 ? [] : [importLine(missing, `@countersign/${framework}`, isModule)];
   if (guardModule !== undefined)

@@ -9,6 +9,7 @@ import { planEdits } from './edits.js';
 import { planFiles } from './files.js';
 import { nestRoutesIn } from './find-nest-routes.js';
 import { findRoutes } from './find-routes.js';
+import { mentionsGuard } from './guard-uses.js';
 import { report } from './report.js';
 import { chooseRoutes } from './routes-file.js';
 import { readSources, type Source } from './sources.js';
@@ -65,10 +66,6 @@ async function undoInit(folder: string, io: Io): Promise<void> {
   for (const path of kept) io.err(`kept ${printable(path)}: it was changed since\n`);
   if (removed.length > 0 && (await exists(join(folder, 'audit')))) io.err('kept audit/: it is the log of the guard\n');
   if (removed.length + kept.length === 0) io.err('There is nothing that an init wrote.\n');
-}
-
-function mentionsGuard({ text }: Source): boolean {
-  return /agentAuth|CountersignModule/.test(text);
 }
 
 /** A diff that was applied stays, so that it can be taken back. */

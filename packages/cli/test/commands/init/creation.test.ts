@@ -93,6 +93,27 @@ it('init prints the permits once a person has put the guard there', async () => 
   expect(err).not.toContain('by hand');
 });
 
+it.each([
+  '// later: app.use(agentAuth(guard))',
+  "// import { agentAuth } from '@countersign/express';",
+  "console.log('app.use(agentAuth(guard))');",
+  "import { agentAuth } from '@countersign/express';",
+])('init guards an application that only names the guard: %s', async (line) => {
+  const app = `${line}\n${imports.express}const app = express();\napp.get('/items', list);\n`;
+  await put({ 'package.json': manifest('express'), 'app.ts': app });
+  const { out } = await init();
+  expect(out).toMatch(/^[+ ]import \{.*agentAuth.*\} from '@countersign\/express';$/m);
+  expect(out).toContain('+app.use(agentAuth(guard)); // before any body parser\n');
+  expect(out).toContain("permit('item.read'");
+});
+
+it('init --undo goes on where only a comment names the guard', async () => {
+  const app = `${imports.express}// app.use(agentAuth(guard))\nconst app = express();\n`;
+  await put({ 'package.json': manifest('express'), 'app.ts': app });
+  await init();
+  expect((await init('--undo')).err).toContain('removed guard.js\n');
+});
+
 it('init leaves a permit to a person in a file that would not parse with it', async () => {
   const files = {
     'app.js': `${imports.express}const app = express();\napp.use(require('./items'));\n`,
