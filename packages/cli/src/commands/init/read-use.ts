@@ -106,7 +106,7 @@ function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string
   const called = textOf(call.node['callee'], text);
   const given = call.node['arguments'];
   if (!Array.isArray(given) || !given.includes(node)) return undefined;
-  const name = /\w*$/.exec(called)?.[0] ?? '';
+  const name = called.split(/\W/).at(-1) ?? '';
   if (numberChecks.test(called)) return { code: converted(code, asNumber) ?? code, isCheck: true };
   if (name === 'test' || called === 'Boolean') return { code, isCheck: true };
   if (called === 'String' && given.length === 1) return useOf(call, code, text);
