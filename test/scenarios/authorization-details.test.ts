@@ -36,6 +36,17 @@ onEveryHost(
       await api.accepts(await api.pull({ authorization_details: [{ type: 'Repo', locations: [api.audience] }] }), 201);
     });
 
+    it('an API with several audiences is each of them', async () => {
+      const named = await api.variant({ start: { guard: { audience: ['https://first.example', api.audience] } } });
+      const at = (location: string) =>
+        named.pull({
+          aud: api.audience,
+          authorization_details: [{ type: 'Repo', locations: [location, 'https://x.example'] }],
+        });
+      for (const location of ['https://first.example', api.audience]) await named.accepts(await at(location), 201);
+      await named.denies(await at('https://y.example'), 403, 'authorization_details_exceeded', 'policy_denied');
+    });
+
     it('any other action or resource is refused, even if policy permits it [C6]', async () => {
       const exceeds = async (...details: Claims[]) =>
         api.denies(

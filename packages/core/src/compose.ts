@@ -32,7 +32,7 @@ import { dpopAlgorithms } from './stages/possession/dpop-proof.js';
 import { acceptSignature } from './stages/possession/profile.js';
 import { memoryReplayStore } from './stages/replay/memory-replay-store.js';
 import { type ReplayStore, shareReplay } from './stages/replay/store.js';
-import { createRevocationChecks, type RevocationChecks } from './stages/revocation/check-revocations.js';
+import { createRevocationChecks } from './stages/revocation/check-revocations.js';
 import { type Revocations, revocationsIn } from './stages/revocation/memory-revocations.js';
 import { createRevalidation, type Revalidation } from './stages/revocation/revalidate.js';
 import { RevocationSet } from './stages/revocation/revocation-set.js';
@@ -84,8 +84,7 @@ export async function composeGuard(options: GuardOptions): Promise<GuardParts> {
 function compose(values: GuardValues): GuardParts {
   const { policy, scopeMatch, lookupTimeoutSeconds, clock, onTrouble } = values;
   const replay = values.replay ?? memoryReplayStore({ clock });
-  shareReplay(replay, values);
-  const uncheck = policy.checkChanges?.(({ asksApproval }) => approvalsProblem(values.approvals, asksApproval));
+  const shareReplayStore = shareReplay(replay, values);
   const registered = boundedDirectory(values.agents, lookupTimeoutSeconds);
   const agents = values.mtls === undefined ? registered : combine(registered, namesOf(values.mtls));
   const audiences = values.audience ?? values.origin.map(({ href }) => href);
@@ -94,7 +93,13 @@ function compose(values: GuardValues): GuardParts {
   const recorder = createRecorder({ ...values, redact: createRedactor(values.redact) });
   const served = new ServedRequests();
   const outcomes = new Outcomes(served, recorder);
-  const revocations = composeRevocations(values, ownRevocations);
+  const statusLists = createStatusLists(values);
+  const revocations = createRevocationChecks({
+    ...values,
+    own: ownRevocations,
+    sources: values.revocations,
+    statusLists,
+  });
   const revalidation = createRevalidation({ ...values, agents, revocations });
   const evaluate = createEvaluator({ ...values, agents, locationsFor: locationsIn(values, audiences) });
   const approve = createApprove({
@@ -109,18 +114,22 @@ function compose(values: GuardValues): GuardParts {
   const heldDisk = new SharedRoom(values.maxBodyBytes * bodiesHeld);
   const held = { heldMemory, heldDisk, heldFiles: new SharedRoom(filesHeld) };
   const tags = [profileTag, ...(values.webBotAuth === undefined ? [] : [webBotAuthTag])];
+  const authenticate = createAuthentication({
+    verify: composeVerifier({ ...values, held }, { agents, registered, audiences, dpop, revalidation, replay }),
+    readForwarded: createForwardedReader(values.trustedProxies, values.mtls?.forwardedBy),
+    isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
+    recorder,
+    served,
+    observes: values.mode === 'observe',
+    namesOrigin: values.origin.length > 1,
+    onTrouble,
+  });
+  // Last: a start that fails leaves nothing behind in parts of the application.
+  const uncheck = policy.checkChanges?.(({ asksApproval }) => approvalsProblem(values.approvals, asksApproval));
+  shareReplayStore();
 
   return {
-    authenticate: createAuthentication({
-      verify: composeVerifier({ ...values, held }, { agents, registered, audiences, dpop, revalidation, replay }),
-      readForwarded: createForwardedReader(values.trustedProxies, values.mtls?.forwardedBy),
-      isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
-      recorder,
-      served,
-      observes: values.mode === 'observe',
-      namesOrigin: values.origin.length > 1,
-      onTrouble,
-    }),
+    authenticate,
     decisions: createDecisions({ ...values, evaluate, approve, scopeMatch, recorder, served, outcomes }),
     outcomes,
     local: createLocalCallers({ served, revalidation }),
@@ -161,14 +170,6 @@ interface SharedParts {
   readonly dpop: DpopRules | undefined;
   readonly revalidation: Revalidation;
   readonly replay: ReplayStore;
-}
-
-function composeRevocations(
-  { revocations: sources, clockSkewSeconds, lookupTimeoutSeconds, clock }: GuardValues,
-  own: RevocationSet,
-): RevocationChecks {
-  const statusLists = createStatusLists({ clockSkewSeconds });
-  return createRevocationChecks({ own, sources, statusLists, lookupTimeoutSeconds, clock });
 }
 
 /** Each origin is an audience of its own, unless the application names what all of them are. */

@@ -29,6 +29,26 @@ describe('a guard that cannot be created', () => {
     await guard.close();
   });
 
+  it.each([
+    { trustedProxies: ['999.1.1.1'] },
+    { issuers: [{ issuer: 'https://id.acme.dev', jwksUri: 'ftp://id.acme.dev' }] },
+  ])('leaves neither its ages nor its check of policies behind: %j [G5]', async (wrong) => {
+    const replay = memoryReplayStore();
+    let checks = 0;
+    const checkChanges = () => {
+      checks++;
+      return () => void checks--;
+    };
+    const options = { origin: 'https://api.acme.dev', agents, policy: { ...policy, checkChanges }, audit: { write } };
+    await expect(createGuard({ ...options, ...wrong, replay, maxAgeSeconds: 30 })).rejects.toThrow();
+    expect(checks).toBe(0);
+    await (await createGuard({ ...options, replay, maxAgeSeconds: 60 })).close();
+    await expect(createGuard({ ...options, replay, maxAgeSeconds: 30 })).rejects.toThrow(
+      'maxAgeSeconds: 60, this one 30',
+    );
+    expect(checks).toBe(0);
+  });
+
   it('closes every part that it was given, and still says what is wrong with the options', async () => {
     const close = vi.fn(() => Promise.reject(new Error('cannot be closed')));
     const options = {

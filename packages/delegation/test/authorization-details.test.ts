@@ -188,6 +188,9 @@ describe('detailsCover', () => {
     expect(detailsCover([[wide], [api, web]], repo('acme/api'))).toEqual([api]);
     expect(detailsCover([[wide], [api, web, wide]], repo('acme/api'))).toEqual([api, wide]);
     expect(detailsCover([], repo('acme/api'))).toEqual([]);
+    const here = { type: 'Repo', locations: ['https://other.example', 'https://api.example'] };
+    const names = ['https://first.example', 'https://api.example'];
+    expect(detailsCover([[here]], { ...repo('acme/api'), locations: names })).toEqual([here]);
   });
 
   it.each<[string, readonly (readonly AuthorizationDetail[])[]]>([

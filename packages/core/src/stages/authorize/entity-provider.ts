@@ -15,8 +15,6 @@ export type EntityProvider = (resource: {
 
 export type EntityRecord = Pick<Resource, 'attributes' | 'parents'>;
 
-type Attributes = NonNullable<Resource['attributes']>;
-
 export interface EntityResolverParts {
   readonly entities: EntityProvider | undefined;
   readonly lookupTimeoutSeconds: number;
@@ -68,29 +66,27 @@ export function createEntityResolver({
 
 /** What the application knows of a resource, with what the route says besides. */
 function joined({ type, id, ...found }: Resource, given: Resource): Resolved {
+  const { attributes: known = {}, parents: above = [] } = found;
+  // A copy would lose what the getters of a class give.
+  if (!isPlain(known))
+    return { refused: refusal('resource_unresolved', "entities(): 'attributes' is no plain object") };
   try {
     const { attributes = {}, parents = [] } = recordOf({
       ...(given.attributes !== undefined && { attributes: given.attributes }),
       ...(given.parents !== undefined && { parents: given.parents }),
     });
-    const { attributes: known = {}, parents: above = [] } = found;
+    if (!isPlain(attributes)) throw new IncompleteResource("'attributes' is no plain object");
     const differing = Object.keys(attributes).find(
       (name) => Object.hasOwn(known, name) && !isDeepStrictEqual(attributes[name], known[name]),
     );
     // It may have changed between the two readings, as a row of a list may: nobody knows what holds now.
     if (differing !== undefined)
       return { refused: refusal('policy_denied', `entities() differs in the attribute '${differing}'`) };
-    return { resource: { type, id, attributes: joinedAttributes(known, attributes), parents: [...above, ...parents] } };
+    return { resource: { type, id, attributes: { ...known, ...attributes }, parents: [...above, ...parents] } };
   } catch (error) {
     const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
-    return { refused: refusal('resource_unresolved', `the resource besides entities(): ${detail}`) };
+    return { refused: refusal('policy_error', `the resource besides entities(): ${detail}`) };
   }
-}
-
-function joinedAttributes(found: Attributes, given: Attributes): Attributes {
-  // A copy would lose what the getters of a class give.
-  if (![found, given].every(isPlain)) throw new IncompleteResource("'attributes' is no plain object");
-  return { ...found, ...given };
 }
 
 function isPlain(value: object): boolean {

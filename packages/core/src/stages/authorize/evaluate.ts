@@ -66,7 +66,18 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
   async function evaluateList(asked: Asked, resources: readonly Resource[]): Promise<readonly Verdict[]> {
     const verdicts: Verdict[] = [];
     const groups = new Map<string, Group>();
-    const prepared = await mapConcurrent(resources, (resource) => prepare(asked, resource));
+    let outage: Extract<Prepared, { readonly refused: Refusal }> | undefined;
+    const prepared = await mapConcurrent(
+      resources,
+      (resource) =>
+        // The whole list is refused: no more is asked of what does not answer.
+        outage ??
+        andThen(prepare(asked, resource), (one) => {
+          if ('refused' in one && one.refused.status >= 500) outage = one;
+          return one;
+        }),
+    );
+    if (outage !== undefined) return [{ permitted: false, refused: outage.refused }];
     // Whoever delegates chooses how long the details are that each item is grouped by.
     await eachInTurn(prepared.entries(), yieldEvery(), ([place, one]) => {
       if ('refused' in one) {

@@ -71,26 +71,28 @@ interface Ages {
 const agesOf = new WeakMap<ReplayStore, Map<string, number>>();
 
 /**
- * Notes how long a guard accepts what it reserves in a store. The store forgets it then, so that a guard that accepts it for
- * longer would take it once more.
+ * Compares how long a guard accepts what it reserves in a store. The store forgets it then, so that a guard that accepts it
+ * for longer would take it once more. Returns what notes the ages, once nothing else stops the start of the guard.
  *
  * @throws ConfigError if another guard of this process has the store, and other ages.
  */
-export function shareReplay(store: ReplayStore, { maxAgeSeconds, clockSkewSeconds, webBotAuth, dpop }: Ages): void {
-  const ages = {
+export function shareReplay(
+  store: ReplayStore,
+  { maxAgeSeconds, clockSkewSeconds, webBotAuth, dpop }: Ages,
+): () => void {
+  const ages = Object.entries({
     maxAgeSeconds,
     clockSkewSeconds,
     'webBotAuth.maxAgeSeconds': webBotAuth?.maxAgeSeconds,
     'dpop.maxAgeSeconds': dpop?.maxAgeSeconds,
-  };
-  const known = agesOf.get(store) ?? new Map<string, number>();
-  for (const [option, seconds] of Object.entries(ages)) {
-    const other = seconds === undefined ? undefined : (known.get(option) ?? seconds);
+  }).flatMap(([option, seconds]) => (seconds === undefined ? [] : [[option, seconds] as const]));
+  const known = agesOf.get(store);
+  for (const [option, seconds] of ages) {
+    const other = known?.get(option) ?? seconds;
     if (other !== seconds)
       throw new ConfigError(
         `createGuard: another guard with this 'replay' has ${option}: ${other}, this one ${seconds}. Give both the same.`,
       );
-    if (seconds !== undefined) known.set(option, seconds);
   }
-  agesOf.set(store, known);
+  return () => void agesOf.set(store, new Map([...(known ?? []), ...ages]));
 }

@@ -86,11 +86,24 @@ describe('entities', () => {
     ["'attributes' is no object", { attributes: null }],
     ["'parents' is no list of { type, id }", { parents: {} }],
     ["'parents' is no list of { type, id }", { parents: null }],
-  ])('refuses what cannot be joined: %s', async (problem, more) => {
+  ])('denies what cannot be joined, and leaves it out of a list: %s', async (problem, more) => {
     const { guard } = await withEntities(() => ({ attributes: { open: true } }));
-    expect(await guard.authorize(await letIn(guard), reading('x', more))).toMatchObject({
+    const caller = await letIn(guard);
+    expect(await guard.authorize(caller, reading('x', more))).toMatchObject({
       ok: false,
-      refusal: { code: 'resource_unresolved', detail: `the resource besides entities(): ${problem}` },
+      refusal: { code: 'policy_error', detail: `the resource besides entities(): ${problem}` },
+    });
+    const rows = [reading('x', more).resource, reading('y').resource];
+    expect(await guard.filter(caller, 'doc.read', rows)).toEqual({ ok: true, permitted: [rows[1]] });
+  });
+
+  it('that gives attributes of a class cannot be joined: 500, as its own fault', async () => {
+    const { guard } = await withEntities(() => ({
+      attributes: Object.create({ open: true }) as Record<string, unknown>,
+    }));
+    expect(await guard.authorize(await letIn(guard), reading('x', { parents: [] }))).toMatchObject({
+      ok: false,
+      refusal: { code: 'resource_unresolved', detail: "entities(): 'attributes' is no plain object" },
     });
   });
 
@@ -206,6 +219,20 @@ describe('entities', () => {
     await vi.advanceTimersByTimeAsync(2000);
     expect(await asking).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
     expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  it('one that does not answer refuses a long list after one limit, and is asked no more', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const entities = vi.fn(() => new Promise<never>(() => {}));
+    const { guard } = await guarded({ entities, lookupTimeoutSeconds: 2 });
+    const rows = Array.from({ length: 500 }, (_, id) => ({ type: 'Doc', id: String(id) }));
+    const listing = guard.filter(await letIn(guard), 'doc.read', rows);
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBeGreaterThan(0), patiently);
+    const asked = entities.mock.calls.length;
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await listing).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
+    expect(entities).toHaveBeenCalledTimes(asked);
     vi.useRealTimers();
   });
 
