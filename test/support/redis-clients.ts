@@ -7,29 +7,30 @@ export interface OpenClient<Client> {
   close(): void;
 }
 
-export async function nodeRedis(url: string): Promise<OpenClient<ReturnType<typeof createNodeRedis>>> {
-  const client = createNodeRedis(url);
+/** `retries`: whether it connects again after it has lost its connection. */
+export async function nodeRedis(url: string, retries = true): Promise<OpenClient<ReturnType<typeof createNodeRedis>>> {
+  const client = createNodeRedis(url, retries);
   // Without a listener, an outage ends the process.
   client.on('error', () => {});
   await client.connect();
   return { client, close: () => client.destroy() };
 }
 
-function createNodeRedis(url: string) {
+function createNodeRedis(url: string, retries: boolean) {
   return createClient({
     url,
     disableOfflineQueue: true,
-    socket: { connectTimeout: 1000, reconnectStrategy: () => 20 },
+    socket: { connectTimeout: 1000, reconnectStrategy: retries ? () => 20 : false },
   });
 }
 
-export async function ioRedis(url: string): Promise<OpenClient<Redis>> {
+export async function ioRedis(url: string, retries = true): Promise<OpenClient<Redis>> {
   const client = new Redis(url, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     lazyConnect: true,
-    retryStrategy: () => 20,
+    retryStrategy: () => (retries ? 20 : null),
   });
   client.on('error', () => {});
   await client.connect();

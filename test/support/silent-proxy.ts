@@ -9,40 +9,80 @@ export interface SilentProxy {
   readonly opened: () => number;
   /** Forwards nothing any more on the connections that it has, and closes none. With `next`, nor on so many new ones. */
   fallSilent(next?: number): void;
+  /** The connection on which a client sends this text falls silent with it. Resolves then. */
+  fallSilentAt(text: string): Promise<void>;
+  /** Gives the server what silent connections hold, as TCP does after a loss. Resolves once the server has answered. */
+  deliver(): Promise<unknown>;
+  /** Closes the connections that are silent, or the others. */
+  drop(which: 'silent' | 'others'): void;
   close(): Promise<void>;
 }
 
-export async function startSilentProxy(port: number): Promise<SilentProxy> {
-  const sockets = new Set<Socket>();
+interface Connection {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  readonly held: Buffer[];
+  isSilent: boolean;
+}
+
+/** `target`: the port of the server, or the path of its socket. */
+export async function startSilentProxy(target: number | string): Promise<SilentProxy> {
+  const connections = new Set<Connection>();
   let opened = 0;
-  let silentUpTo = 0;
+  let silentNext = 0;
+  let silentAt: { readonly text: string; readonly reached: () => void } | undefined;
   const server = createServer((client) => {
     opened += 1;
-    const number = opened;
-    const upstream = connect(port, '127.0.0.1');
-    sockets.add(client);
-    const forward = (from: Socket, to: Socket) => {
-      from.on('data', (chunk) => number > silentUpTo && to.write(chunk));
-      from.on('error', () => {});
-      from.on('close', () => number > silentUpTo && to.destroy());
-    };
-    forward(client, upstream);
-    forward(upstream, client);
-    client.on('close', () => {
-      sockets.delete(client);
-      upstream.destroy();
+    const upstream = typeof target === 'number' ? connect(target, '127.0.0.1') : connect(target);
+    const one: Connection = { client, upstream, held: [], isSilent: silentNext > 0 };
+    silentNext = Math.max(0, silentNext - 1);
+    connections.add(one);
+    client.on('data', (chunk) => {
+      if (silentAt !== undefined && chunk.includes(silentAt.text)) {
+        one.isSilent = true;
+        silentAt.reached();
+        silentAt = undefined;
+      }
+      if (one.isSilent) one.held.push(chunk);
+      else upstream.write(chunk);
     });
+    upstream.on('data', (chunk) => one.isSilent || client.write(chunk));
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.on('error', () => {});
+      // What a client has sent is on its way also after it has closed its connection.
+      from.on('close', () => one.isSilent || to.destroy());
+    }
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const isOpen = ({ client }: Connection) => !client.destroyed;
   return {
     port: (server.address() as AddressInfo).port,
-    open: () => sockets.size,
+    open: () => [...connections].filter(isOpen).length,
     opened: () => opened,
     fallSilent(next = 0) {
-      silentUpTo = opened + next;
+      for (const one of connections) one.isSilent = true;
+      silentNext = next;
+    },
+    fallSilentAt: (text) => new Promise((reached) => (silentAt = { text, reached })),
+    async deliver() {
+      const answers = [...connections].flatMap(({ upstream, held }) => {
+        const answered = held.length === 0 ? [] : [once(upstream, 'data')];
+        for (const chunk of held.splice(0)) upstream.write(chunk);
+        return answered;
+      });
+      return await Promise.all(answers);
+    },
+    drop(which) {
+      for (const { client, isSilent } of connections) if (isSilent === (which === 'silent')) client.destroy();
     },
     async close() {
-      for (const socket of sockets) socket.destroy();
+      for (const { client, upstream } of connections) {
+        client.destroy();
+        upstream.destroy();
+      }
       server.close();
       await once(server, 'close');
     },

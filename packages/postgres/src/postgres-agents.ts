@@ -1,8 +1,9 @@
 import { ConfigError, errorMessage } from '@countersign/common';
 import type { AgentsFromDatabaseOptions } from '@countersign/core';
-import { lostAgents, type SharedAgents, sharedAgents, SharedStoreUnavailable } from '@countersign/stores';
+import { lostAgents, type SharedAgents, sharedAgents, SharedStoreUnavailable, tooLate } from '@countersign/stores';
+import { changedRows } from './changes.js';
 import { ensureTable, hasTable } from './ensure-table.js';
-import { type PgPool, rowsOf } from './pool.js';
+import { type PgPool, type Row, rowsOf } from './pool.js';
 
 const table = 'countersign_registered';
 
@@ -12,24 +13,30 @@ CREATE TABLE IF NOT EXISTS ${table}_keys (thumbprint TEXT COLLATE "C" PRIMARY KE
 CREATE INDEX IF NOT EXISTS ${table}_keys_id ON ${table}_keys (id);`;
 
 /** The agent without an id and its key without a thumbprint exist once the list was begun. Emptying a table takes them. */
-const beginSql = `WITH agent AS (INSERT INTO ${table} (id, entry) VALUES ('', '') ON CONFLICT DO NOTHING)
-INSERT INTO ${table}_keys (thumbprint, id) VALUES ('', '') ON CONFLICT DO NOTHING RETURNING id`;
+const beginSql = (inTime: string): string => `WITH made AS (SELECT '' AS id WHERE ${inTime}),
+  agent AS (INSERT INTO ${table} (id, entry) SELECT id, '' FROM made ON CONFLICT DO NOTHING),
+  key AS (INSERT INTO ${table}_keys (thumbprint, id) SELECT '', id FROM made ON CONFLICT DO NOTHING RETURNING id)
+SELECT EXISTS (SELECT FROM key) AS begun, EXISTS (SELECT FROM made) AS made`;
 
 const findByIdSql = `SELECT id AS name, entry FROM ${table} WHERE id IN ('', $1)`;
 const findByKeySql = `SELECT thumbprint AS name, entry FROM ${table}_keys LEFT JOIN ${table} USING (id) WHERE thumbprint IN ('', $1)`;
 
-const begun = `begun AS (SELECT id FROM ${table}_keys WHERE thumbprint = '')`;
+/** One change at a time: whether it is in time is decided when the ones before it have ended. */
+const begun = (inTime: string): string => `list AS (SELECT id FROM ${table}_keys WHERE thumbprint = '' FOR UPDATE),
+  begun AS (SELECT id FROM list WHERE ${inTime})`;
+const result = 'SELECT EXISTS (SELECT FROM begun) AS made FROM list';
 
 /** A key of another agent violates the primary key, and then nothing is changed. */
-const putSql = `WITH ${begun},
+const putSql = (inTime: string): string => `WITH ${begun(inTime)},
   gone AS (DELETE FROM ${table}_keys USING begun WHERE ${table}_keys.id = $1 AND thumbprint <> ALL ($3::text[])),
   agent AS (INSERT INTO ${table} (id, entry) SELECT $1, $2 FROM begun ON CONFLICT (id) DO UPDATE SET entry = excluded.entry),
   keys AS (INSERT INTO ${table}_keys (thumbprint, id) SELECT key, $1 FROM begun, unnest($3::text[]) AS key
     WHERE NOT EXISTS (SELECT FROM ${table}_keys WHERE thumbprint = key AND id = $1))
-SELECT id FROM begun`;
+${result}`;
 
-const removeSql = `WITH ${begun}, gone AS (DELETE FROM ${table} WHERE id = $1 AND id <> '' AND EXISTS (SELECT FROM begun))
-SELECT id FROM begun`;
+const removeSql = (inTime: string): string => `WITH ${begun(inTime)},
+  gone AS (DELETE FROM ${table} WHERE id = $1 AND id <> '' AND EXISTS (SELECT FROM begun))
+${result}`;
 
 const lost = lostAgents('this database', 'beginPostgresAgents(pool)');
 
@@ -57,8 +64,8 @@ export async function postgresAgents(pool: PgPool, options: AgentsFromDatabaseOp
     {
       find: async ({ thumbprint, id }) =>
         await (thumbprint === undefined ? find(findByIdSql, id) : find(findByKeySql, thumbprint)),
-      put: async (id, entry, thumbprints) => await change(pool, putSql, [id, entry, [...thumbprints]]),
-      remove: async (id) => await change(pool, removeSql, [id]),
+      put: async (id, entry, thumbprints) => void (await change(pool, putSql, [id, entry, [...thumbprints]])),
+      remove: async (id) => void (await change(pool, removeSql, [id])),
     },
     options,
   );
@@ -80,12 +87,15 @@ export async function beginPostgresAgents(pool: PgPool): Promise<boolean> {
   const owner = 'beginPostgresAgents';
   await ensureTable(owner, pool, table, tables);
   try {
-    return (await rowsOf(pool, beginSql)).length > 0;
+    return (await change(pool, beginSql))['begun'] === true;
   } catch (error) {
     throw new ConfigError(`${owner}: the database cannot be used: ${errorMessage(error)}`);
   }
 }
 
-async function change(pool: PgPool, sql: string, values: readonly unknown[]): Promise<void> {
-  if ((await rowsOf(pool, sql, values)).length === 0) throw new SharedStoreUnavailable(lost);
+async function change(pool: PgPool, sql: (inTime: string) => string, values: readonly unknown[] = []): Promise<Row> {
+  const [row] = await changedRows(pool, sql, values);
+  if (row === undefined) throw new SharedStoreUnavailable(lost);
+  if (row['made'] !== true) throw new SharedStoreUnavailable(tooLate);
+  return row;
 }

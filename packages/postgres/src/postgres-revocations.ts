@@ -10,6 +10,7 @@ import {
   type SharedRevocations,
   type SharedRevocationsOptions,
 } from '@countersign/stores';
+import { changedRows } from './changes.js';
 import { ensureTable, hasTable } from './ensure-table.js';
 import { listen } from './listen.js';
 import { checkPool, type PgPool, type Row, rowsOf } from './pool.js';
@@ -32,14 +33,18 @@ const readSql = `(SELECT name, until, in_force, version, mark FROM ${table} WHER
     AND name <> '' ORDER BY version, name LIMIT ${pageLength})`;
 
 /** Locks the version until the commit, so that versions become visible in their order; those of a sequence do not. */
-const nextVersion = `UPDATE ${table} SET version = version + 1, mark = $1
-  WHERE name = '' AND NOT in_force AND EXISTS (SELECT FROM ${table} AS known WHERE known.name = $5) RETURNING version`;
+const nextVersion = (inTime: string): string => `UPDATE ${table} SET version = version + 1, mark = $1
+  WHERE name = '' AND NOT in_force AND EXISTS (SELECT FROM ${table} AS known WHERE known.name = $5) AND ${inTime}
+  RETURNING version`;
 /** The same of a page that writes back: `$6` if it is the first of several, `$7` if it is the last. */
-const pageVersion = `UPDATE ${table} SET version = version + 1, mark = $1, in_force = (in_force OR $6) AND NOT $7
-  WHERE name = '' AND EXISTS (SELECT FROM ${table} AS known WHERE known.name = $5) RETURNING version`;
+const pageVersion = (
+  inTime: string,
+): string => `UPDATE ${table} SET version = version + 1, mark = $1, in_force = (in_force OR $6) AND NOT $7
+  WHERE name = '' AND EXISTS (SELECT FROM ${table} AS known WHERE known.name = $5) AND ${inTime} RETURNING version`;
 /** The same of a page that begins the list. */
-const anewVersion = `INSERT INTO ${table} (name, in_force, version, mark)
-  SELECT '', $5::boolean, coalesce(max(version), 0) + 1, $1 FROM ${table} ON CONFLICT (name) DO NOTHING RETURNING version`;
+const anewVersion = (inTime: string): string => `INSERT INTO ${table} (name, in_force, version, mark)
+  SELECT '', $5::boolean, coalesce(max(version), 0) + 1, $1 FROM ${table} HAVING ${inTime}
+  ON CONFLICT (name) DO NOTHING RETURNING version`;
 
 const now = 'extract(epoch FROM clock_timestamp())::bigint';
 
@@ -105,12 +110,13 @@ export async function beginPostgresRevocations(pool: PgPool): Promise<boolean> {
 
 function feedIn(pool: PgPool): RevocationFeed {
   const write = async (
-    version: string,
+    version: (inTime: string) => string,
     entries: readonly RevocationEntry[],
     ...place: readonly (string | boolean)[]
   ): Promise<RevocationWrite | undefined> => {
     const mark = `!${randomUUID()}`;
-    const [row] = await rowsOf(pool, writeSql(version), [mark, ...columnsOf(entries), ...place]);
+    const values = [mark, ...columnsOf(entries), ...place];
+    const [row] = await changedRows(pool, (inTime) => writeSql(version(inTime)), values);
     return typeof row?.['version'] === 'number' ? { version: row['version'], mark } : undefined;
   };
   return {

@@ -26,7 +26,7 @@ function losingPool(pool: pg.Pool, fate: () => WriteFate): PgPool {
   return {
     query: async (query) => {
       const send = async () => await pool.query(query as pg.QueryConfig);
-      return await (/\$5::boolean|\$6/.test(query.text) ? lossy(fate(), send) : send());
+      return await (/\$5::boolean|OR \$6/.test(query.text) ? lossy(fate(), send) : send());
     },
     connect: async () => await pool.connect(),
   };

@@ -5,6 +5,10 @@ export interface Duplicate {
   duplicate?(...overrides: unknown[]): Duplicate;
   on(event: string, listener: (...given: unknown[]) => void): unknown;
   connect(): Promise<unknown>;
+  /** redis. */
+  readonly isOpen?: boolean;
+  /** ioredis. */
+  readonly status?: string;
   subscribe(channel: string, listener?: () => void): Promise<unknown>;
   /** ioredis. */
   disconnect?(): unknown;
@@ -25,6 +29,11 @@ function duplicateOfIoRedis(source: Duplicate, overrides: object): Duplicate | u
   const options = { lazyConnect: true, ...overrides };
   const isCluster = 'isCluster' in source && source.isCluster === true;
   return isCluster ? source.duplicate?.([], options) : source.duplicate?.(options);
+}
+
+/** Whether it has ended for good: it connects no more by itself, and rejects each call. */
+export function hasEnded({ isOpen, status }: Duplicate): boolean {
+  return isOpen === false || status === 'end';
 }
 
 export function endDuplicate(duplicate: Duplicate): void {

@@ -4,7 +4,8 @@ import { lostAgents, type SharedAgents, sharedAgents, SharedStoreUnavailable } f
 import type { RedisClient } from './client.js';
 import { evicting, evictionPolicy } from './eviction.js';
 import { readPrefix } from './prefix.js';
-import { type Script, scriptOf, scriptsOf } from './scripts.js';
+import { changeScriptOf, type Script, scriptOf } from './script.js';
+import { scriptsOf } from './scripts.js';
 
 export interface RedisAgentsOptions extends AgentsFromDatabaseOptions {
   /** What the names of keys begin with. Default `countersign`. */
@@ -29,7 +30,7 @@ return { ARGV[2] == 'thumbprint' and 'lost' or 'none' }
 `);
 
 /** Values: `begin`, `put` or `remove`, an id, its entry, and its thumbprints. */
-const changeScript: Script = scriptOf(`${evictionPolicy}
+const changeScript: Script = changeScriptOf(`${evictionPolicy}
 local policy = ARGV[1] ~= 'remove' and evictionPolicy()
 if policy then return { 'evicting', policy } end
 local begun = redis.call('HGET', KEYS[1], '!')

@@ -12,7 +12,8 @@ import {
 import type { RedisClient } from './client.js';
 import { readPrefix } from './prefix.js';
 import { subscribe } from './subscribe.js';
-import { type RunScript, type Script, scriptOf, scriptsOf } from './scripts.js';
+import { changeScriptOf, type Script, scriptOf } from './script.js';
+import { type RunScript, scriptsOf } from './scripts.js';
 
 export interface RedisRevocationsOptions extends SharedRevocationsOptions {
   /** What the names of keys begin with. Default `countersign`. */
@@ -61,7 +62,7 @@ return reply
  * write after which it comes, or nothing; `begins` or `ends` of pages that write back, or nothing; then name and end of each
  * entry. An end is a second, `never`, or `back` for what was taken back.
  */
-const writeScript: Script = scriptOf(`
+const writeScript: Script = changeScriptOf(`
 local held = redis.call('ZSCORE', KEYS[2], '!')
 local last = redis.call('HGET', KEYS[1], '!')
 local unfinished = redis.call('HGET', KEYS[1], '!unfinished')

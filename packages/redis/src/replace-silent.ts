@@ -1,6 +1,9 @@
 import { SharedStoreUnavailable } from '@countersign/stores';
 import type { RedisClient } from './client.js';
-import { type Duplicate, duplicateOf, endDuplicate } from './duplicate.js';
+import { type Duplicate, duplicateOf, endDuplicate, hasEnded } from './duplicate.js';
+
+/** Events: a client has ended, one of `redis` has given up, a cluster of `redis` has ended. */
+const ends = ['end', 'terminated', 'disconnect'] as const;
 
 interface Waiting {
   readonly sentAt: number;
@@ -40,16 +43,19 @@ export function replaceSilent<Client extends RedisClient>(
 
   function replace(): void {
     giveUpAll();
-    if (!isFollowed) (client as unknown as Duplicate).on('end', end);
+    if (!isFollowed) for (const event of ends) (client as unknown as Duplicate).on(event, end);
     isFollowed = true;
     if (replacement !== undefined) endDuplicate(replacement);
-    replacement = duplicateOf(client);
-    if (replacement === undefined) return;
+    const next = duplicateOf(client);
+    replacement = next;
+    if (next === undefined) return;
+    // A client that is ended while it connects keeps the connection that it gets.
+    const connect = async () => await next.connect().finally(() => next === replacement || endDuplicate(next));
     // A connection that cannot be made, or does not come to its first answer, is replaced as well.
-    send(async () => await replacement?.connect()).catch(() => {});
+    send(connect).catch(() => {});
   }
 
-  /** The client itself is called again: it says that it has ended, or was connected anew. */
+  /** The client itself is called again. If it has ended, it says so; if it is silent, it is replaced anew. */
   function end(): void {
     if (replacement !== undefined) endDuplicate(replacement);
     replacement = undefined;
@@ -73,5 +79,13 @@ export function replaceSilent<Client extends RedisClient>(
     });
   }
 
-  return async (call) => await send(async () => await call((replacement ?? client) as Client));
+  return async (call) => {
+    const current = replacement;
+    try {
+      return await send(async () => await call((current ?? client) as Client));
+    } catch (error) {
+      if (current !== undefined && current === replacement && hasEnded(current)) end();
+      throw error;
+    }
+  };
 }

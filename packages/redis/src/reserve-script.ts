@@ -1,5 +1,5 @@
 import { evictionPolicy } from './eviction.js';
-import { type Script, scriptOf } from './scripts.js';
+import { type Script, scriptOf } from './script.js';
 
 /**
  * Reserves a name once. `KEYS[1]`: the epoch, since when this server has remembered everything. `KEYS[2]`: the live names

@@ -1,19 +1,11 @@
-import { createHash } from 'node:crypto';
 import { ConfigError, errorMessage, numberOption } from '@countersign/common';
+import { changeInTime, SharedStoreUnavailable, tooLate } from '@countersign/stores';
 import { type IoRedisClient, isIoRedis, type NodeRedisClient, type RedisClient } from './client.js';
 import { replaceSilent } from './replace-silent.js';
+import { clockScript, isLate, type Script } from './script.js';
 
 /** Runs a script as one atomic step. */
 export type RunScript = (script: Script, keys: readonly string[], values: readonly string[]) => Promise<unknown>;
-
-export interface Script {
-  readonly text: string;
-  readonly digest: string;
-}
-
-export function scriptOf(text: string): Script {
-  return { text, digest: createHash('sha1').update(text).digest('hex') };
-}
 
 /** A connection without any answer for so long is silent. */
 const leastSilentSeconds = 2;
@@ -25,6 +17,19 @@ const leastSilentSeconds = 2;
  * @throws ConfigError if it is no client, or one that sends a command again whose answer was lost.
  */
 export function scriptsOf(owner: string, client: RedisClient, timeoutSeconds = 0): RunScript {
+  const run = runnerOf(owner, client, timeoutSeconds);
+  return async (script, keys, values) => {
+    if (!script.isChange) return await run(script, keys, values);
+    const now = async () => Number(await run(clockScript, keys, []));
+    return await changeInTime(now, async (deadline) => {
+      const reply = await run(script, keys, [...values, `${deadline}`]);
+      if (isLate(reply)) throw new SharedStoreUnavailable(tooLate);
+      return reply;
+    });
+  };
+}
+
+function runnerOf(owner: string, client: RedisClient, timeoutSeconds: number): RunScript {
   const silentSeconds = Math.max(leastSilentSeconds, numberOption(owner, 'timeoutSeconds', timeoutSeconds, 0, 60));
   if (isIoRedis(client)) {
     checkIoRedis(owner, client);

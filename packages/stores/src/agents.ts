@@ -8,7 +8,10 @@ import {
   readRegistration,
 } from '@countersign/core';
 
-/** Agents that all processes share. A change counts with the next request, or once `cacheSeconds` are over. */
+/**
+ * Agents that all processes share. A change counts with the next request, or once `cacheSeconds` are over. A promise that
+ * rejects leaves open whether it was made, but it undoes no later change: make it again.
+ */
 export interface SharedAgents extends AgentDirectory {
   /**
    * Registers an agent, or puts this entry in the place of the one with its id.
@@ -22,7 +25,7 @@ export interface SharedAgents extends AgentDirectory {
 
 /**
  * Where they are kept. Each method rejects if the list was never begun, or has lost agents: an issuer may vouch for an agent
- * that is unknown here.
+ * that is unknown here. Changes are made by `changeInTime`.
  */
 export interface AgentTable {
   /** The entry as JSON; undefined if there is none. */

@@ -1,5 +1,6 @@
 export { type AgentTable, lostAgents, type SharedAgents, sharedAgents } from './agents.js';
 export { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
+export { changeInTime, tooLate } from './changes.js';
 export { isBeforeEpoch, type Reservation, settlingTime } from './epoch.js';
 export type { Freezable } from './frozen.js';
 export { approvalUsesIn, replayStoreIn, type ReservationAnswer, type Reservations } from './one-time.js';

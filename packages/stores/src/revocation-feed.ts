@@ -42,7 +42,7 @@ export interface WriteBackPage {
   readonly ends: boolean;
 }
 
-/** Where shared revocations are kept. */
+/** Where shared revocations are kept. Both kinds of writes are made by `changeInTime`. */
 export interface RevocationFeed {
   /**
    * The entries that were written after a write; without one, all of them. A write is visible only with all before it.

@@ -1,6 +1,7 @@
 import { ConfigError, errorMessage, FailureThrottle } from '@countersign/common';
 import type { Revocable } from '@countersign/core';
 import { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
+import { changeSeconds } from './changes.js';
 import { RevocationCopy } from './revocation-copy.js';
 import type {
   RevocationEntry,
@@ -19,7 +20,6 @@ export interface MirrorOptions {
 }
 
 const pollMilliseconds = 500;
-const timeoutSeconds = 1;
 /** Stores forget the marks of writes after a day. */
 const marksAreSureMilliseconds = 12 * 3_600_000;
 const unfinished =
@@ -39,7 +39,7 @@ interface Reading extends Pick<RevocationReading, 'newest' | 'isWhole'> {
 export class RevocationMirror {
   readonly #feed: RevocationFeed;
   readonly #options: MirrorOptions;
-  readonly #calls = new BoundedCalls('the store of revocations', timeoutSeconds);
+  readonly #calls = new BoundedCalls('the store of revocations', changeSeconds);
   readonly #writeBack: WriteBack;
   #copy = new RevocationCopy();
   readonly #trouble = new FailureThrottle(() => performance.now());

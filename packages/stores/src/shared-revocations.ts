@@ -22,7 +22,8 @@ export interface SharedRevocationsOptions {
 
 /**
  * Revocations of all processes that share a store. A change is in force in this process once the promise has resolved,
- * and in the others within a second. A promise that rejects leaves open whether it was made: make it again.
+ * and in the others within a second. A promise that rejects leaves open whether it was made, but it undoes no later change:
+ * make it again.
  */
 export interface SharedRevocations extends RevocationSource {
   /** As `guard.revocations.revoke`. @throws ConfigError when it does not say clearly what. */
