@@ -4,6 +4,7 @@ import { routerNames } from './calls.js';
 import { type Creation, findCreations, guardPlace, type NamedCreation } from './creation.js';
 import type { FoundRoute } from './find-routes.js';
 import { usesGuard } from './guard-uses.js';
+import { importsOf } from './imports.js';
 import { findRootModule, moduleText, rootModuleName, withModule } from './nest-edits.js';
 import type { Source } from './sources.js';
 import { parsed } from './syntax.js';
@@ -53,7 +54,10 @@ export function planEdits(
   for (const source of sources) {
     const placed = routes.filter(({ file, place }) => file === source.path && place !== undefined);
     const idOf = placed.length === 0 ? undefined : readHandlers(source);
-    const named = placed.map((route) => ({ ...route, ...idOf?.(route) }));
+    const isOpen =
+      users.length > 0 && creations.some((each) => each.source === source) && !isBelow(source, users, sources);
+    const problem = isOpen ? { problem: 'that file creates an application without the guard' } : undefined;
+    const named = placed.map((route) => ({ ...route, ...(problem ?? idOf?.(route)) }));
     byHand.push(...named.filter((route) => 'problem' in route));
     // The list of routes may have them in any order; each permit is put in from the end.
     const own = named
@@ -69,6 +73,14 @@ export function planEdits(
   }
   if (users.length === 0 && guarded === undefined) return withoutGuard(creations);
   return { edited, unguarded: creations.length > 1 ? creations : [], hasGuard: true, byHand };
+}
+
+/** Whether a file is one of these, or they import it, also through others. */
+function isBelow(source: Source, users: readonly Source[], sources: readonly Source[]): boolean {
+  const known = new Set(users);
+  for (const file of known)
+    for (const { target } of importsOf(file, sources)) if (target !== undefined) known.add(target);
+  return known.has(source);
 }
 
 function withoutGuard(unguarded: readonly Creation[]): Edits {

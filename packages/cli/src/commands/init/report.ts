@@ -114,7 +114,10 @@ function guardAdvice({ application, edits, guardPath }: Result): readonly string
   const { unguarded, hasGuard } = edits;
   if (hasGuard && unguarded.length === 0) return [];
   const places = unguarded.map(({ source, at }) => shownPlace(source, at)).join(', ');
-  if (hasGuard) return [`${places} create applications: each that agents may call needs the guard.`];
+  if (hasGuard)
+    return [
+      `${places} create applications: each that agents may call needs the guard. The routes of one without it do not stay closed.`,
+    ];
   const code = guardByHand(unguarded[0]?.source, application, guardPath);
   const what =
     application.framework === 'nestjs'

@@ -114,6 +114,24 @@ it('init --undo goes on where only a comment names the guard', async () => {
   expect((await init('--undo')).err).toContain('removed guard.js\n');
 });
 
+it('init writes no permits into an application without the guard, beside one that has it', async () => {
+  const guarded = "import { agentAuth } from '@countersign/express';\nimport { guard } from './guard.js';\n";
+  const inner =
+    "import { api } from './api.js';\nconst app = express();\napp.use(agentAuth(guard));\napp.use('/api', api);\n";
+  await put({
+    'package.json': manifest('express'),
+    'src/app.js': `${imports.express}${guarded}${inner}${route}`,
+    'src/api.js': `${imports.express}export const api = express();\napi.get('/lines/:id', (req, res) => {});\n`,
+    'src/partner.js': `${imports.express}const app = express();\napp.get('/parcels/:id', (req, res) => {});\n`,
+  });
+  const { out, err } = await init();
+  expect(err).toContain('The routes of one without it do not stay closed.\n');
+  expect(out.match(/permit\('[a-z.]+'/g)).toEqual(["permit('line.read'", "permit('item.read'"]);
+  expect(err).toContain(
+    'Put a permit by hand: GET /parcels/:id in src/partner.js:3 (that file creates an application without the guard)\n',
+  );
+});
+
 it('init leaves a permit to a person in a file that would not parse with it', async () => {
   const files = {
     'app.js': `${imports.express}const app = express();\napp.use(require('./items'));\n`,
