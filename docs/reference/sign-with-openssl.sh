@@ -45,13 +45,13 @@ case $target in *\?*) query=?${target#*\?} ;; esac
 authority=$(printf %s "$authority" | tr '[:upper:]' '[:lower:]')
 authority=${authority%:"$default_port"}
 
-# RFC 6750 section 5.3: a bearer token does not cross the network in clear.
-if [ -n "$token" ] && [ "$scheme" = http ]; then
-  case $authority in
-    localhost | localhost:* | 127.0.0.1 | 127.0.0.1:* | '[::1]' | '[::1]:'*) ;;
-    *) fail 'a token is sent over https only' ;;
-  esac
-fi
+# RFC 6750 section 5.3: a bearer token does not cross the network in clear, nor the proxy of the environment.
+noproxy=
+case $scheme://$authority in
+  http://localhost | http://localhost:* | http://127.0.0.1 | http://127.0.0.1:* | 'http://[::1]' | 'http://[::1]:'*)
+    noproxy='*' ;;
+  http://*) [ -z "$token" ] || fail 'a token is sent over https only' ;;
+esac
 
 umask 077
 work=$(mktemp -d)
@@ -102,4 +102,4 @@ case $method in
   *) set -- "$@" --request "$method" ;;
 esac
 [ ! -f "$work/body" ] || set -- "$@" --data-binary "@$work/body"
-curl "$@" "$url"
+curl "$@" --noproxy "$noproxy" "$url"

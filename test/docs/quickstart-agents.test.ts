@@ -69,8 +69,9 @@ describe('docs/quickstart-agents.md', () => {
     expect(stdout, stderr).toBe('200\n403 policy_denied\n');
   });
 
-  it('reads and is denied in shell', async () => {
-    const { stdout, stderr } = await parcels.play(block('sign-with-openssl.sh GET'));
+  it('reads and is denied in shell, past the proxy of the environment', async () => {
+    const env = { ...process.env, http_proxy: 'http://127.0.0.1:9' };
+    const { stdout, stderr } = await parcels.play(block('sign-with-openssl.sh GET'), env);
     expect(stdout, stderr).toContain('{"id":"17","readBy":"agent-courier"}');
     expect(stdout, stderr).toContain('"code":"policy_denied"');
   });

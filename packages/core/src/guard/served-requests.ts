@@ -9,7 +9,10 @@ import type { Revalidate } from '../stages/revocation/check-revocations.js';
 
 /** How busy a guard is now. */
 export interface GuardStatus {
-  /** Bytes of bodies that wait until they have verified, or until they are read. */
+  /**
+   * Bytes of bodies that wait until they have verified, or until they are read. Not those of up to 64 KiB that came whole
+   * while their signature was verified, which Node holds.
+   */
   readonly heldBodies: { readonly memoryBytes: number; readonly diskBytes: number };
   /** Each sink of records. */
   readonly audit: readonly SinkStatus[];
