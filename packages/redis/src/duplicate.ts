@@ -16,13 +16,24 @@ export interface Duplicate {
   destroy?(): unknown;
 }
 
-/** A client with the settings of this one, not connected yet; undefined if it makes none. */
+/** A client with the settings of this one, not connected yet; undefined if it makes none, as the wrapper of an application. */
 export function duplicateOf(client: RedisClient, overrides: object = {}): Duplicate | undefined {
+  if (!canDuplicate(client)) return undefined;
   const source = client as unknown as Duplicate;
-  const duplicate = isIoRedis(client) ? duplicateOfIoRedis(source, overrides) : source.duplicate?.();
-  // The error of a lost connection would end the process; the client connects again by itself.
-  duplicate?.on('error', () => {});
-  return duplicate;
+  try {
+    const duplicate = isIoRedis(client) ? duplicateOfIoRedis(source, overrides) : source.duplicate?.();
+    // The error of a lost connection would end the process; the client connects again by itself.
+    duplicate?.on('error', () => {});
+    return typeof duplicate?.connect === 'function' ? duplicate : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it makes duplicates, and says when it ends. */
+export function canDuplicate(client: object): boolean {
+  const { duplicate, on } = client as Partial<Duplicate>;
+  return typeof duplicate === 'function' && typeof on === 'function';
 }
 
 function duplicateOfIoRedis(source: Duplicate, overrides: object): Duplicate | undefined {

@@ -1,6 +1,6 @@
 import { SharedStoreUnavailable } from '@countersign/stores';
 import type { RedisClient } from './client.js';
-import { type Duplicate, duplicateOf, endDuplicate, hasEnded } from './duplicate.js';
+import { canDuplicate, type Duplicate, duplicateOf, endDuplicate, hasEnded } from './duplicate.js';
 
 /** Events: a client has ended, one of `redis` has given up, a cluster of `redis` has ended. */
 const ends = ['end', 'terminated', 'disconnect'] as const;
@@ -20,7 +20,7 @@ export function replaceSilent<Client extends RedisClient>(
   seconds: number,
 ): (call: (current: Client) => Promise<unknown>) => Promise<unknown> {
   // The wrapper of an application, which cannot be replaced.
-  if (!('duplicate' in client)) return async (call) => await call(client);
+  if (!canDuplicate(client)) return async (call) => await call(client);
   const waiting = new Set<Waiting>();
   let replacement: Duplicate | undefined;
   let isFollowed = false;

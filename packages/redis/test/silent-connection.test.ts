@@ -105,6 +105,20 @@ describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
       close();
     });
 
+    it.each(Object.keys(poorWrappers))('is an outage, and no more, with a wrapper %s', async (kind) => {
+      const { client, close } = await redisClients[name](`redis://127.0.0.1:${proxy.port}`);
+      await beginRedisAgents(client);
+      const agents = redisAgents(wrapperOf(client, poorWrappers[kind]!));
+      proxy.fallSilent();
+      const errors: unknown[] = [];
+      const record = (error: unknown) => void errors.push(error);
+      process.prependOnceListener('uncaughtException', record);
+      for (const _twice of [1, 2]) expect(await agents.statusOf('nobody')).toBe('unavailable');
+      process.off('uncaughtException', record);
+      expect(errors).toEqual([]);
+      close();
+    });
+
     describe('holds a change', () => {
       let opened: OpenClient<RedisClient & { connect(): Promise<unknown> }>;
       let started: OpenClient<RedisClient>;
@@ -193,6 +207,20 @@ const clusterOf = {
     return { client, close: () => client.disconnect() };
   },
 };
+
+const on = () => {};
+const poorWrappers: Readonly<Record<string, object>> = {
+  'without events': { duplicate: () => ({}) },
+  'whose duplicate throws': { on, duplicate: () => [].at(0)!['x'] },
+  'whose duplicate is a promise': { on, duplicate: async () => ({}) },
+};
+
+function wrapperOf(client: RedisClient, more: object): RedisClient {
+  const run = client.eval.bind(client);
+  const methods =
+    'evalsha' in client ? { evalsha: client.evalsha.bind(client) } : { evalSha: client.evalSha.bind(client) };
+  return { ...methods, eval: run, ...more } as RedisClient;
+}
 
 async function storesOf(client: RedisClient) {
   await beginRedisRevocations(client);
