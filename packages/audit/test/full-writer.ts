@@ -25,6 +25,6 @@ function toWitness(): (count: number) => Promise<void> {
 
 /** The limit is one of each file, so that a line that is longer fits into none. */
 function toSpool(): (count: number) => Promise<void> {
-  const spool = new Spool(path, 1_000_000, 100);
+  const spool = new Spool(path, 'spool', 1_000_000, 100);
   return (count) => spool.append(['x'.repeat(count < 3 ? 300 : 10_000)]);
 }

@@ -25,7 +25,7 @@ function writerOfLog(): () => Promise<void> {
 }
 
 function writerOfSpool(): () => Promise<void> {
-  const spool = new Spool(directory, 1_000_000, 1);
+  const spool = new Spool(directory, 'spool', 1_000_000, 1);
   return () => spool.append(['x']);
 }
 

@@ -13,7 +13,8 @@ import {
   type CloudEventsSettings,
   readCloudEventsOptions,
 } from './cloud-events-options.js';
-import { Delivery, type Pause } from './delivery.js';
+import type { Pause } from './batch-queue.js';
+import { Delivery } from './delivery.js';
 import { Spool } from './spool.js';
 
 /** Most records that wait for the disk. */
@@ -23,9 +24,10 @@ const maxQueued = 4096;
  * Sends records as CloudEvents 1.0 over HTTP: POST, `application/cloudevents-batch+json`. `write` resolves once the
  * record is on disk in the spool. From there it is sent at least once, with the same `id`, until the receiver answers 2xx.
  * During an outage records wait in the spool, also across restarts; a full spool refuses further records, those of strangers
- * first. A batch that is too large (413) is split. So is a batch that was refused five times (400, 415, 422), or failed
- * otherwise while the receiver takes another record that waits: the records that the receiver refuses alone are quarantined in the spool as
- * `rejected-….jsonl`, for you to inspect, or dropped if there is no room. One process uses a spool.
+ * first. A batch that is too large (413) is split. If a batch fails while the receiver takes other records, the records of
+ * the agents that fail are retried apart from those of others; strangers count as one agent. Records that the receiver
+ * never takes alone are quarantined in the spool as `rejected-….jsonl`, for you to inspect, or dropped if there is no room.
+ * One process uses a spool.
  * Redirects are not followed.
  *
  * @throws ConfigError if an option is wrong, or the spool cannot be written, is used by another process or holds a link.
@@ -46,8 +48,8 @@ export function auditCloudEvents(address: string, options: AuditCloudEventsOptio
 /** `auditCloudEvents` with a pause between attempts that a test can end. */
 export function auditCloudEventsWith(between: Pause, address: string, options: AuditCloudEventsOptions): AuditSink {
   const settings = readCloudEventsOptions(address, options);
-  const { spool, lock } = openSpool(settings);
-  const delivery = new Delivery(spool, settings, between, sealLater);
+  const { spool, delayed, lock } = openSpools(settings);
+  const delivery = new Delivery(spool, delayed, settings, between, sealLater);
   let timer: NodeJS.Timeout | undefined;
   /** Bytes of records that wait for the disk. */
   let queuedBytes = 0;
@@ -93,9 +95,11 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
     async write(event) {
       const line = renderCloudEvent(event, settings);
       const bytes = Buffer.byteLength(line) + 1;
-      const room = spoolRoomFor(event, settings.maxSpoolBytes);
+      // An agent whose records fail has the room of strangers, or it could leave none for others.
+      const isDelayed = event.phase === 'decision' && delivery.delays(line);
+      const room = spoolRoomFor(isDelayed ? { phase: 'authentication' } : event, settings.maxSpoolBytes);
       // Also of those in the queue: if one does not fit, its whole commit fails.
-      if (spool.bytes + queuedBytes + bytes > room) {
+      if (spool.bytes + delayed.bytes + queuedBytes + bytes > room) {
         throw new AuditError('overloaded', `No more than ${room} bytes of audit records may wait to be sent.`);
       }
       queuedBytes += bytes;
@@ -105,7 +109,7 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
         queuedBytes -= bytes;
       }
     },
-    backlog: () => ({ unsentBytes: spool.bytes }),
+    backlog: () => ({ unsentBytes: spool.bytes + delayed.bytes }),
     close() {
       closed ??= close();
       return closed;
@@ -114,14 +118,14 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
 }
 
 /** How many bytes may wait when an event joins them. The last eighth is for outcomes: the spool has no room beyond `most`. */
-function spoolRoomFor(event: AuditEvent, most: number): number {
+function spoolRoomFor(event: Pick<AuditEvent, 'phase' | 'decision'>, most: number): number {
   return Math.min(most, roomFor(event, Math.floor((most * 7) / 8)));
 }
 
 /** One line, bounded and printable like a record of a log. */
 function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettings): string {
   const bounded = JSON.parse(renderEvent(event)) as AuditEvent;
-  const { id, phase, time, resource } = bounded;
+  const { id, phase, time, actor, resource } = bounded;
   return escapeUnprintable(
     JSON.stringify({
       specversion: '1.0',
@@ -131,6 +135,8 @@ function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettin
       time,
       // CloudEvents 1.0 §3.1: a String attribute holds neither controls nor noncharacters.
       ...(resource && { subject: escapeUnprintable(`${resource.type}/${resource.id}`) }),
+      // The extension "Partitioning": records of one agent belong together, also for the sink.
+      ...(actor && { partitionkey: escapeUnprintable(actor.id) }),
       datacontenttype: 'application/json',
       data: checkData(data(bounded)),
     }),
@@ -147,14 +153,21 @@ function checkData(made: unknown): object {
   return made;
 }
 
-function openSpool(settings: CloudEventsSettings): { readonly spool: Spool; readonly lock: LogLock } {
+interface Spools {
+  readonly spool: Spool;
+  readonly delayed: Spool;
+  readonly lock: LogLock;
+}
+
+function openSpools(settings: CloudEventsSettings): Spools {
   const { maxSpoolBytes, batchRecords } = settings;
   const folder = resolve(settings.spoolDirectory);
   let lock: LogLock | undefined;
   try {
     makeFolder(folder);
     lock = lockLog(folder, 'auditCloudEvents');
-    return { spool: new Spool(folder, maxSpoolBytes, batchRecords), lock };
+    const spool = new Spool(folder, 'spool', maxSpoolBytes, batchRecords);
+    return { spool, delayed: new Spool(folder, 'delayed', maxSpoolBytes, batchRecords), lock };
   } catch (error) {
     lock?.release();
     if (error instanceof ConfigError) throw error;

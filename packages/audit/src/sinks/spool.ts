@@ -9,6 +9,8 @@ import { openRegularFile } from '../disk/regular-file.js';
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
 const blockBytes = 4096;
+/** Bounds what is read to find a line that the receiver may take. */
+const maxNewest = 10;
 
 /** A file of lines that are sent together. */
 export interface SpooledBatch {
@@ -29,6 +31,7 @@ interface OpenBatch {
  */
 export class Spool {
   readonly #directory: string;
+  readonly #name: string;
   readonly #maxBytes: number;
   readonly #batchLines: number;
   readonly #sealed: SpooledBatch[];
@@ -36,15 +39,17 @@ export class Spool {
   #sealedBytes: number;
   #next: number;
 
-  constructor(directory: string, maxBytes: number, batchLines: number) {
+  /** `name`: how the names of its files begin; several queues may share a directory. */
+  constructor(directory: string, name: 'spool' | 'delayed', maxBytes: number, batchLines: number) {
     this.#directory = directory;
+    this.#name = name;
     this.#maxBytes = maxBytes;
     this.#batchLines = batchLines;
     const names = readdirSync(directory);
-    const waiting = names.filter((name) => /^spool-\d{12}\.jsonl$/.test(name)).toSorted();
-    this.#sealed = waiting.map((name) => waitingBatch(join(directory, name)));
+    const waiting = names.filter((each) => /^\w+-\d{12}\.jsonl$/.test(each) && each.startsWith(`${name}-`)).toSorted();
+    this.#sealed = waiting.map((each) => waitingBatch(join(directory, each)));
     this.#sealedBytes = sumOf(this.#sealed);
-    const numbers = names.map((name) => Number(/^(?:spool|rejected)-(\d{12})\b/.exec(name)?.[1] ?? 0));
+    const numbers = names.map((each) => Number(/^\w+-(\d{12})\b/.exec(each)?.[1] ?? 0));
     this.#next = numbers.reduce((most, number) => Math.max(most, number), 0) + 1;
   }
 
@@ -96,15 +101,10 @@ export class Spool {
     return this.#sealed[0];
   }
 
-  /** Any waiting line that suits, also of the open batch. */
-  sampleLine(suits: (line: string) => boolean): string | undefined {
-    const batches = [...this.#sealed, ...(this.#open === undefined ? [] : [this.#open])];
-    const first = Math.floor(Math.random() * batches.length);
-    for (const batch of [...batches.slice(first), ...batches.slice(0, first)]) {
-      const line = anyOf((readBatch(batch) ?? []).filter((waiting) => suits(waiting)));
-      if (line !== undefined) return line;
-    }
-    return undefined;
+  /** Lines of the newest few batches, also of the open one. */
+  newestLines(): readonly string[] {
+    const batches = [...this.#sealed.slice(-maxNewest), ...(this.#open === undefined ? [] : [this.#open])];
+    return batches.flatMap((batch) => readBatch(batch) ?? []);
   }
 
   remove(batch: SpooledBatch): void {
@@ -127,7 +127,7 @@ export class Spool {
         `there is no room for more; move the rejected-… files in ${this.#directory} away`,
       );
     }
-    return createUnderFreeName(join(this.#directory, basename(path).replace('spool-', 'rejected-')), bytes);
+    return createUnderFreeName(join(this.#directory, basename(path).replace(/^\w+/, 'rejected')), bytes);
   }
 
   /** Read from the disk each time: the operator removes these files. */
@@ -138,7 +138,7 @@ export class Spool {
   }
 
   #start(): OpenBatch {
-    const path = join(this.#directory, `spool-${String(this.#next).padStart(12, '0')}.jsonl`);
+    const path = join(this.#directory, `${this.#name}-${String(this.#next).padStart(12, '0')}.jsonl`);
     this.#next += 1;
     return { path, file: new AppendFile(path, openForAppend(path, true)), lines: 0 };
   }
@@ -175,10 +175,6 @@ function waitingBatch(path: string): SpooledBatch {
 /** A small file occupies at least one block of the disk. */
 function occupiedBytes(size: number): number {
   return Math.max(blockBytes, size);
-}
-
-function anyOf<Item>(items: readonly Item[]): Item | undefined {
-  return items[Math.floor(Math.random() * items.length)];
 }
 
 function sumOf(batches: readonly SpooledBatch[]): number {
