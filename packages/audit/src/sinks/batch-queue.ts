@@ -22,8 +22,8 @@ export interface Failure {
 
 /** What a queue does with lines that fail while the receiver takes others. */
 export interface Treatment {
-  /** True: a first failure is no news. */
-  readonly expectsFailures: boolean;
+  /** Failed attempts in a row that are not reported, while nothing is received. */
+  readonly expectedFailures: number;
   /** Called before a batch is sent. Resolves to the lines that are already dealt with. */
   begin?(lines: readonly string[]): Promise<readonly string[]>;
   /** The parts of which those that fail are found. */
@@ -132,8 +132,7 @@ export class BatchQueue {
         // A receiver that took anything meanwhile is not down.
         failures = this.#receiver.receipts === receipts ? failures + 1 : 1;
         receipts = this.#receiver.receipts;
-        const isNews = failures > 1 || (attempts === 1 && !this.#treatment.expectsFailures);
-        if (isNews) this.#receiver.reportFailure(reasonOf(error));
+        if (failures > this.#treatment.expectedFailures) this.#receiver.reportFailure(reasonOf(error));
         if (this.#receiver.closing.aborted) break;
         await this.#pause(this.#retryDelay(failures, error), this.#receiver.closing);
       }
@@ -183,7 +182,7 @@ export class BatchQueue {
   /** Waiting lines that may show that the receiver works: of as many writers as possible, since one may write only bad ones. */
   #controls(failing: readonly string[]): readonly string[] {
     const single = failing.length === 1 ? failing[0] : undefined;
-    const all = shuffled([...failing, ...this.#unsettled(this.#spool.newestLines())]);
+    const all = shuffled([...failing, ...this.#unsettled(this.#spool.sampleLines())]);
     const candidates = all.filter((line) => line !== single && !this.#failed.has(line));
     const firsts = [...linesByWriter(candidates).values()].flatMap(([line]) => line ?? []);
     return [...new Set([...firsts, ...candidates])].slice(0, maxControls);

@@ -30,7 +30,7 @@ export class Delivery {
     this.#settings = settings;
     this.#receiver = new Receiver(settings);
     const separation: Treatment = {
-      expectsFailures: false,
+      expectedFailures: 0,
       begin: (lines) => this.#moveDoubted(lines),
       divide: (lines) => [...linesByWriter(lines).values()],
       take: (failures) => this.#takeFailures(failures),

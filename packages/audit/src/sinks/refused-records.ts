@@ -15,7 +15,7 @@ const maxFailuresOfOutage = 8;
  * records that the receiver takes.
  */
 export class RefusedRecords implements Treatment {
-  readonly expectsFailures = true;
+  readonly expectedFailures = 4;
   readonly #spool: Spool;
   readonly #settings: CloudEventsSettings;
   readonly #receiver: Receiver;

@@ -10,7 +10,7 @@ import { openRegularFile } from '../disk/regular-file.js';
 const { O_NOFOLLOW, O_RDONLY } = constants;
 const blockBytes = 4096;
 /** Bounds what is read to find a line that the receiver may take. */
-const maxNewest = 10;
+const maxSampled = 5;
 
 /** A file of lines that are sent together. */
 export interface SpooledBatch {
@@ -101,9 +101,11 @@ export class Spool {
     return this.#sealed[0];
   }
 
-  /** Lines of the newest few batches, also of the open one. */
-  newestLines(): readonly string[] {
-    const batches = [...this.#sealed.slice(-maxNewest), ...(this.#open === undefined ? [] : [this.#open])];
+  /** Lines of a few batches: the newest, also the open one, and any others. */
+  sampleLines(): readonly string[] {
+    const others = Array.from({ length: maxSampled }, () => Math.floor(Math.random() * this.#sealed.length));
+    const sealed = [...this.#sealed.slice(-maxSampled), ...others.map((index) => this.#sealed[index])];
+    const batches = [...new Set([...sealed, this.#open])].filter((batch) => batch !== undefined);
     return batches.flatMap((batch) => readBatch(batch) ?? []);
   }
 

@@ -1003,6 +1003,20 @@ describe('a flood of records that a firewall blocks [F4]', () => {
     await sink.write(event('another', byAgent('agent-good')));
   });
 
+  it('holds up no record between bad ones, even if nothing else is sent', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { taken } = new Firewall(one, 403);
+    for (let number = 10; number < 40; number++) {
+      const lines = number === 20 ? '{"id":"good"}\n' : `{"id":"bad ${number}"}\n{"id":"bad also ${number}"}\n`;
+      writeFileSync(join(folder.path, `delayed-0000000000${number}.jsonl`), lines);
+    }
+    const sending = new Sending(address, folder.path);
+    await sending.sink.write(event('first'));
+    await untilIn(sending, () => expect(taken).toEqual(new Set(['first', 'good'])));
+    expect(rejectedIn(folder)).toEqual([]);
+  });
+
   it('loses no record that a crash left on its way to the second queue', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
