@@ -9,6 +9,8 @@ export interface SilentProxy {
   readonly opened: () => number;
   /** Forwards nothing any more on the connections that it has, and closes none. With `next`, nor on so many new ones. */
   fallSilent(next?: number): void;
+  /** The connections that were not silent from their beginning forward again. */
+  recover(): void;
   /** The connection on which a client sends this text falls silent with it. Resolves then. */
   fallSilentAt(text: string): Promise<void>;
   /** Gives the server what silent connections hold, as TCP does after a loss. Resolves once the server has answered. */
@@ -22,6 +24,7 @@ interface Connection {
   readonly client: Socket;
   readonly upstream: Socket;
   readonly held: Buffer[];
+  readonly wasSilent: boolean;
   isSilent: boolean;
 }
 
@@ -34,7 +37,7 @@ export async function startSilentProxy(target: number | string): Promise<SilentP
   const server = createServer((client) => {
     opened += 1;
     const upstream = typeof target === 'number' ? connect(target, '127.0.0.1') : connect(target);
-    const one: Connection = { client, upstream, held: [], isSilent: silentNext > 0 };
+    const one: Connection = { client, upstream, held: [], wasSilent: silentNext > 0, isSilent: silentNext > 0 };
     silentNext = Math.max(0, silentNext - 1);
     connections.add(one);
     client.on('data', (chunk) => {
@@ -65,6 +68,12 @@ export async function startSilentProxy(target: number | string): Promise<SilentP
     fallSilent(next = 0) {
       for (const one of connections) one.isSilent = true;
       silentNext = next;
+    },
+    recover() {
+      for (const one of [...connections].filter(({ wasSilent }) => !wasSilent)) {
+        one.isSilent = false;
+        for (const chunk of one.held.splice(0)) one.upstream.write(chunk);
+      }
     },
     fallSilentAt: (text) => new Promise((reached) => (silentAt = { text, reached })),
     async deliver() {

@@ -12,8 +12,9 @@ interface Waiting {
 
 /**
  * Calls a client, until a call has had no answer for some seconds: its connection may have gone silent, which the kernel
- * notices after a quarter of an hour, and the client never. From then on a duplicate is called, and another one if that is
- * silent too. The application's client is left as it is, since others may use it; when it ends, so does the duplicate.
+ * notices after a quarter of an hour, and the client never. From then on a duplicate is called, and the client again if that
+ * is silent too: it may answer where no new connection can be made. It is left as it is, since others may use it; when it
+ * ends, so does the duplicate.
  */
 export function replaceSilent<Client extends RedisClient>(
   client: Client,
@@ -45,7 +46,7 @@ export function replaceSilent<Client extends RedisClient>(
     giveUpAll();
     if (!isFollowed) for (const event of ends) (client as unknown as Duplicate).on(event, end);
     isFollowed = true;
-    if (replacement !== undefined) endDuplicate(replacement);
+    if (replacement !== undefined) return end();
     const next = duplicateOf(client);
     replacement = next;
     if (next === undefined) return;
