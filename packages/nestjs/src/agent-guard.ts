@@ -70,8 +70,31 @@ async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
     return true;
   }
   // Whatever was decided about the path says nothing of this resolver. The request is Node's: it has no `params`.
-  if (check !== undefined) return await isPermitted(context, () => check(node, node, notAdmitted));
+  if (check !== undefined) {
+    return await isPermitted(context, () => afterFirst(node, check, () => check(node, node, notAdmitted)));
+  }
   return await mayRunUnmapped(node, node, `${context.getClass().name}.${context.getHandler().name}`);
+}
+
+/** The first question of each permit that a request of GraphQL asks. */
+const firstQuestions = new WeakMap<IncomingMessage, Map<object, Promise<unknown>>>();
+
+/**
+ * Lets the first question of a permit be answered before the request asks it again: a document may name one field thousands of
+ * times, and once the first is refused, the others are refused without a record.
+ */
+async function afterFirst(node: IncomingMessage, check: object, ask: () => Promise<boolean>): Promise<boolean> {
+  const firsts = firstQuestions.get(node) ?? new Map<object, Promise<unknown>>();
+  firstQuestions.set(node, firsts);
+  const first = firsts.get(check);
+  if (first !== undefined) {
+    // It throws its own error where it was asked.
+    await first.catch(() => {});
+    return await ask();
+  }
+  const answer = ask();
+  firsts.set(check, answer);
+  return await answer;
 }
 
 function notAdmitted(): never {

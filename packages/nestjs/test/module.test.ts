@@ -280,6 +280,7 @@ describe('a handler outside of HTTP', () => {
     argsOf: (request: object) => unknown[],
     resolver = new Resolver(),
     countersign: Partial<CountersignOptions> = {},
+    times = 1,
   ) {
     @Controller()
     class Gateway {
@@ -311,7 +312,8 @@ describe('a handler outside of HTTP', () => {
           contextType,
         );
         app.use('/graphql', (request: object, response: { end(text: string): void }) => {
-          void (run(...argsOf(request)) as Promise<string>).then(
+          const runs = Array.from({ length: times }, async () => (await run(...argsOf(request))) as string);
+          void Promise.race(runs).then(
             (text) => response.end(text),
             (error: Error) => response.end(error.message),
           );
@@ -373,6 +375,14 @@ describe('a handler outside of HTTP', () => {
     const { action, code } = api.guarded.audit.records.findLast(({ phase }) => phase === 'decision') ?? {};
     expect({ action, code }).toStrictEqual({ action: 'forbidden', code: 'policy_denied' });
     expect((await api.send(unsigned({ target: '/graphql' }))).body).toBe('orders');
+  });
+
+  it('of GraphQL leaves one refusal when a document names it many times', async () => {
+    const { api, resolver } = await startResolver('graphql', ofApollo, permittedResolver(), {}, 100);
+    await using _closing = api;
+    expect(codeOf(await api.call({ target: '/graphql' }))).toBe('policy_denied');
+    expect(resolver.ran).toBe(0);
+    expect(api.guarded.queries).toHaveLength(1);
   });
 
   it('of GraphQL is closed to people by a permit for agents only [A17]', async () => {
