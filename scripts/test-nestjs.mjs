@@ -39,8 +39,9 @@ function fetchNest(version) {
   const [major] = version.replace('^', '').split('.');
   // Not every package of Nest has each version.
   const rangeOf = (name) => (['common', 'core'].includes(name) ? version : `^${major}.0.0`);
-  const dependencies = Object.fromEntries(packages.map((name) => [`@nestjs/${name}`, rangeOf(name)]));
-  const manifest = { private: true, dependencies: { ...dependencies, 'reflect-metadata': '^0.2.0', rxjs: '^7.8.0' } };
+  const nest = Object.fromEntries(packages.map((name) => [`@nestjs/${name}`, rangeOf(name)]));
+  const dependencies = { ...nest, ...graphqlFor(Number(major)), 'reflect-metadata': '^0.2.0', rxjs: '^7.8.0' };
+  const manifest = { private: true, dependencies };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   const args = [
     'install',
@@ -53,4 +54,18 @@ function fetchNest(version) {
   const { status } = spawnSync('npm', args, { stdio: 'inherit', cwd: folder });
   if (status !== 0) throw new Error(`NestJS ${version} could not be fetched`);
   return folder;
+}
+
+/**
+ * GraphQL with its drivers, whose majors are two ahead of those of Nest.
+ *
+ * @param {number} major
+ */
+function graphqlFor(major) {
+  const drivers = ['graphql', 'apollo', 'mercurius'].map((name) => [`@nestjs/${name}`, `^${major + 2}.0.0`]);
+  const servers =
+    major === 10
+      ? { '@apollo/server': '^4.0.0', mercurius: '^14.0.0' }
+      : { '@apollo/server': '^5.0.0', '@as-integrations/express5': '^1.0.0', mercurius: '^16.0.0' };
+  return { ...Object.fromEntries(drivers), ...servers, '@apollo/subgraph': '^2.0.0', graphql: '^16.0.0' };
 }

@@ -15,9 +15,19 @@ export function declarePermit(name: string, method: Function, check: PermissionC
   SetMetadata(permitOfMethod, check)(method);
 }
 
-/** Whether a method has a permit of its own. */
-export function hasPermit(method: Function): boolean {
+function hasPermit(method: Function): boolean {
   return reflector.get(permitOfMethod, method) !== undefined;
+}
+
+/** Notes the permit beside the method, too, in case a decorator above loses the metadata of the method. */
+export function declareMember(prototype: object, name: string | symbol): void {
+  Reflect.defineMetadata(permitOfMethod, true, prototype, name);
+}
+
+/** Whether a method has a permit, or had one before a decorator replaced it. */
+export function declaresPermit(prototype: object, name: string): boolean {
+  const method = (prototype as Readonly<Record<string, Function>>)[name];
+  return Reflect.hasMetadata(permitOfMethod, prototype, name) || (method !== undefined && hasPermit(method));
 }
 
 export function declareOpen(controller: Function): void {

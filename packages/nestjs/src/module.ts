@@ -5,7 +5,7 @@ import { HttpAdapterHost, ModuleRef, type NestContainer } from '@nestjs/core';
 import { AgentGuard } from './agent-guard.js';
 import { NoteThrown } from './note-thrown.js';
 import { mountOnPlatform, unsupported } from './mount.js';
-import { checkResolverGuards } from './resolver-guards.js';
+import { checkResolvers, watchResolvers } from './resolver-guards.js';
 
 /** The token of the guard, for `@Inject(COUNTERSIGN) guard: Guard` and for `overrideProvider` in tests. */
 export const COUNTERSIGN: unique symbol = Symbol('countersign');
@@ -60,10 +60,12 @@ function moduleOf(provider: Provider, options: AdmissionOptions, closes: boolean
       await mountOnPlatform(guard, host, options);
       const container = containerOf(ref);
       runFirst(container);
+      watchResolvers(container);
+      const closesUnmapped = options.everyRequest !== true && options.unmapped !== 'authenticated';
       // Nest calls them on what a factory has made. The second comes before its server closes, which waits for connections
       // that only the guard cuts.
       return {
-        onApplicationBootstrap: () => checkResolverGuards(container.getModules()),
+        onApplicationBootstrap: () => checkResolvers(container, closesUnmapped),
         beforeApplicationShutdown: () => (closes ? guard.close() : undefined),
       };
     },

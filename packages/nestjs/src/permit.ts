@@ -2,7 +2,7 @@ import { ConfigError } from '@countersign/core';
 import { admitEveryAgent, permissionCheck, type PermitOptions, type ResourceOf } from '@countersign/core/adapter';
 import { UseGuards } from '@nestjs/common';
 import { AgentGuard } from './agent-guard.js';
-import { declareOpen, declarePermit } from './declared-permit.js';
+import { declareMember, declareOpen, declarePermit } from './declared-permit.js';
 import type { PermitRequest } from './request.js';
 
 /** A permit closes its method also in an application without `CountersignModule`. */
@@ -44,6 +44,7 @@ export function Permit<Request>(
     const { value: method } = (descriptor ?? {}) as PropertyDescriptor;
     if (typeof method === 'function') {
       declarePermit(name, method, check);
+      declareMember(target, key as string);
       guarded(target, key as string, descriptor as PropertyDescriptor);
       return;
     }
