@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { isJsonObject, type JsonObject, type Reading } from '@countersign/common';
 import { canonicalJson } from './canonical.js';
@@ -42,7 +43,8 @@ export function approvalDetails(request: ApprovalRequest, shown?: ApprovalDisclo
 
 /**
  * Reads one object of `authorization_details`. The binding must be that of the request, and what is shown must have the
- * digests that the request states: nobody approves something else than what runs.
+ * digests that the request states: nobody approves something else than what runs. A body of text is read as `text`, in
+ * whichever form it was shown.
  */
 export function readApprovalDetails(value: unknown): Reading<ApprovalDetails> {
   return reading(() => {
@@ -68,15 +70,31 @@ function disclosureIn(value: unknown, { http, call }: ApprovalRequest): Approval
   const why = members.optionalText('why', isWhy);
   members.end();
   if (text !== undefined && base64 !== undefined) throw unreadable(`${where} has two contents`);
-  const content = text === undefined ? base64 && Buffer.from(base64, 'base64') : Buffer.from(text);
-  if (content !== undefined && content !== '' && !hasContentDigest(content, http?.contentDigest)) {
+  const content = text ?? base64;
+  const bytes = content === undefined ? undefined : Buffer.from(content, text === undefined ? 'base64' : 'utf8');
+  // Node skips what is no base64, and stops at the padding: that would be words of the agent.
+  const isCanonical = base64 === undefined || bytes?.toString('base64') === base64;
+  if (bytes !== undefined && !(isCanonical && hasContentDigest(bytes, http?.contentDigest))) {
     throw unreadable(`${where} is not the content of the request`);
   }
-  if (given === undefined) return defined({ text, base64, why });
-  if (!isJsonObject(given) || argumentsDigest(given) !== call?.argumentsDigest) {
+  if (given !== undefined && !(isJsonObject(given) && hasArgumentsDigest(given, call?.argumentsDigest))) {
     throw unreadable(`${where}.arguments are not those of the call`);
   }
-  return { ...defined({ text, base64, why }), arguments: given };
+  return {
+    ...(bytes !== undefined && contentIn(bytes)),
+    ...(why !== undefined && { why }),
+    ...(given !== undefined && { arguments: given }),
+  };
+}
+
+/** Text as text, in whichever form it came: people cannot read base64. */
+function contentIn(bytes: Buffer): ApprovalDisclosure {
+  return isUtf8(bytes) ? { text: bytes.toString() } : { base64: bytes.toString('base64') };
+}
+
+/** Arguments without a digest are none of a request, not even of one without arguments. */
+function hasArgumentsDigest(given: JsonObject, stated: string | undefined): boolean {
+  return stated !== undefined && argumentsDigest(given) === stated;
 }
 
 /** base64url SHA-256 of arguments by RFC 8785. Undefined if they are nested too deep, or too many. */
@@ -95,8 +113,4 @@ function hasContentDigest(content: Uint8Array, field: string | undefined): boole
       return name !== '' && hash(name.replace('-', ''), content, 'base64') === stated;
     })
   );
-}
-
-function defined(disclosure: Readonly<Record<'text' | 'base64' | 'why', string | undefined>>): ApprovalDisclosure {
-  return Object.fromEntries(Object.entries(disclosure).filter(([, value]) => value !== undefined));
 }
