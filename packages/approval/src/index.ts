@@ -17,6 +17,7 @@ export {
   maxApprovalLength,
   readApprovalClaims,
 } from './claims.js';
+export { contentProblem, type FormPair, readBody, type ReadableBody } from './content.js';
 export {
   type ApprovalDetails,
   approvalDetails,

@@ -11,8 +11,8 @@ const { maxAgeSeconds, clockSkewSeconds } = guardDefaults;
 export const proofHints: Readonly<Record<Exclude<RefusalCode, DelegationCode | OperatorCode | PermissionCode>, Hint>> =
   {
     request_malformed: hint(
-      'The request can be read in two ways: a repeated Host or length field, a dot segment in the path, or bytes that are not printable ASCII.',
-      'Send it plainly. Resolve dot segments and percent-encode the path before you sign.',
+      'The request can be read in two ways: a repeated Host or length field, a dot segment in the path, or bytes that are not printable ASCII. Where people must approve it, also a body that is compressed or whose Content-Type names another charset than utf-8.',
+      'Send it plainly. Resolve dot segments and percent-encode the path before you sign. What people approve is UTF-8, uncompressed.',
     ),
     fields_too_large: hint(
       'The header section has too many lines or characters, or the server dropped a signed field.',

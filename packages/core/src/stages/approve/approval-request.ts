@@ -4,6 +4,7 @@ import {
   type ApprovalParty,
   type ApprovalRequest,
   type ApprovalRequirement,
+  contentProblem,
   readApprovalRequest,
 } from '@countersign/approval';
 import type { AuditCall } from '@countersign/audit';
@@ -84,9 +85,7 @@ export function approvalRequestFor(
     chain,
   }: { readonly audience: string; readonly fields: readonly string[]; readonly chain: readonly ApprovalHop[] },
 ): Reading<ApprovalRequest> {
-  // The body around a call differs each time: its arguments stand for it.
-  const bindsBody = call?.argumentsDigest === undefined;
-  const http = received && httpOf(received, [...decidingFields, ...fields], bindsBody);
+  const http = received && httpOf(received, [...decidingFields, ...fields], bindsBody(call));
   if (http !== undefined && !http.ok) return http;
   const { actor, subject } = caller;
   return readApprovalRequest({
@@ -105,6 +104,22 @@ export function approvalRequestFor(
   });
 }
 
+/** Why people who see the bytes of the body may not see what the application reads in them. */
+export function bodyProblem({ call, received }: ConsentSubject): string | undefined {
+  const fields = received?.request.fields;
+  if (fields?.has('content-digest') !== true || !bindsBody(call)) return undefined;
+  return contentProblem(valuesOf(fields, bodyFields));
+}
+
+/** The body around a call differs each time: its arguments stand for it. */
+function bindsBody(call: AuditCall | undefined): boolean {
+  return call?.argumentsDigest === undefined;
+}
+
+function valuesOf(fields: FieldSection, names: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(names.filter((name) => fields.has(name)).map((name) => [name, fields.value(name) ?? '']));
+}
+
 function party({ id, type, issuer }: ApprovalParty): ApprovalParty {
   return { id, type, ...(issuer !== undefined && { issuer }) };
 }
@@ -113,21 +128,21 @@ function callOf({ method, name, argumentsDigest }: AuditCall): ApprovalRequest['
   return { method, ...(name !== undefined && { name }), ...(argumentsDigest !== undefined && { argumentsDigest }) };
 }
 
-function httpOf({ request, authority }: Received, bound: readonly string[], bindsBody: boolean): Reading<ApprovalHttp> {
+function httpOf({ request, authority }: Received, bound: readonly string[], hasBody: boolean): Reading<ApprovalHttp> {
   const { method, target, fields } = request;
   // Not all of them are signed: people must decide about what the application reads.
   const unlike = seenDifferently(request, bound);
   if (unlike !== undefined) return failed(unlike.detail ?? unlike.code);
   const at = target.indexOf('?');
   const query = at === -1 ? undefined : target.slice(at);
-  const contentDigest = bindsBody ? contentDigestIn(fields) : undefined;
-  const deciding = bound.filter((name) => fields.has(name)).map((name) => [name, fields.value(name) ?? '']);
+  const contentDigest = hasBody ? contentDigestIn(fields) : undefined;
+  const deciding = valuesOf(fields, bound);
   const http = {
     method,
     authority,
     path: pathOf(target),
     ...(query !== undefined && { query }),
-    ...(deciding.length > 0 && { fields: Object.fromEntries(deciding) as Record<string, string> }),
+    ...(Object.keys(deciding).length > 0 && { fields: deciding }),
     ...(contentDigest !== undefined && { contentDigest }),
   };
   return { ok: true, value: http };

@@ -15,7 +15,13 @@ import { type ApprovalAsk, outage, type Refusal, type RefusalCode, refusal } fro
 import type { AgentDirectory } from '../../keys/directory.js';
 import type { RevocationChecks } from '../revocation/check-revocations.js';
 import type { ApprovalsValues, QueueAnswer } from './approval-options.js';
-import { approvalRequestFor, type ConsentQuestion, type ConsentSubject, hopsWithOwners } from './approval-request.js';
+import {
+  approvalRequestFor,
+  bodyProblem,
+  type ConsentQuestion,
+  type ConsentSubject,
+  hopsWithOwners,
+} from './approval-request.js';
 import { type FoundApproval, verifyApprovalToken } from './approval-token.js';
 
 /** Where a decision that needs consent is made, and the approval that came with it. */
@@ -146,6 +152,8 @@ export function createApprove(parts: ApproveParts): Approve {
       // Its reader would act by bytes that are not known to be those that were approved.
       return { ok: false, refused: refusal('approval_required', 'its body is streamed: hold it on this route') };
     }
+    const unclear = bodyProblem(unit);
+    if (unclear !== undefined) return { ok: false, refused: refusal('request_malformed', `for approval, ${unclear}`) };
     const chain = await hopsWithOwners(question.caller.chain, parts.agents, clock() / 1000);
     if ('code' in chain) return { ok: false, refused: chain };
     const request = approvalRequestFor(question, unit, { audience, fields: approvals?.fields ?? [], chain });

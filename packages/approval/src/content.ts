@@ -1,0 +1,111 @@
+import { parseStrictJson } from '@countersign/common';
+import type { ApprovalDisclosure } from './details.js';
+import type { ApprovalHttp, ApprovalRequest } from './request.js';
+
+/** What people see of a body: as the API reads it, or why nobody can know that. */
+export type ReadableBody =
+  /** The request has no body or an empty one, or has one that the agent does not show. */
+  | { readonly format: 'none' | 'hidden' }
+  /** Bytes that are no text. */
+  | { readonly format: 'bytes'; readonly base64: string }
+  /** JSON that every reader reads alike. */
+  | { readonly format: 'json'; readonly text: string }
+  /** A form: its names and values, decoded, in their order. */
+  | { readonly format: 'form'; readonly pairs: readonly FormPair[] }
+  /** `pairs`: if it is read as a form. */
+  | {
+      readonly format: 'unknown';
+      readonly text: string;
+      readonly problem: string;
+      readonly pairs?: readonly FormPair[];
+    };
+
+export type FormPair = readonly [name: string, value: string];
+
+// RFC 9110 §8.3.1. Some parsers split at each semicolon, so that there is none in a quoted string.
+const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+$/;
+const parameter = /^[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[^"\\]*")$/;
+
+/**
+ * Why an application may read other characters in a body than people who see its bytes as UTF-8; undefined if nothing says
+ * so. Nobody can approve such a body.
+ */
+export function contentProblem(fields: NonNullable<ApprovalHttp['fields']>): string | undefined {
+  const { 'content-type': type, 'content-encoding': coding } = fields;
+  if (coding !== undefined && coding.toLowerCase() !== 'identity') return 'its body has a content coding';
+  const read = type === undefined ? undefined : readMediaType(type);
+  return read?.problem;
+}
+
+/** What an agent shows of the body, as the API reads it by the fields that are bound with it. */
+export function readBody({ http }: Pick<ApprovalRequest, 'http'>, shown: ApprovalDisclosure = {}): ReadableBody {
+  const { text, base64 } = shown;
+  if (http?.contentDigest === undefined || text === '') return { format: 'none' };
+  if (text !== undefined) return readText(text, http.fields ?? {});
+  return base64 === undefined ? { format: 'hidden' } : { format: 'bytes', base64 };
+}
+
+function readText(text: string, fields: NonNullable<ApprovalHttp['fields']>): ReadableBody {
+  const unknown = (problem: string): ReadableBody => ({ format: 'unknown', text, problem });
+  const problem = contentProblem(fields);
+  if (problem !== undefined) return unknown(problem);
+  const { 'content-type': field } = fields;
+  if (field === undefined) return unknown('it has no Content-Type');
+  const { type } = readMediaType(field);
+  if (type === 'application/json' || type.endsWith('+json')) {
+    const json = parseStrictJson(text);
+    return json.ok ? { format: 'json', text } : unknown(`as JSON, ${json.problem}`);
+  }
+  if (type === 'application/x-www-form-urlencoded') return readForm(text);
+  return unknown('its Content-Type is neither that of JSON nor that of a form');
+}
+
+/** The type in lower case, and why readers may not agree on it or on the charset. */
+function readMediaType(field: string): { readonly type: string; readonly problem?: string } {
+  // Before the case is folded: a Kelvin sign would become a `k`.
+  const parts = /^[\t\x20-\x7e]*$/.test(field) ? field.split(';') : [];
+  const [type = '', ...parameters] = parts.map((part) => part.trim().toLowerCase());
+  if (!mediaType.test(type) || !parameters.every((part) => part === '' || parameter.test(part))) {
+    return { type, problem: 'its Content-Type is not one media type' };
+  }
+  // Wherever else the word is, some parser finds it: in `charset*`, in a second parameter, in a quoted string.
+  const stated = field.match(/charset/gi)?.length ?? 0;
+  const isUtf8 = parameters.some((part) => part === 'charset=utf-8' || part === 'charset="utf-8"');
+  if (stated > (isUtf8 ? 1 : 0)) return { type, problem: 'its Content-Type names another charset than utf-8' };
+  return { type };
+}
+
+/** What forms leave as it is. Some readers split at `;`, or read JSON, which has a quotation mark or a brace. */
+const plainForm = /^[\w.~!*'()+%=&:@,$?/[\]-]*$/;
+/** Parsers drop or refuse more (qs, body-parser). */
+const mostPairs = 1000;
+/** With these a form may name its own charset (HTML §4.10.21.8, Rails, qs). */
+const charsetNames: ReadonlySet<string> = new Set(['_charset_', 'utf8']);
+
+function readForm(text: string): ReadableBody {
+  const unknown = (problem: string, pairs?: readonly FormPair[]): ReadableBody => ({
+    format: 'unknown',
+    text,
+    problem: `as a form, ${problem}`,
+    ...(pairs !== undefined && { pairs }),
+  });
+  const parts = text.split('&').filter((part) => part !== '');
+  if (parts.length > mostPairs) return unknown(`it has more than ${mostPairs} values`);
+  const pairs: FormPair[] = [];
+  for (const part of parts) {
+    const at = part.indexOf('=');
+    const [key, value] = (at === -1 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]).map(decoded);
+    if (key === undefined || value === undefined) return unknown('it has an escape that is not UTF-8');
+    pairs.push([key, value]);
+  }
+  if (pairs.some(([key]) => charsetNames.has(key.toLowerCase()))) return unknown('it may name its own charset', pairs);
+  return plainForm.test(text) ? { format: 'form', pairs } : unknown('it has characters that forms encode', pairs);
+}
+
+function decoded(part: string | undefined): string | undefined {
+  try {
+    return part === undefined ? undefined : decodeURIComponent(part.replaceAll('+', ' '));
+  } catch {
+    return undefined;
+  }
+}
