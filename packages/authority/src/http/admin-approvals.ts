@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { readBody } from '@countersign/approval';
 import { member } from '@countersign/common';
 import { isAgentId } from '../agents/read-agent.js';
 import type { Approval } from '../approvals/approval.js';
@@ -57,7 +58,7 @@ export async function adminApprovals(
   if (request.method === 'GET' && part === undefined) {
     const found = await queue.find(id);
     if (found === undefined) throw new BadRequest(404, 'approval_unknown', 'there is no such approval');
-    return { status: 200, body: found };
+    return { status: 200, body: { ...found, body: bodyOf(found) } };
   }
   if (request.method !== 'POST' || part !== 'denial') return undefined;
   const reason = member(await readJson(request), 'reason');
@@ -79,6 +80,11 @@ function numberIn(query: URLSearchParams, name: string, byDefault: number, most:
   if (text === null) return byDefault;
   if (/^[1-9]\d{0,5}$/.test(text) && Number(text) <= most) return Number(text);
   throw new BadRequest(400, 'invalid_request', `'${name}' must be a whole number from 1 to ${most}`);
+}
+
+/** How the API reads the body that the agent showed, which stands in `shown`. */
+function bodyOf({ request, shown }: Approval): object {
+  return { ...readBody(request, shown), text: undefined, base64: undefined };
 }
 
 /** What a list shows: not what the agent showed. */

@@ -1,7 +1,14 @@
-import type { ApprovalDisclosure, ApprovalHop, ApprovalRequest } from '@countersign/approval';
-import { escapeUnprintable, isJsonObject, parseStrictJson } from '@countersign/common';
+import {
+  type ApprovalDisclosure,
+  type ApprovalHop,
+  type ApprovalRequest,
+  type FormPair,
+  readBody,
+  type ReadableBody,
+} from '@countersign/approval';
+import { escapeUnprintable, isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
 import { type Html, html } from './html.js';
-import { membersOfSource, unquoted } from './json-source.js';
+import { membersOfSource, unquoted, valueOfSource } from './json-source.js';
 import { codeOf } from './words.js';
 
 /** Longer values are folded: they must not push others out of sight. */
@@ -34,22 +41,37 @@ export function requestRows(request: ApprovalRequest): readonly Html[] {
   ];
 }
 
-/** The body or the arguments, as far as the agent shows them: their digests were compared when it asked. */
-export function contentOf(
-  { http, call }: ApprovalRequest,
-  { text, base64, arguments: given }: ApprovalDisclosure = {},
-  isKept = true,
-): Html {
-  const hasContent = http?.contentDigest !== undefined || call?.argumentsDigest !== undefined;
-  const parts = [
-    ...(given === undefined ? [] : [html`<h3>Arguments</h3>${membersOf(JSON.stringify(given))}`]),
-    ...(text === undefined ? [] : [html`<h3>Body</h3>${bodyOf(text)}`]),
-    ...(base64 === undefined ? [] : [html`<h3>Body, in base64</h3>${valueOf(base64)}`]),
-  ];
-  if (parts.length > 0) return html`${parts}`;
-  if (!hasContent) return html`<p class="quiet">The request has no body.</p>`;
-  if (!isKept) return html`<p class="quiet">Nobody decided about the content, so it is not kept.</p>`;
-  return html`<p class="alarm">The agent does not show the content. You would approve something of which you see only a digest.</p>`;
+/** The body and the arguments, as far as the agent shows them: their digests were compared when it asked. */
+export function contentOf(request: ApprovalRequest, shown: ApprovalDisclosure = {}, isKept = true): Html {
+  const body = readBody(request, shown);
+  const hasArguments = request.call?.argumentsDigest !== undefined;
+  if (body.format === 'none' && !hasArguments) return html`<p class="quiet">The request has no body.</p>`;
+  const isShown = (body.format !== 'hidden' && body.format !== 'none') || shown.arguments !== undefined;
+  if (!isKept && !isShown) return html`<p class="quiet">Nobody decided about the content, so it is not kept.</p>`;
+  return html`${hasArguments ? argumentsOf(shown.arguments) : undefined}${bodyOf(body)}`;
+}
+
+function argumentsOf(given: JsonObject | undefined): Html {
+  return given === undefined ? notShown : html`<h3>Arguments</h3>${membersOf(JSON.stringify(given))}`;
+}
+
+const notShown = html`<p class="alarm">The agent does not show the content. You would approve something of which you see only a digest.</p>`;
+
+function bodyOf(body: ReadableBody): Html | undefined {
+  switch (body.format) {
+    case 'none':
+      return undefined;
+    case 'hidden':
+      return notShown;
+    case 'bytes':
+      return html`<h3>Body, in base64</h3><p class="alarm">The body is not text. You would approve bytes that nobody can read here.</p><div class="sent">${valueOf(body.base64)}</div>`;
+    case 'json':
+      return html`<h3>Body</h3>${jsonOf(body.text)}`;
+    case 'form':
+      return html`<h3>Body, a form</h3>${pairsOf(body.pairs)}`;
+    case 'unknown':
+      return html`<h3>Body</h3><p class="alarm">It is not known how the API reads this body: ${body.problem}. It may read something other than what you see.</p>${body.pairs === undefined ? undefined : html`<h3>Body, if it is read as a form</h3>${pairsOf(body.pairs)}<h3>Body, as it is sent</h3>`}<div class="sent">${valueOf(body.text)}</div>`;
+  }
 }
 
 /** From the person to the agent that asks. */
@@ -62,17 +84,28 @@ export function chainOf(chain: readonly ApprovalHop[]): Html {
   )}</ol>`;
 }
 
-function bodyOf(text: string): Html {
-  const read = parseStrictJson(Buffer.from(text));
-  return read.ok && isJsonObject(read.value) ? membersOf(text) : valueOf(text);
+function jsonOf(text: string): Html {
+  const read = parseStrictJson(text);
+  return read.ok && isJsonObject(read.value) ? membersOf(text) : valueOf(valueOfSource(text));
 }
+
+function pairsOf(pairs: readonly FormPair[]): Html {
+  const rows = pairs.map(([name, value]) => row(escapeUnprintable(name), textOf(value)));
+  return rows.length === 0 ? none : html`<dl>${rows}</dl>`;
+}
+
+function textOf(text: string): Html {
+  return text === '' ? html`<span class="quiet">Empty.</span>` : valueOf(text);
+}
+
+const none = html`<p class="quiet">None.</p>`;
 
 /** Every member by its name, whatever its value is. */
 function membersOf(object: string): Html {
   const rows = membersOfSource(object).map(([name, value]) =>
     row(escapeUnprintable(name), valueOf(value.startsWith('"') ? textOrQuoted(value) : value)),
   );
-  return rows.length === 0 ? html`<p class="quiet">None.</p>` : html`<dl>${rows}</dl>`;
+  return rows.length === 0 ? none : html`<dl>${rows}</dl>`;
 }
 
 /** A string, with its quotation marks if it is empty or would look like another value without them: "5" is not 5. */

@@ -8,6 +8,12 @@ export function membersOfSource(text: string): readonly (readonly [name: string,
   return entriesOf(tokens, (name) => [unquoted(name), valueAfterColon(tokens, '')] as const);
 }
 
+/** Any value of JSON as text, written in the same way. */
+export function valueOfSource(text: string): string {
+  const tokens = tokensOf(text);
+  return write(next(tokens), tokens, '');
+}
+
 /** The text that a string of JSON stands for. */
 export function unquoted(string: string): string {
   return String(JSON.parse(string));

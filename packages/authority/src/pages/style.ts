@@ -28,6 +28,7 @@ ol.chain li + li::before { content: "↳ " / ""; color: var(--quiet); }
 pre { margin: 0.25rem 0; padding: 0.5rem 0.75rem; background: var(--ground); border-left: 3px solid var(--line);
   white-space: pre-wrap; overflow-wrap: anywhere; font: 0.875em/1.45 ui-monospace, monospace; }
 details { margin: 0 0 0.5rem; }
+.sent { margin: 0 0 1rem; }
 summary { cursor: pointer; min-height: 2.25rem; padding: 0.35rem 0; }
 .alarm { padding: 0.5rem 0.75rem; margin: 0 0 1rem; border-left: 3px solid var(--danger); background: var(--ground); }
 textarea { width: 100%; min-height: 5rem; padding: 0.5rem; font: inherit; color: inherit; background: var(--card);

@@ -1,4 +1,5 @@
 import { argumentsDigest } from '@countersign/approval';
+import { computeContentDigest } from '@countersign/signature';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { needs, requestOf, startApprovals } from '../support/approvals.js';
@@ -101,5 +102,25 @@ describe.skipIf(!hasChromium)('the pages of approvers in Chromium', () => {
     await check(page, `history ${name}`);
     await page.goto(`${inbox}/unknown`);
     await check(page, `nothing ${name}`);
+  });
+
+  it.each(looks)('how a body is read is accessible and fits when the page is %s [C13]', async (name, options) => {
+    const { ask, page, inbox } = await world(options);
+    const form = 'application/x-www-form-urlencoded';
+    for (const [what, type, body] of [
+      ['form', form, 'to=alice&to=mall%6fry&amount=9%2C999&none='],
+      ['other charset', 'application/json; charset=utf-7', '{"to":"alice","reference":"+ACIALAAi-"}'],
+      ['ambiguous form', form, '{"to":"alice","reference":"r1&%74%6f=mallory&z="}'],
+      ['no type', undefined, 'to: alice\nto: mallory'],
+      ['bytes', 'application/octet-stream', Buffer.from([0, 255, 254])],
+    ] as const) {
+      const fields = type === undefined ? {} : { 'content-type': type };
+      const contentDigest = computeContentDigest(Buffer.from(body));
+      const shown = typeof body === 'string' ? { text: body } : { base64: body.toString('base64') };
+      const id = await ask({ http: { ...requestOf().http!, fields, contentDigest } }, shown);
+      await page.goto(`${inbox}/${id}`);
+      expect(await page.locator('.alarm:visible').count()).toBe(what === 'form' ? 0 : 1);
+      await check(page, `${what} ${name}`);
+    }
   });
 });

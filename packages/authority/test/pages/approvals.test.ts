@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import { approvalDetails, argumentsDigest } from '@countersign/approval';
+import { approvalDetails, type ApprovalDisclosure, argumentsDigest } from '@countersign/approval';
 import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { decide, needs, people, requestOf, requirement, startApprovals } from '../support/approvals.js';
@@ -22,6 +22,27 @@ const call = {
 
 async function text(url: string, user?: string): Promise<string> {
   return await (await open(url, user)).text();
+}
+
+function digestOf(body: string | Uint8Array): string {
+  return `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
+}
+
+/** The words of the page that show the body of a request with these fields. */
+async function contentShown(
+  fields: Readonly<Record<string, string>>,
+  body: string | Uint8Array,
+  shown: ApprovalDisclosure = { text: String(body) },
+): Promise<string> {
+  const { running, ask } = await startApprovals();
+  const http = { ...requestOf().http!, fields, contentDigest: digestOf(body) };
+  const page = await text(`${running.issuer}/approvals/${await ask({ http }, shown)}`, rita);
+  const [content = ''] = /<h3>Body[\s\S]*?(?=<h2>)/.exec(page) ?? [];
+  return content
+    .replace(/<[^>]+>/g, ' ')
+    .replace(/&#(\d+);/g, (_match, code: string) => String.fromCodePoint(Number(code)))
+    .replace(/\s+/g, ' ')
+    .trim();
 }
 
 describe('the pages of approvers', () => {
@@ -61,22 +82,81 @@ describe('the pages of approvers', () => {
       'five "5" none "null" list "[1]" empty "" text it is 5',
     ],
     ['{ "a" : [ { "\\u0062" : "\\u0063\\"" } , true ] }', 'a [ { "b": "c\\"" }, true ]'],
-    ['{"a":1,"a":2}', '{"a":1,"a":2}'],
+    ['[{"\\u0074o":"\\u006dallory"}]', '[ { "to": "mallory" } ]'],
     ['{}', 'None.'],
   ])('show each value of the body %s as it was written [C11]', async (body, shown) => {
-    const { running, ask } = await startApprovals();
-    const contentDigest = `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
-    const page = await text(
-      `${running.issuer}/approvals/${await ask({ http: { ...requestOf().http!, contentDigest } }, { text: body })}`,
-      rita,
+    expect(await contentShown({ 'content-type': 'application/json' }, body)).toBe(`Body ${shown}`);
+  });
+
+  it('show the pairs of a form, decoded, in order and with repetitions [C13]', async () => {
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const body = 'to=alice&amount=10&reference=r1&%74%6f=%6d%61llory&rtl=a%E2%80%AEb&none=&%3Cb%3E=%3Ci%3E';
+    expect(await contentShown(form, body)).toBe(
+      'Body, a form to alice amount 10 reference r1 to mallory rtl a\\u202eb none Empty. <b> <i>',
     );
-    const [, content = ''] = /<h3>Body<\/h3>([\s\S]*?)<h2>/.exec(page) ?? [];
-    const words = content
-      .replace(/<[^>]+>/g, ' ')
-      .replaceAll('&#34;', '"')
-      .replace(/\s+/g, ' ')
-      .trim();
-    expect(words).toBe(shown);
+    expect(await contentShown(form, '&')).toBe('Body, a form None.');
+  });
+
+  const utf7 = '{"to":"alice","amount":10,"reference":"+ACIALAAiAHQAbwAiADoAIgBtAGEAbABsAG8AcgB5-"}';
+  const hidden = '{"to":"alice","amount":10,"reference":"r1&%74%6f=mallory&%61mount=9999&z="}';
+  const form = 'application/x-www-form-urlencoded';
+  it.each<[string, string | undefined, string, string]>([
+    ['of another charset', 'application/json; charset=utf-7', utf7, 'another charset'],
+    ['of no type', undefined, utf7, 'no Content-Type'],
+    ['of another type', 'text/plain', utf7, 'neither that of JSON nor that of a form'],
+    ['with a member twice', 'application/json', '{"a":1,"a":2}', 'the same member twice'],
+    ['that is a form for some and JSON for others', form, hidden, 'characters that forms encode'],
+  ])(
+    'show a body %s as it is sent, with the alarm that nobody knows how it is read [C13]',
+    async (_what, type, body, problem) => {
+      const content = await contentShown(type === undefined ? {} : { 'content-type': type }, body);
+      expect(content).toMatch(/^Body It is not known how the API reads this body: /);
+      expect(content).toContain(problem);
+      expect(content.endsWith(body)).toBe(true);
+      expect(content).not.toContain('to alice');
+      expect(content.includes('to mallory')).toBe(body === hidden);
+    },
+  );
+
+  it('show a body of text in base64 as text, and other bytes with an alarm [C13]', async () => {
+    const json = { 'content-type': 'application/json' };
+    const body = '{"to":"mallory","amount":9999}';
+    expect(await contentShown(json, body, { base64: Buffer.from(body).toString('base64') })).toBe(
+      'Body to mallory amount 9999',
+    );
+    const bytes = Buffer.from([0, 255]);
+    expect(await contentShown(json, bytes, { base64: 'AP8=' })).toMatch(
+      /^Body, in base64 The body is not text\. .* AP8=$/,
+    );
+  });
+
+  it('take no content but that of the request [C13]', async () => {
+    const { askRaw } = await startApprovals();
+    const body = '{"to":"mallory","amount":9999}';
+    const base64 = Buffer.from(body).toString('base64');
+    const asked = requestOf({ http: { ...requestOf().http!, contentDigest: digestOf(body) } });
+    for (const shown of [
+      { base64: '' },
+      { text: '' },
+      { base64: `${base64}\n\nThe same, decoded:\n{ "to": "alice" }` },
+      { arguments: { to: 'alice', amount: 10, reference: '\ud800' } },
+      { arguments: { to: 'alice', amount: 10, x: Array(10_001).fill(0) } },
+    ]) {
+      const answer = await askRaw([approvalDetails(asked, shown)]);
+      expect([answer.status, await answer.json()]).toEqual([
+        400,
+        expect.objectContaining({ error: 'approval_invalid' }),
+      ]);
+    }
+  });
+
+  it('raise the alarm for each of two contents that is not shown [C13]', async () => {
+    const { running, ask } = await startApprovals();
+    const http = { ...requestOf().http!, contentDigest: digestOf('{}') };
+    const id = await ask({ ...call, http }, { arguments: given });
+    expect(await text(`${running.issuer}/approvals/${id}`, rita)).toMatch(
+      /Fix the flaky test[\s\S]*The agent does not show the content/,
+    );
   });
 
   it('show the owner that is bound, and the one of now [C11]', async () => {

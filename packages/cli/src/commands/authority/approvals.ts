@@ -58,7 +58,12 @@ export async function list(options: ListOptions, io: Io): Promise<void> {
 }
 
 export async function showOne(id: string, options: AdminOptions, io: Io): Promise<void> {
-  io.out(`${printableJson(await askAdmin(options, io, 'GET', pathOf(id)))}\n`);
+  const approval = await askAdmin(options, io, 'GET', pathOf(id));
+  io.out(`${printableJson(approval)}\n`);
+  const { format, problem } = objectOf(approval, 'body');
+  if (format === 'hidden') io.err('The agent does not show the body.\n');
+  if (format === 'bytes') io.err('The body is not text: nobody can read it here.\n');
+  if (format === 'unknown') io.err(`It is not known how the API reads the body: ${show(problem)}.\n`);
 }
 
 export async function deny(id: string, { reason, ...options }: DenyOptions, io: Io): Promise<void> {

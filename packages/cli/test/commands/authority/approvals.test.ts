@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { auditFile, cedarFromDirectory } from '@countersign/core';
+import { computeContentDigest } from '@countersign/signature';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { decide, needs, type requestOf, startApprovals } from '../../../../authority/test/support/approvals.js';
+import { decide, needs, requestOf, startApprovals } from '../../../../authority/test/support/approvals.js';
 import { adminToken } from '../../../../authority/test/support/authority.js';
 import { runCli } from '../../run-cli.js';
 import { decision, temporaryFolder, writeLog } from '../audit/write-log.js';
@@ -66,6 +67,26 @@ describe('countersign approvals', () => {
     expect([again.code, again.err]).toEqual([1, expect.stringContaining('it is denied already')]);
     expect((await cli('show', '../agents')).code).toBe(2);
     expect((await cli('list', '--status', 'other')).code).toBe(1);
+  });
+
+  it.each([
+    ['application/json', '{"to":"alice"}', { format: 'json' }, ''],
+    ['application/x-www-form-urlencoded', 'to=%6dallory', { format: 'form', pairs: [['to', 'mallory']] }, ''],
+    [
+      'application/json; charset=utf-7',
+      '{"to":"alice"}',
+      { format: 'unknown', problem: expect.any(String) },
+      'It is not known how the API reads the body: its Content-Type names another charset than utf-8.\n',
+    ],
+    ['application/json', undefined, { format: 'hidden' }, 'The agent does not show the body.\n'],
+    ['application/json', Buffer.from([255]), { format: 'bytes' }, 'The body is not text: nobody can read it here.\n'],
+  ])('shows how the API reads a body of the type %s, or that nobody knows [C13]', async (type, body, read, alarm) => {
+    const { cli, ask } = await world();
+    const contentDigest = computeContentDigest(Buffer.from(body ?? ''));
+    const http = { ...requestOf().http!, fields: { 'content-type': type }, contentDigest };
+    const shown = body === undefined ? {} : typeof body === 'string' ? { text: body } : { base64: '/w==' };
+    const { out, err } = await cli('show', await ask({ http }, shown));
+    expect([JSON.parse(out).body, err]).toEqual([read, alarm]);
   });
 
   it('counts one decision and one emergency as one', async () => {
