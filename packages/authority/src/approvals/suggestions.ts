@@ -1,4 +1,4 @@
-import { type ApprovalRequest, readApprovalRequest } from '@countersign/approval';
+import { type ApprovalRequest, canonicalJson, readApprovalRequest } from '@countersign/approval';
 import { parseStrictJson } from '@countersign/common';
 import { numberOf, type Row, sql, type Store, textOf } from '../storage/store.js';
 
@@ -18,6 +18,8 @@ export interface ApprovalSuggestion {
   readonly approvers: readonly string[];
   /** The policies that asked, each of these times. */
   readonly policies: readonly string[];
+  /** Who had to approve. The agent states it: compare it with the policies, since no guard has done so. */
+  readonly requirement: ApprovalRequest['requirement'];
 }
 
 /** The questions about one thing, at one API. */
@@ -80,7 +82,14 @@ function possessionOf({ chain }: ApprovalRequest): ApprovalSuggestion['possessio
 }
 
 function count(request: ApprovalRequest, decisions: readonly Row[], groups: Map<string, Alike>): void {
-  const key = JSON.stringify([callOf(request), request.audience, request.chain.length, possessionOf(request)]);
+  const { audience, chain, requirement } = request;
+  const key = JSON.stringify([
+    callOf(request),
+    audience,
+    chain.length,
+    possessionOf(request),
+    canonicalJson(requirement),
+  ]);
   const alike = groups.get(key) ?? { approvals: 0, approvers: new Set<string>() };
   groups.set(key, alike);
   alike.newest ??= request;
@@ -99,7 +108,7 @@ function suggestionOf(
   doubtful: ReadonlySet<string>,
 ): readonly ApprovalSuggestion[] {
   if (newest === undefined || approvals < least || doubtful.has(callOf(newest))) return [];
-  const { audience, actor, action, resource, subject, chain, policies } = newest;
+  const { audience, actor, action, resource, subject, chain, policies, requirement } = newest;
   return [
     {
       audience,
@@ -112,6 +121,7 @@ function suggestionOf(
       approvals,
       approvers: [...approvers].toSorted(),
       policies,
+      requirement,
     },
   ];
 }

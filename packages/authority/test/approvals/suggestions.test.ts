@@ -2,7 +2,7 @@ import type { ApprovalRequest } from '@countersign/approval';
 import { describe, expect, it } from 'vitest';
 import { readSuggestions } from '../../src/approvals/suggestions.js';
 import { sql, type SqlValue, type Statement, type Store } from '../../src/storage/store.js';
-import { requestOf } from '../support/approvals.js';
+import { needs, requestOf, requirement } from '../support/approvals.js';
 import { engines } from '../support/stores.js';
 
 const start = 1_800_000_000;
@@ -70,6 +70,7 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
         approvals: 2,
         approvers: ['rita', 'sam'],
         policies: ['policies.cedar#merge'],
+        requirement,
       },
     ]);
     expect(await readSuggestions(store, 3)).toEqual([]);
@@ -103,6 +104,15 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
     expect(await readSuggestions(store, 2)).toEqual([]);
     await fill(store, [{}]);
     expect(await readSuggestions(store, 2)).toMatchObject([{ approvals: 2, policies: ['policies.cedar#merge'] }]);
+  });
+
+  it.skipIf(skip)('count only questions to the same people, who are the word of the agent [C11]', async () => {
+    const quorums = [{ groups: ['staff'], count: 1 }];
+    const invented: Question = { change: needs(1, { quorums }) };
+    const store = await fill(await open(), [{}, invented, invented]);
+    expect(await readSuggestions(store, 2)).toMatchObject([{ approvals: 2, requirement: { quorums } }]);
+    await fill(store, [{}]);
+    expect(await readSuggestions(store, 2)).toHaveLength(2);
   });
 
   it.skipIf(skip)('count each API, and local callers, by themselves [C11]', async () => {

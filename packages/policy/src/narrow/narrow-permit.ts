@@ -1,4 +1,5 @@
 import type { EntityUidJson, Expr, PolicyJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import { type ApprovalRequirement, canonicalJson, joinRequirements } from '@countersign/approval';
 import { errorMessage, failed, type Reading } from '@countersign/common';
 import { type Cedar, freshCedar } from '../cedar/instance/instance.js';
 import { entityKey } from '../cedar/index/scope.js';
@@ -17,6 +18,8 @@ export interface ApprovedCall {
   readonly resource: TypeAndId;
   /** Ids of the policies that asked. */
   readonly policies: readonly string[];
+  /** Who had to approve. The agent states it: no guard has compared it with the policies. */
+  readonly requirement: ApprovalRequirement;
 }
 
 export interface NarrowedPermitOptions {
@@ -48,6 +51,7 @@ export function narrowPermit(
   const missing = call.policies.find((_, index) => named[index] === undefined);
   const kept = named.filter((policy) => policy !== undefined);
   if (missing !== undefined || kept.length === 0) return failed(`no permit '${missing ?? ''}' asks for approval`);
+  if (!isDemand(call.requirement, kept)) return failed('other people were asked than the policies demand');
   const scope = {
     principal: { type: 'Agent', id: agent },
     action: { type: 'Action', id: action },
@@ -91,6 +95,17 @@ type Variable = 'principal' | 'action' | 'resource';
 type Scope = Readonly<Record<Variable, TypeAndId>>;
 
 const variables: readonly Variable[] = ['principal', 'action', 'resource'];
+
+/** Whether people were asked as the policies ask, all together, in any order. */
+function isDemand(requirement: ApprovalRequirement, policies: readonly Policy[]): boolean {
+  const [first, ...others] = policies.map(({ approval }) => approval).filter((approval) => approval !== undefined);
+  return first !== undefined && inOrder(joinRequirements(first, ...others)) === inOrder(requirement);
+}
+
+function inOrder({ quorums, excluded, ...rest }: ApprovalRequirement): string | undefined {
+  const texts = quorums.map(({ groups, count }) => canonicalJson({ groups: groups.toSorted(), count }) ?? '');
+  return canonicalJson({ ...rest, quorums: texts.toSorted(), excluded: excluded.toSorted() });
+}
 
 function treeOf(cedar: Cedar, { text }: Policy): PolicyJson {
   const answer = cedar.policyToJson(text);

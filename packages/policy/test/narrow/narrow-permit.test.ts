@@ -15,7 +15,18 @@ const call: ApprovedCall = {
   action: 'pr.merge',
   resource: { type: 'Repo', id: 'acme/api' },
   policies: ['policies.cedar#merge'],
+  requirement: {
+    quorums: [{ groups: ['managers'], count: 1 }],
+    useWithinSeconds: 600,
+    decideWithinSeconds: 86_400,
+    reason: 'optional',
+    excluded: [],
+  },
 };
+function demand(change: Partial<ApprovedCall['requirement']>): ApprovedCall['requirement'] {
+  return { ...call.requirement, ...change };
+}
+
 const schema = `entity Repo in [Org] = { frozen: Bool }; entity Org in [Org]; entity Doc in [Org] = { secret: Bool };
 action "write";
 action "pr.create", "pr.merge" in [Action::"write"] appliesTo { principal: [Agent], resource: [Repo, Doc], context: AgentContext };`;
@@ -26,6 +37,13 @@ const merge = `@id("merge") @approval("managers") permit (
 when { context.scope.contains("pr:write:draft") && (context.possession == "signature" || context.proof == "issuer") } // all of these }
 unless { resource.frozen };
 `;
+
+const strict = `@approval_count("2") @approval_excludes("subject, owner") @approval_reason("required") ${merge}`;
+const asStrict: Partial<ApprovedCall['requirement']> = {
+  quorums: [{ groups: ['managers'], count: 2 }],
+  reason: 'required',
+  excluded: ['owner', 'subject'],
+};
 
 async function narrow(policies: string, change: Partial<ApprovedCall> = {}, at = now) {
   const before = await cedarFromText({ policies, schema });
@@ -170,6 +188,20 @@ when { context.depth <= 1 };
     ],
     ['it asks no more', merge.replace('@approval("managers")', ''), {}, "no permit 'policies.cedar#merge' asks"],
     ['no permit asked', merge, { policies: [] }, "no permit '' asks"],
+    ...(
+      [
+        ['people of another group', { quorums: [{ groups: ['staff'], count: 1 }] }],
+        ['people of more groups', { quorums: [{ groups: ['managers', 'staff'], count: 1 }] }],
+        ['fewer people', { quorums: [{ groups: ['managers'], count: 1 }] }],
+        ['people of whom none was excluded', { excluded: [] }],
+        ['people who gave no reason', { reason: 'optional' }],
+      ] as const
+    ).map(([who, change]): [string, string, Partial<ApprovedCall>, string] => [
+      `it was approved by ${who} [C11]`,
+      strict,
+      { requirement: demand({ ...asStrict, ...change }) },
+      'other people were asked',
+    ]),
     ['it has expired', `@expires("2027-01-15T08:00:00Z")${merge}`, {}, 'a policy that asked has expired'],
     [
       'another permit asks about all of it',
@@ -189,9 +221,18 @@ when { context.depth <= 1 };
     expect(narrowed.ok ? narrowed.value.text : narrowed.problem).toContain(problem);
   });
 
+  it('is written if people were asked as the permits ask, in whatever order they are named', async () => {
+    expect(await narrow(strict, { requirement: demand(asStrict) })).toMatchObject({ ok: true });
+  });
+
   it('ends with the permit that asked, and holds all that asked together', async () => {
     const two = `@expires("2027-01-15T08:00:30Z")${merge} @id("two") @approval("security") permit (principal, action, resource) when { context.request.method == "POST" };`;
-    const both = await narrow(two, { policies: ['policies.cedar#two', 'policies.cedar#merge'] });
+    const both = await narrow(two, {
+      policies: ['policies.cedar#two', 'policies.cedar#merge'],
+      requirement: demand({
+        quorums: ['managers', 'security'].map((group) => ({ groups: [group], count: 1 })),
+      }),
+    });
     expect(both.ok && both.value.text).toMatch(
       /^@expires\("2027-01-15T08:00:30Z"\)[\s\S]*"POST"[\s\S]*resource\.frozen/,
     );

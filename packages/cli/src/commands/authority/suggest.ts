@@ -72,6 +72,7 @@ function callOf(suggestion: JsonObject): ApprovedCall {
     hops: Number(member(suggestion, 'hops')),
     possession: member(suggestion, 'possession') === 'local' ? 'local' : 'signature',
     policies: Array.isArray(policies) ? policies.map(String) : [],
+    requirement: objectOf(suggestion, 'requirement') as unknown as ApprovedCall['requirement'],
   };
 }
 

@@ -114,10 +114,10 @@ describe('countersign approvals', () => {
   it('suggests a policy for what is always approved, which applies as a diff and expires', async () => {
     const { suggest, merge } = await world();
     const path = folderHere(`
-      @id("merge") @approval("release-managers") permit (principal, action == Action::"pr.merge", resource)
+      @id("merge") @approval("release-managers") @approval_decide_within("1h") permit (principal, action == Action::"pr.merge", resource)
         when { context.scope.contains("pr:merge") };
       @id("web") @approval("security") permit (principal, action, resource in Org::"web");
-      @id("close") @approval("release-managers") permit (principal, action == Action::"pr.close", resource);`);
+      @id("close") @approval("release-managers") @approval_decide_within("1h") permit (principal, action == Action::"pr.close", resource);`);
     const close = { action: 'pr.close', policies: ['policies.cedar#close'] };
     for (const number of [1, 2, 3]) await merge(number);
     for (const number of [1, 2, 3]) await merge(number, 'approve', close);
@@ -177,10 +177,26 @@ describe('countersign approvals', () => {
     expect([missing.code, missing.out]).toEqual([1, '']);
   });
 
+  it('suggests nothing from approvals by other people than the permits ask [C11]', async () => {
+    const { suggest, merge } = await world();
+    for (const number of [1, 2, 3]) await merge(number);
+    const path = folderHere(
+      '@id("merge") @approval("release-managers") @approval_count("2") @approval_decide_within("1h") permit (principal, action, resource);',
+    );
+    const { code, out, err } = await suggest('--least', '3', '--policies', path);
+    expect([code, out, err]).toEqual([
+      0,
+      '',
+      'Not suggested: pr.merge of agent-a, since other people were asked than the policies demand.\n',
+    ]);
+  });
+
   it('suggests nothing from approvals of another API with the same policies [C11]', async () => {
     const { cli, suggest, merge } = await world();
     for (const number of [1, 2, 3]) await merge(number, 'approve', { audience: 'https://other.acme.dev' });
-    const path = folderHere('@id("merge") @approval("release-managers") permit (principal, action, resource);');
+    const path = folderHere(
+      '@id("merge") @approval("release-managers") @approval_decide_within("1h") permit (principal, action, resource);',
+    );
     const args = ['--least', '3', '--policies', path];
     const { code, out, err } = await suggest(...args);
     expect([code, out, err]).toEqual([
