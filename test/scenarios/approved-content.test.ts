@@ -19,6 +19,18 @@ const json = 'application/json';
 const hidden = Buffer.from('","to":"mallory","amount":9999,"y":"', 'utf16le').swap16().toString('base64');
 const utf7 = `{"to":"alice","amount":10,"reference":"+${hidden.replace(/=+$/, '')}-"}`;
 
+/** Text of JSON, which is `{ "to" : "eve" }` once brotli is undone: what follows the end of the stream is ignored. */
+const brotli = Buffer.concat([
+  Buffer.from(
+    'IA0gCnsiYj1AeCdAWkFiJn1uROSjoUDEhdiCJdSeQnlmWjZIQCRGQuaBqMiAYVpUxIXZiOudsFla5K2BbjlmX1JiQCU5WDxMPVgl' +
+      'QFTEhWwuWuStgW55aFhg2ojNs23btm3btm3btkXEgUguTCNOZEPKjdaRSFDQhnloWSZDy4jYkE1VREBVVUFFREXfgUg73InEgjzi' +
+      'gIDjtJ1IQ9myzLRYJiTYvGHNgCguPCpk4bSIXUPZss21eClvPkcgzrt3cDpAdMuoIEdYJ+ibjkho6JutNWZYWNKDeTFQUNe1d1Qg' +
+      'IOKgv+KJhHJNzIxYQEh9UDZAdMuIKCnNlFBlP3kw0LA0QHhUVVlVVWg2',
+    'base64',
+  ),
+  Buffer.from('": "request key", "to": "alice", "amount": 10}'),
+]);
+
 interface Fields {
   readonly type: string;
   readonly coding?: string;
@@ -59,6 +71,7 @@ onEveryHost(
       ['of a type that nobody can parse', { type: 'application/json; charset' }],
       ['of parts in another charset', { type: 'multipart/form-data; boundary=x; charset=utf-7' }],
       ['that is compressed', { type: json, coding: 'deflate' }, deflateSync('{"to":"mallory"}')],
+      ['that is JSON, and other JSON in brotli', { type: json, coding: 'br' }, brotli],
       ['with an unknown coding', { type: json, coding: 'identity, x-coding' }],
     ])(
       'neither asks people about a body %s, nor uses their approval of it [C13]',
@@ -107,13 +120,15 @@ onEveryHost(
 onEverySetup(
   'Approved content and parsers',
   (api) => {
-    it('an application does not read in an approved body what nobody saw [C13]', async () => {
-      const fields = { type: 'application/json; charset=utf-7' };
-      const approval = await approved(api, fields, utf7);
-      const { status, body } = await api.send(await pull(api, fields, { fields: [approval] }));
-      // Some parsers refuse the charset before the guard decides.
+    it.each<[string, Fields, string | Uint8Array]>([
+      ['of another charset', { type: 'application/json; charset=utf-7' }, utf7],
+      ['in brotli', { type: json, coding: 'br' }, brotli],
+    ])('an application does not read in an approved body %s what nobody saw [C13]', async (_what, fields, body) => {
+      const approval = await approved(api, fields, body);
+      const { status, body: answer } = await api.send(await pull(api, fields, { body, fields: [approval] }));
+      // Some parsers refuse the body before the guard decides.
       expect([400, 415]).toContain(status);
-      expect(body).not.toContain('mallory');
+      expect(answer).not.toMatch(/mallory|eve/);
       expect(api.running.handled).toEqual([]);
     });
   },

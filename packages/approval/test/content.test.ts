@@ -111,6 +111,11 @@ describe('readBody', () => {
     expect(readBody(posted(fields), { text })).toMatchObject({ format: 'unknown', text });
   });
 
+  it('does not know how a body with a content coding is read, which may be JSON as it stands [C13]', () => {
+    const body = posted({ 'content-type': json, 'content-encoding': 'br' });
+    expect(readBody(body, { text: '{"to":"alice"}' })).toMatchObject({ format: 'unknown' });
+  });
+
   it('tells a body that is not shown, or is no text, from none', () => {
     expect(readBody(posted({}))).toEqual({ format: 'hidden' });
     expect(readBody(posted({}), { base64: '/w==' })).toEqual({ format: 'bytes', base64: '/w==' });
