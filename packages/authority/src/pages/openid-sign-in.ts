@@ -112,11 +112,17 @@ export async function createOpenIdSignIn({
       const reason = `The ID token has no claim '${subjectClaim}' that names you. Tell the administrator of the authority.`;
       throw new PageProblem(403, 'You are not signed in', reason);
     }
+    const { tenantClaim } = options;
+    const tenant = tenantClaim === undefined ? undefined : member(claims, tenantClaim);
+    if (tenant !== undefined && !isIdentifier(tenant)) {
+      const reason = `The claim '${tenantClaim}' of the ID token is not one tenant. Tell the administrator of the authority.`;
+      throw new PageProblem(403, 'You are not signed in', reason);
+    }
     const subject = `${subjectNamespace}${user}`;
     if (!isIdentifier(subject) || !hasClaims(claims, options.requiredClaims ?? {})) {
       throw new PageProblem(403, 'You cannot sign in here', 'Your account is not one of those that may.');
     }
-    return { ...factsIn(claims, options), subject, name: name ?? subject };
+    return { ...factsIn(claims, options), ...(tenant !== undefined && { tenant }), subject, name: name ?? subject };
   }
 
   async function signOut(request: IncomingMessage): Promise<Answer> {
@@ -170,25 +176,20 @@ function hasClaims(claims: ProvidedUser['claims'], required: NonNullable<SignInO
   );
 }
 
-/** What counts for approvals: groups and tenant by the claims that the options name, and how the user signed in. */
+/** What counts for approvals: groups by the claim that the options name, and how the user signed in. */
 function factsIn(
   claims: ProvidedUser['claims'],
-  { groupsClaim = 'groups', tenantClaim }: SignInOptions,
+  { groupsClaim = 'groups' }: SignInOptions,
 ): Omit<SignedInUser, 'subject' | 'name'> {
   const own = (name: string): unknown => (Object.hasOwn(claims, name) ? claims[name] : undefined);
   const groups = [own(groupsClaim)].flat().filter(isIdentifier);
   const amr = [own('amr')].flat().filter(isIdentifier);
-  const [acr, authTime, tenant] = [
-    own('acr'),
-    own('auth_time'),
-    tenantClaim === undefined ? undefined : own(tenantClaim),
-  ];
+  const [acr, authTime] = [own('acr'), own('auth_time')];
   return {
     groups,
     ...(amr.length > 0 && { amr }),
     ...(isIdentifier(acr) && { acr }),
     ...(Number.isSafeInteger(authTime) && { authTime: Number(authTime) }),
-    ...(isIdentifier(tenant) && { tenant }),
   };
 }
 

@@ -60,6 +60,15 @@ describe('the sign-in at an OpenID provider', () => {
     }
   });
 
+  it('refuses a user whose tenant cannot be read, instead of one without a tenant [C8]', async () => {
+    const { seen, browser } = await signedIn({ signIn: { tenantClaim: 'groups' } });
+    expect([seen.status, seen.text]).toEqual([403, expect.stringContaining('is not one tenant')]);
+    expect(cookieOf(browser, 'countersign-session')).toBeUndefined();
+    for (const tenantClaim of ['hd', 'nothing']) {
+      expect((await signedIn({ signIn: { tenantClaim } })).seen.status).toBe(200);
+    }
+  });
+
   it('says that the user did not sign in when they cancel', async () => {
     const { browser, page } = await world();
     const seen = await login(browser, await browser.open(page), '', { do: 'cancel' });
