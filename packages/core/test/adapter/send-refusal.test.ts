@@ -62,6 +62,19 @@ describe('sendRefusal', () => {
     expect(await cameWhole.promise).toBe(true);
   });
 
+  it.each(['POST', 'HEAD'])('finishes no answer to a %s on a connection that is lost [G4]', async (method) => {
+    const finished = new Deferred<boolean>();
+    await using server = await serve((request, response) => {
+      response.once('finish', () => finished.resolve(true));
+      request.once('close', () => setImmediate(() => finished.resolve(false)));
+      request.socket.destroy();
+      sendRefusal(response, refused);
+    });
+    using client = await RawClient.open(server);
+    await client.send(`${method} / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n`);
+    expect(await finished.promise).toBe(false);
+  });
+
   it('does nothing once an answer has begun', async () => {
     await using server = await serve((request, response) => {
       request.resume();

@@ -12,8 +12,9 @@ export interface StreamingOptions {
 }
 
 /**
- * Hands a body to its reader while it comes and is digested. Only the end is kept back until every digest has matched;
- * if one does not, the request is destroyed with an error before its end.
+ * Hands a body to its reader while it comes and is digested. The end is kept back until every digest has matched, with the
+ * chunk that completes the stated length, for whoever counts. If one does not match, the request is destroyed with an error
+ * before its end.
  */
 export class Streaming implements BodyTaker {
   readonly verdict: Promise<BodyFailure | undefined>;
@@ -24,6 +25,9 @@ export class Streaming implements BodyTaker {
   readonly #digester: Digester;
   /** What came before it may flow. */
   readonly #early = new Pages();
+  /** Has the last byte of the stated length. */
+  #last: Buffer | undefined;
+  readonly #statedLength: number;
   readonly #destinations: ReturnType<typeof recordPipes>;
   readonly #silence: NodeJS.Timeout;
   #settle: (failure: BodyFailure | undefined) => void = () => {};
@@ -40,6 +44,7 @@ export class Streaming implements BodyTaker {
     this.#onUnheard = onUnheard;
     this.#digester = new Digester(expected.keys());
     this.#destinations = recordPipes(tap.request);
+    this.#statedLength = Number(tap.request.headers['content-length'] ?? Infinity);
     this.verdict = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -55,7 +60,7 @@ export class Streaming implements BodyTaker {
     if (this.#state === 'coming') this.#digest(bytes);
     if (this.#draining !== undefined) return this.#draining.chunk(bytes);
     if (this.#state !== 'coming') return false;
-    if (this.#flows) return this.#tap.deliver(bytes);
+    if (this.#flows) return this.#passOn(bytes);
     this.#early.append(bytes);
     return this.#early.length < earlyBytes;
   }
@@ -71,7 +76,7 @@ export class Streaming implements BodyTaker {
     clearTimeout(this.#silence);
     this.#state = 'whole';
     this.#settle(undefined);
-    if (this.#flows && this.#draining === undefined) this.#tap.deliver(null);
+    if (this.#flows && this.#draining === undefined) this.#passEnd();
   }
 
   cut(): void {
@@ -84,14 +89,15 @@ export class Streaming implements BodyTaker {
     this.#flows = true;
     // Node would drop an unread rest past us, after the answer.
     this.#tap.pull();
-    for (const page of this.#early.take()) this.#tap.deliver(page);
-    if (this.#state === 'whole') this.#tap.deliver(null);
+    for (const page of this.#early.take()) this.#passOn(page);
+    if (this.#state === 'whole') this.#passEnd();
     if (this.#failure !== undefined) this.#failReader(this.#failure);
   }
 
   /** Call it after the answer. The rest of a body that flowed is digested for the verdict, and no reader gets it. */
   discard(): void {
     this.#early.clear();
+    this.#last = undefined;
     const discarded = bodyFailure('body_incomplete', 'discarded before its end');
     if (!this.#flows) this.#fail(discarded);
     else if (this.#state === 'coming') failWhenRead(this.#tap.request, discarded, this.#destinations);
@@ -101,6 +107,19 @@ export class Streaming implements BodyTaker {
 
   get #failure(): BodyFailure | undefined {
     return typeof this.#state === 'string' ? undefined : this.#state;
+  }
+
+  #passOn(bytes: Buffer): boolean {
+    if (this.#length < this.#statedLength) return this.#tap.deliver(bytes);
+    const before = this.#last;
+    this.#last = bytes;
+    return before === undefined || this.#tap.deliver(before);
+  }
+
+  #passEnd(): void {
+    if (this.#last !== undefined) this.#tap.deliver(this.#last);
+    this.#last = undefined;
+    this.#tap.deliver(null);
   }
 
   #digest(bytes: Buffer): void {

@@ -28,18 +28,19 @@ export function carriesOurMark({ target, rawHeaders, fields }: Marked, { tags, d
   const cookies = fields.raw('cookie');
   if (cookies.join(';').split(';', maxCookies + 1).length > maxCookies) return true;
   const chunked = chunkedCookies(cookies);
-  return chunked === undefined || holdsDelegatedToken(placesOfTokens(target, rawHeaders, chunked));
+  return chunked === undefined || holdsDelegatedToken(placesOfTokens({ target, rawHeaders, fields }, chunked));
 }
 
-/** Chunks are joined only when the search comes to them. */
-function* placesOfTokens(
-  target: string,
-  rawHeaders: readonly string[],
-  chunked: readonly string[][],
-): Iterable<string> {
+/** Lines and chunks are joined only when the search comes to them. */
+function* placesOfTokens({ target, rawHeaders, fields }: Marked, chunked: readonly string[][]): Iterable<string> {
   // RFC 6750 §2.3: applications still take tokens from the query.
   yield target;
   yield* rawHeaders.filter((_text, index) => index % 2 === 1);
+  // As the application reads a field of several lines (RFC 9110 §5.3). Of cookies each line is read by itself.
+  for (const name of fields.names()) {
+    const lines = fields.raw(name);
+    if (lines.length > 1 && name !== 'cookie') yield lines.join(', ');
+  }
   for (const chunks of chunked) yield chunks.join('');
 }
 

@@ -123,6 +123,41 @@ describe('a streamed body that is what was signed', () => {
     expect(await client.response()).toMatchObject({ status: 200, body: 'first |second' });
   });
 
+  it.each([1, 70_000, 300_000])('of %i bytes never has its stated length before it has verified [A4]', async (size) => {
+    let read = 0;
+    await using server = await streaming({
+      handle: async (request, response) => {
+        request.on('data', (part: Buffer) => (read += part.length));
+        await once(request, 'end');
+        response.end('all of it');
+      },
+    });
+    using client = await RawClient.open(server);
+    const body = long.subarray(0, size);
+    await client.send(digested('something else', body));
+    expect(await client.response()).toMatchObject({ status: 401, body: 'digest_mismatch' });
+    expect(read).toBeLessThan(size);
+  });
+
+  it('is held if it has a content coding, whose reader may find an end before that of the bytes [A5]', async () => {
+    const handle = vi.fn(async (request: IncomingMessage, response: ServerResponse) => {
+      if (request.headers['content-encoding'] === undefined) return await echo(request, response);
+      response.end(await readAll(request.pipe(createGunzip()) as unknown as IncomingMessage));
+    });
+    await using server = await streaming({ handle });
+    using client = await RawClient.open(server);
+    using other = await RawClient.open(server);
+    const changed = Buffer.concat([gzipSync('pay mallory'), Buffer.alloc(100)]);
+    const bytes = post(changed, [`Digest: ${sha256('pay alice')}`, 'Content-Encoding: gzip']);
+    await client.send(bytes.subarray(0, -1));
+    await other.send(digested('meanwhile'));
+    expect(await other.response()).toMatchObject({ status: 200, body: 'meanwhile' });
+    expect(handle).toHaveBeenCalledOnce();
+    await client.send(bytes.subarray(-1));
+    expect(await client.response()).toMatchObject({ status: 401 });
+    expect(handle).toHaveBeenCalledOnce();
+  });
+
   it('keeps its trailers', async () => {
     let trailers: NodeJS.Dict<string> = {};
     await using server = await streaming({

@@ -141,6 +141,12 @@ describe('carriesOurMark', () => {
       '/',
       ['Cookie', `t=${delegated.slice(0, 50)}`, 'Cookie', `t-1=${delegated.slice(50)}`],
     ],
+    ...[0.3, 0.5, 0.7].map((part): [string, string, string[]] => {
+      const session = base64({ access_token: delegated });
+      const at = Math.floor(session.length * part);
+      const lines = ['X-Session', session.slice(0, at), 'Accept', 'text/html', 'x-session', session.slice(at)];
+      return [`a token in a base64 session on two field lines, cut at ${part} [A17]`, '/', lines];
+    }),
     ['a token in eleven chunks', '/', ['Cookie', inChunks(delegated, 11)]],
     ['a token in a session in base64', '/', ['Cookie', `sess=${base64({ access_token: delegated })}`]],
     [
