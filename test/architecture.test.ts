@@ -35,6 +35,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
     'delegation',
     'audit-verifier',
     'common',
+    'approval',
     'core',
     'mcp',
     'authority',

@@ -45,5 +45,7 @@ export {
   type ApprovalRequirement,
   joinRequirements,
   readRequirement,
+  requirementKey,
+  requirementText,
 } from './requirement.js';
 export type { ApprovalUse, ApprovalUseResult, ApprovalUses } from './uses.js';

@@ -90,3 +90,32 @@ export function joinRequirements(
     excluded: approvalExclusions.filter((each) => all.some(({ excluded }) => excluded.includes(each))),
   };
 }
+
+/** The same text for requirements that demand the same, in whatever order they name it. */
+export function requirementKey({
+  quorums,
+  useWithinSeconds,
+  decideWithinSeconds,
+  reason,
+  excluded,
+}: ApprovalRequirement): string {
+  const people = quorums.map(({ groups, count }) => JSON.stringify([count, ...groups.toSorted()]));
+  return JSON.stringify([people.toSorted(), useWithinSeconds, decideWithinSeconds, reason, excluded.toSorted()]);
+}
+
+/** One line for people, like "2 of release-managers, each with a reason, decided within 86400 s, used within 600 s". */
+export function requirementText({
+  quorums,
+  useWithinSeconds,
+  decideWithinSeconds,
+  reason,
+  excluded,
+}: ApprovalRequirement): string {
+  return [
+    quorums.map(({ groups, count }) => `${count} of ${groups.join(' or ')}`).join(' and '),
+    ...(reason === 'required' ? ['each with a reason'] : []),
+    ...(excluded.length === 0 ? [] : [`not the ${excluded.join(' or the ')}`]),
+    `decided within ${decideWithinSeconds} s`,
+    `used within ${useWithinSeconds} s`,
+  ].join(', ');
+}

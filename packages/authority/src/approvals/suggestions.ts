@@ -1,4 +1,9 @@
-import { type ApprovalRequest, canonicalJson, readApprovalRequest } from '@countersign/approval';
+import {
+  type ApprovalRequest,
+  type ApprovalRequirement,
+  readApprovalRequest,
+  requirementKey,
+} from '@countersign/approval';
 import { parseStrictJson } from '@countersign/common';
 import { numberOf, type Row, sql, type Store, textOf } from '../storage/store.js';
 
@@ -18,14 +23,16 @@ export interface ApprovalSuggestion {
   readonly approvers: readonly string[];
   /** The policies that asked, each of these times. */
   readonly policies: readonly string[];
-  /** Who had to approve. The agent states it: compare it with the policies, since no guard has done so. */
-  readonly requirement: ApprovalRequest['requirement'];
+  /**
+   * What was demanded of these people each time, by the word of the agent: the authority knows no policies. Only who does
+   * can say whether they demand this.
+   */
+  readonly requirement: ApprovalRequirement;
 }
 
-/** The questions about one thing, at one API. */
+/** The questions about one thing, at one API, that the same policies asked of the same people. */
 interface Alike {
-  /** The newest that was approved. Those that other policies asked are not counted with it. */
-  newest?: ApprovalRequest;
+  readonly newest: ApprovalRequest;
   approvals: number;
   readonly approvers: Set<string>;
 }
@@ -34,8 +41,9 @@ interface Alike {
 const atOnce = 500;
 
 /**
- * Groups the questions that people decided about by who asked for what, for whom, at which API. A denial or an emergency
- * at any API ends the groups of the same call at all of them: people did read. All that the store holds is read, since an agent could push a denial out of the newest ones.
+ * Groups the questions that people decided about by who asked for what, for whom, at which API, and by what was demanded.
+ * A denial or an emergency at any API ends the groups of the same call at all of them: people did read. All that the store
+ * holds is read, since an agent could push a denial out of the newest ones.
  * Nothing is remembered: a person commits a policy, or nothing changes.
  */
 export async function readSuggestions(store: Store, least: number): Promise<readonly ApprovalSuggestion[]> {
@@ -65,7 +73,8 @@ export async function readSuggestions(store: Store, least: number): Promise<read
   return [...groups.values()].flatMap((alike) => suggestionOf(alike, least, doubtful));
 }
 
-function requestIn(row: Row): ApprovalRequest {
+/** The request in a row of `countersign_approvals`. */
+export function requestIn(row: Row): ApprovalRequest {
   const json = parseStrictJson(textOf(row, 'request'));
   const read = json.ok ? readApprovalRequest(json.value) : json;
   if (!read.ok) throw new Error('an approval of the store cannot be read');
@@ -82,24 +91,18 @@ function possessionOf({ chain }: ApprovalRequest): ApprovalSuggestion['possessio
 }
 
 function count(request: ApprovalRequest, decisions: readonly Row[], groups: Map<string, Alike>): void {
-  const { audience, chain, requirement } = request;
   const key = JSON.stringify([
     callOf(request),
-    audience,
-    chain.length,
+    request.audience,
+    request.chain.length,
     possessionOf(request),
-    canonicalJson(requirement),
+    request.policies.toSorted(),
+    requirementKey(request.requirement),
   ]);
-  const alike = groups.get(key) ?? { approvals: 0, approvers: new Set<string>() };
+  const alike = groups.get(key) ?? { newest: request, approvals: 0, approvers: new Set<string>() };
   groups.set(key, alike);
-  alike.newest ??= request;
-  if (namesOf(alike.newest) !== namesOf(request)) return;
   alike.approvals += 1;
   for (const decision of decisions) alike.approvers.add(textOf(decision, 'approver'));
-}
-
-function namesOf({ policies }: ApprovalRequest): string {
-  return JSON.stringify(policies.toSorted());
 }
 
 function suggestionOf(
@@ -107,7 +110,7 @@ function suggestionOf(
   least: number,
   doubtful: ReadonlySet<string>,
 ): readonly ApprovalSuggestion[] {
-  if (newest === undefined || approvals < least || doubtful.has(callOf(newest))) return [];
+  if (approvals < least || doubtful.has(callOf(newest))) return [];
   const { audience, actor, action, resource, subject, chain, policies, requirement } = newest;
   return [
     {

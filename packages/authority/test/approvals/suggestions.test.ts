@@ -115,6 +115,25 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
     expect(await readSuggestions(store, 2)).toHaveLength(2);
   });
 
+  it.skipIf(skip)(
+    'count each set of policies and each requirement by itself, whichever was asked last [C11]',
+    async () => {
+      const others: Question = { change: { policies: ['other.cedar#x'] } };
+      // An agent says itself what policy demands: it can ask its friends.
+      const staff = { ...requirement, quorums: [{ groups: ['staff'], count: 1 }] };
+      const friends: Question = { change: { requirement: staff }, verdicts: { alice: 'approve' } };
+      const two = Array.from({ length: 3 }, (): Question => ({ change: needs(2) }));
+      const store = await fill(await open(), [{}, {}, ...two, others, others, friends, friends, friends, friends]);
+      const found = await readSuggestions(store, 2);
+      expect(found.map((each) => [each.approvals, each.policies, each.approvers, each.requirement])).toEqual([
+        [4, ['policies.cedar#merge'], ['alice'], staff],
+        [2, ['other.cedar#x'], ['rita'], requirement],
+        [3, ['policies.cedar#merge'], ['rita'], needs(2).requirement],
+        [2, ['policies.cedar#merge'], ['rita'], requirement],
+      ]);
+    },
+  );
+
   it.skipIf(skip)('count each API, and local callers, by themselves [C11]', async () => {
     const elsewhere: Question = { change: { audience: 'https://api.prod.acme.dev' } };
     const local: Question = {

@@ -1,5 +1,5 @@
 import type { EntityUidJson, Expr, PolicyJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
-import { type ApprovalRequirement, canonicalJson, joinRequirements } from '@countersign/approval';
+import { type ApprovalRequirement, joinRequirements, requirementKey, requirementText } from '@countersign/approval';
 import { errorMessage, failed, type Reading } from '@countersign/common';
 import { type Cedar, freshCedar } from '../cedar/instance/instance.js';
 import { entityKey } from '../cedar/index/scope.js';
@@ -18,7 +18,7 @@ export interface ApprovedCall {
   readonly resource: TypeAndId;
   /** Ids of the policies that asked. */
   readonly policies: readonly string[];
-  /** Who had to approve. The agent states it: no guard has compared it with the policies. */
+  /** What was demanded of the people who approved, by the word of whoever asked them. */
   readonly requirement: ApprovalRequirement;
 }
 
@@ -39,6 +39,7 @@ export interface NarrowedPermit {
 /**
  * Writes a permit for one call that asks nobody. It is never wider than the permits that asked: it keeps the constraints
  * and conditions of all of them, as their syntax trees have them, and does not apply where another permit asks, too.
+ * Approvals of anything but what these permits demand together count for nothing: an agent may have asked its friends.
  */
 export function narrowPermit(
   call: ApprovedCall,
@@ -50,8 +51,13 @@ export function narrowPermit(
   const named = call.policies.map((name) => asking.find((policy) => policy.id === name));
   const missing = call.policies.find((_, index) => named[index] === undefined);
   const kept = named.filter((policy) => policy !== undefined);
-  if (missing !== undefined || kept.length === 0) return failed(`no permit '${missing ?? ''}' asks for approval`);
-  if (!isDemand(call.requirement, kept)) return failed('other people were asked than the policies demand');
+  const [first, ...more] = kept.flatMap(({ approval }) => approval ?? []);
+  if (missing !== undefined || first === undefined) return failed(`no permit '${missing ?? ''}' asks for approval`);
+  const demanded = joinRequirements(first, ...more);
+  if (requirementKey(call.requirement) !== requirementKey(demanded)) {
+    const [given, wanted] = [call.requirement, demanded].map(requirementText);
+    return failed(`approvals by ${given} count for nothing; required by ${call.policies.join(', ')}: ${wanted}`);
+  }
   const scope = {
     principal: { type: 'Agent', id: agent },
     action: { type: 'Action', id: action },
@@ -95,17 +101,6 @@ type Variable = 'principal' | 'action' | 'resource';
 type Scope = Readonly<Record<Variable, TypeAndId>>;
 
 const variables: readonly Variable[] = ['principal', 'action', 'resource'];
-
-/** Whether people were asked as the policies ask, all together, in any order. */
-function isDemand(requirement: ApprovalRequirement, policies: readonly Policy[]): boolean {
-  const [first, ...others] = policies.map(({ approval }) => approval).filter((approval) => approval !== undefined);
-  return first !== undefined && inOrder(joinRequirements(first, ...others)) === inOrder(requirement);
-}
-
-function inOrder({ quorums, excluded, ...rest }: ApprovalRequirement): string | undefined {
-  const texts = quorums.map(({ groups, count }) => canonicalJson({ groups: groups.toSorted(), count }) ?? '');
-  return canonicalJson({ ...rest, quorums: texts.toSorted(), excluded: excluded.toSorted() });
-}
 
 function treeOf(cedar: Cedar, { text }: Policy): PolicyJson {
   const answer = cedar.policyToJson(text);

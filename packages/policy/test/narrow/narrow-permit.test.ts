@@ -200,7 +200,7 @@ when { context.depth <= 1 };
       `it was approved by ${who} [C11]`,
       strict,
       { requirement: demand({ ...asStrict, ...change }) },
-      'other people were asked',
+      'count for nothing; required by policies.cedar#merge: 2 of managers',
     ]),
     ['it has expired', `@expires("2027-01-15T08:00:00Z")${merge}`, {}, 'a policy that asked has expired'],
     [
@@ -223,6 +223,16 @@ when { context.depth <= 1 };
 
   it('is written if people were asked as the permits ask, in whatever order they are named', async () => {
     expect(await narrow(strict, { requirement: demand(asStrict) })).toMatchObject({ ok: true });
+  });
+
+  it('says whose approvals count for nothing, and what the permits demand together [C11]', async () => {
+    const two = `${strict} @id("two") @approval("security") permit (principal, action, resource) when { context.proof == "issuer" };`;
+    const policies = ['policies.cedar#merge', 'policies.cedar#two'];
+    expect(await narrow(two, { policies, requirement: demand(asStrict) })).toEqual({
+      ok: false,
+      problem:
+        'approvals by 2 of managers, each with a reason, not the owner or the subject, decided within 86400 s, used within 600 s count for nothing; required by policies.cedar#merge, policies.cedar#two: 2 of managers and 1 of security, each with a reason, not the subject or the owner, decided within 86400 s, used within 600 s',
+    });
   });
 
   it('ends with the permit that asked, and holds all that asked together', async () => {

@@ -1,7 +1,8 @@
+import { readRequirement, requirementText } from '@countersign/approval';
 import { isJsonObject, type JsonObject, member } from '@countersign/common';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
-import { duration, moment, printableJson, show } from '../../text.js';
+import { duration, moment, printable, printableJson, show } from '../../text.js';
 import { type AdminOptions, askAdmin } from './admin-api.js';
 
 export type { AdminOptions };
@@ -92,8 +93,14 @@ export async function statistics(options: StatisticsOptions, io: Io): Promise<vo
     countOf(member(one, 'decisions'), 'decision', 'decisions'),
     `${Math.round(Number(member(one, 'approveRate')) * 100)} % approved`,
     `half within ${duration(Number(member(one, 'medianSeconds')))}`,
+    demandOf(one),
   ]);
   table(rows, io);
+}
+
+function demandOf(approver: JsonObject): string {
+  const requirement = readRequirement(member(approver, 'requirement'));
+  return requirement.ok ? `for ${printable(requirementText(requirement.value))}` : '';
 }
 
 function countOf(count: unknown, one: string, several: string): string {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readRequirement } from '@countersign/approval';
 import { type JsonObject, member } from '@countersign/common';
 import { type ApprovedCall, narrowPermit } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
@@ -64,6 +65,8 @@ export async function suggest(
 function callOf(suggestion: JsonObject): ApprovedCall {
   const [subject, resource] = [objectOf(suggestion, 'subject'), objectOf(suggestion, 'resource')];
   const policies = member(suggestion, 'policies');
+  const requirement = readRequirement(member(suggestion, 'requirement'));
+  if (!requirement.ok) throw new CliError('the authority does not say what was demanded of the people: update it');
   return {
     agent: String(member(suggestion, 'agent')),
     action: String(member(suggestion, 'action')),
@@ -72,18 +75,19 @@ function callOf(suggestion: JsonObject): ApprovedCall {
     hops: Number(member(suggestion, 'hops')),
     possession: member(suggestion, 'possession') === 'local' ? 'local' : 'signature',
     policies: Array.isArray(policies) ? policies.map(String) : [],
-    requirement: objectOf(suggestion, 'requirement') as unknown as ApprovedCall['requirement'],
+    requirement: requirement.value,
   };
 }
 
 function nameOf(suggestion: JsonObject): string {
-  const { agent, action, subject, resource, hops, possession } = callOf(suggestion);
+  const { agent, action, subject, resource, hops, possession, policies } = callOf(suggestion);
+  const audience = member(suggestion, 'audience');
   const slug = `${agent}-${action}`
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .slice(0, 60);
   const digest = createHash('sha256')
-    .update(JSON.stringify([subject, resource, agent, action, hops, possession, member(suggestion, 'audience')]))
+    .update(JSON.stringify([subject, resource, agent, action, hops, possession, audience, policies.toSorted()]))
     .digest('hex');
   return `approved-${slug}-${digest.slice(0, 8)}`;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { auditFile, cedarFromDirectory } from '@countersign/core';
 import { computeContentDigest } from '@countersign/signature';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { decide, needs, requestOf, startApprovals } from '../../../../authority/test/support/approvals.js';
+import { decide, needs, requestOf, requirement, startApprovals } from '../../../../authority/test/support/approvals.js';
 import { adminToken } from '../../../../authority/test/support/authority.js';
 import { runCli } from '../../run-cli.js';
 import { decision, temporaryFolder, writeLog } from '../audit/write-log.js';
@@ -107,7 +107,9 @@ describe('countersign approvals', () => {
     await ask({ action: 'pr.close' });
     const { out } = await cli('statistics', '--days', '7');
     expect(out).toContain('5 asked, 3 approved, 1 denied, 0 expired, 0 withdrawn, 1 waiting, 0 emergencies\n');
-    expect(out).toMatch(/user:rita {2}4 decisions {2}75 % approved {2}half within \d seconds?/);
+    expect(out).toMatch(
+      /user:rita {2}4 decisions {2}75 % approved {2}half within \d seconds? +for 1 of release-managers, decided within 3600 s/,
+    );
     expect((await cli('statistics', '--days', '91')).code).toBe(2);
   });
 
@@ -187,7 +189,7 @@ describe('countersign approvals', () => {
     expect([code, out, err]).toEqual([
       0,
       '',
-      'Not suggested: pr.merge of agent-a, since other people were asked than the policies demand.\n',
+      'Not suggested: pr.merge of agent-a, since approvals by 1 of release-managers, decided within 3600 s, used within 600 s count for nothing; required by policies.cedar#merge: 2 of release-managers, decided within 3600 s, used within 600 s.\n',
     ]);
   });
 
@@ -210,6 +212,29 @@ describe('countersign approvals', () => {
     const unnamed = await cli('suggest', ...args);
     expect([unnamed.code, unnamed.out]).toEqual([2, '']);
     expect(unnamed.err).toContain("'--audience <audience>' not specified");
+  });
+
+  it('suggests nothing from approvals of people whom policy does not ask [C11]', async () => {
+    const { cli, suggest, ask, running } = await world();
+    const path = folderHere(
+      '@id("merge") @approval("release-managers") @approval_count("2") @approval_decide_within("1h") permit (principal, action, resource);',
+    );
+    // An agent says itself what policy demands: here, that one of the staff is enough.
+    const staff = { ...requirement, quorums: [{ groups: ['staff'], count: 1 }] };
+    const alice = { subject: 'user:alice', name: 'Alice', groups: ['staff'] };
+    for (const number of [1, 2, 3]) {
+      const http = { method: 'POST', authority: 'api.acme.dev', path: `/pulls/${number}/merge` };
+      const id = await ask({ http, requirement: staff });
+      const { binding = '' } = (await running.authority.approvals?.find(id)) ?? {};
+      await running.authority.approvals?.decide(alice, { id, binding, verdict: 'approve' });
+    }
+    const { code, out, err } = await suggest('--least', '3', '--policies', path);
+    expect([code, out, err]).toEqual([
+      0,
+      '',
+      'Not suggested: pr.merge of agent-a, since approvals by 1 of staff, decided within 3600 s, used within 600 s count for nothing; required by policies.cedar#merge: 2 of release-managers, decided within 3600 s, used within 600 s.\n',
+    ]);
+    expect((await cli('statistics')).out).toMatch(/user:alice {2}3 decisions .*for 1 of staff, decided within 3600 s/);
   });
 
   it('lists emergencies, and fails while one waits for a review', async () => {
