@@ -2,9 +2,10 @@ import { checkOptionNames, ConfigError, isJsonObject, type JsonObject, parseStri
 import { maxAncestors } from '@countersign/delegation';
 import { administrator } from '../agents/agent-event.js';
 import { noTrail, type Trail, type TrailEvent } from '../trail/trail.js';
-import { laterTime, mostClockDifferenceSeconds } from '../storage/clock.js';
+import { laterTime } from '../storage/clock.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 import { ending } from './ends.js';
+import { missingPlaces } from './missing-places.js';
 
 /** A token that was issued: one hop of a delegation. */
 export interface LedgerEntry {
@@ -75,9 +76,6 @@ const mostHops = maxAncestors + 1;
 
 /** No token lives longer, so no token is bound to a key that ended longer ago. A margin for clocks is in it. */
 const longestToken = 4200;
-
-/** No transaction takes so long, also if the clocks of two processes differ. */
-const settledSeconds = 2 * mostClockDifferenceSeconds;
 
 export function createLedger(store: Store, now: () => number, trail: Trail = noTrail): Ledger {
   return {
@@ -178,16 +176,7 @@ export function createLedger(store: Store, now: () => number, trail: Trail = noT
       return rows.map((row) => numberOf(row, 'idx'));
     },
 
-    async missing() {
-      // A place below newer rows may belong to a transaction that is not over yet, so these rows must be old enough.
-      const rows = await store.run(sql`
-        SELECT prior, idx FROM (
-          SELECT idx, LAG(idx, 1, 0) OVER (ORDER BY idx) AS prior FROM countersign_delegations) AS places
-        WHERE idx > prior + 1 AND idx <= COALESCE(
-          (SELECT idx FROM countersign_delegations WHERE created_at <= ${now() - settledSeconds} ORDER BY idx DESC LIMIT 1),
-          (SELECT MIN(idx) FROM countersign_delegations))`);
-      return rows.map((row) => [numberOf(row, 'prior') + 1, numberOf(row, 'idx') - 1]);
-    },
+    missing: async () => await missingPlaces(store, now()),
 
     async lastPlace() {
       const [row] = await store.run(sql`SELECT COALESCE(MAX(idx), 0) AS idx FROM countersign_delegations`);
