@@ -22,7 +22,11 @@ const aliasesOfNest = ['@nestjs/$1', 'reflect-metadata'].map((name) => ({
 }));
 
 // COUNTERSIGN_UNCACHED=1 runs the same tests without caches (`pnpm test:uncached`).
-const setup = ['first-second.ts', ...(process.env['COUNTERSIGN_UNCACHED'] === '1' ? ['uncached.ts'] : [])];
+const setup = [
+  'first-second.ts',
+  'clean-up.ts',
+  ...(process.env['COUNTERSIGN_UNCACHED'] === '1' ? ['uncached.ts'] : []),
+];
 
 export default defineConfig({
   ssr: { resolve: { conditions } },

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import type { Authority, AuthorityOptions } from '../../src/index.js';
 import { createAuthority, openSqlite, type Store } from '../../src/index.js';
 
@@ -16,11 +16,6 @@ export interface RunningAuthority {
   /** Sends JSON as the administrator. */
   admin(method: string, path: string, body?: unknown): Promise<Response>;
 }
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
 
 /** An authority on a free port of loopback. It is stopped after the test. */
 export async function startAuthority(
@@ -45,7 +40,7 @@ export async function startAuthority(
     ...(await prepare?.(issuer)),
     store,
   });
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     server.close();
     server.closeAllConnections();
     await authority.close();

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Pool } from 'pg';
-import { afterAll } from 'vitest';
+import { afterFile } from '../../../../test/support/after-file.js';
 import { findPostgres, type PostgresServer, startPostgres } from '../../../../test/support/postgres.js';
 import { openPostgres } from '../../src/storage/postgres.js';
 import { openSqlite } from '../../src/storage/sqlite.js';
@@ -14,11 +14,6 @@ export interface Engine {
   /** A new, empty store. It is closed after the tests of the file. */
   open(): Promise<Store>;
 }
-
-const cleanups: (() => unknown)[] = [];
-afterAll(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
 
 const programs = findPostgres();
 let server: Promise<PostgresServer> | undefined;
@@ -32,9 +27,9 @@ export const engines: readonly Engine[] = [
 
 async function openFile(): Promise<Store> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-authority-'));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  afterFile(() => rmSync(folder, { recursive: true, force: true }));
   const store = await openSqlite(join(folder, 'authority.db'));
-  cleanups.push(() => store.close());
+  afterFile(() => store.close());
   return store;
 }
 
@@ -47,7 +42,7 @@ export async function emptyDatabase(): Promise<Pool> {
   if (server === undefined) {
     server = startPostgres(programs ?? '');
     const started = server;
-    cleanups.push(async () => {
+    afterFile(async () => {
       server = undefined;
       await (await started).stop();
     });
@@ -60,6 +55,6 @@ export async function emptyDatabase(): Promise<Pool> {
   await admin.end();
   const pool = new Pool({ ...connection, database: name, max: 10 });
   pool.on('error', () => {});
-  cleanups.push(() => pool.end());
+  afterFile(() => pool.end());
   return pool;
 }
