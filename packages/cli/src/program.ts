@@ -29,7 +29,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     exitCode = code;
   });
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(idsLast(argv), { from: 'user' });
     return exitCode;
   } catch (error) {
     // Commander has already printed the error or the help.
@@ -37,6 +37,16 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     io.err(`${coloursFor(io.colour.err).red('countersign:')} ${printable(withoutPrivateKeys(messageOf(error)))}\n`);
     return error instanceof CliError ? error.exitCode : exitCodes.failed;
   }
+}
+
+/** Ids and thumbprints are base64url, and one of 64 begins like an option. What stands behind `--` is none. */
+function idsLast(argv: readonly string[]): readonly string[] {
+  const at = argv.findIndex(
+    (text, index) => /^-[\w-]{31,}$/.test(text) && index > 0 && !argv[index - 1]?.startsWith('-'),
+  );
+  return at === -1 || argv.includes('--')
+    ? argv
+    : [...argv.slice(0, at), ...argv.slice(at + 1), '--', argv[at] as string];
 }
 
 function createProgram(argv: readonly string[], io: Io, exitWith: (code: number) => void): Command {

@@ -149,7 +149,7 @@ export function createApprovalQueue(services: {
       }
       const at = now();
       const approval: Approval = {
-        id: randomBytes(24).toString('base64url'),
+        id: randomBytes(16).toString('hex'),
         binding,
         agent: agent.id,
         tenant: tenantOf(agent),

@@ -95,6 +95,15 @@ describe.skipIf(program === undefined || programs === undefined)('countersign re
     expect([code, err]).toEqual([2, expect.stringContaining(message)]);
   });
 
+  it('take a thumbprint that begins with a dash', async () => {
+    const thumbprint = `-${'A'.repeat(42)}`;
+    expect(await runCli(['revoke', 'key', thumbprint, '--store', file])).toMatchObject({ code: 0 });
+    expect(await runCli(['revocations', 'list', '--store', file])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(thumbprint),
+    });
+  });
+
   it('end with 1 if the store cannot be reached, or refuses what is revoked', async () => {
     const gone = await runCli(['revoke', 'agent', 'agent-1', '--store', 'redis://127.0.0.1:1']);
     expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('cannot be reached')]);
