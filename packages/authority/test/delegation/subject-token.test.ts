@@ -179,6 +179,12 @@ describe('a subject token', () => {
     });
   });
 
+  it('is that of a user whom Entra ID calls by an object, if it has scopes', async () => {
+    const { running, acme, a } = await world();
+    const token = await tokenOf(acme, { oid: 'alice', azp: 'cli', scp: 'repo:read' });
+    expect((await exchange(running, 'agent-a', a, token)).error).toBeUndefined();
+  });
+
   const invoice = { type: 'Invoice', identifier: '7', actions: ['invoice.pay'] };
 
   it('passes its authorization details on, and no request widens them [C6]', async () => {
