@@ -6,9 +6,11 @@ export interface Bindings {
   readonly usesOf: (declaration: unknown) => readonly NestedNode[];
   /** The functions, or what may have them, that `show`, `orders.show` and `this.show` name, in the same file. */
   readonly namedBy: (name: NestedNode) => readonly SyntaxNode[];
+  /** The declaration of the variable that this identifier reads. */
+  readonly declarationOf: (name: SyntaxNode) => Declaration | undefined;
 }
 
-interface Declaration {
+export interface Declaration {
   readonly name: NestedNode;
   /** The declarator, or the function, class or `catch` with the name. */
   readonly by: NestedNode;
@@ -23,7 +25,7 @@ export function readBindings(nodes: readonly NestedNode[]): Bindings {
   const named = new Map<SyntaxNode, Declaration>();
   const rest: NestedNode[] = [];
   for (const name of nodes.filter(({ node }) => node.type === 'Identifier')) {
-    const declaration = declarationOf(name);
+    const declaration = declaredBy(name);
     const names = declared.get(declaration?.scope ?? name.node) ?? new Map<string, Declaration>();
     // The second declaration of a variable assigns it.
     if (declaration === undefined || names.has(nameOf(name))) rest.push(name);
@@ -36,6 +38,7 @@ export function readBindings(nodes: readonly NestedNode[]): Bindings {
     uses.set(declaration.name.node, [...(uses.get(declaration.name.node) ?? []), each]);
   }
   return {
+    declarationOf: (name) => named.get(name),
     usesOf: (declaration) => (isNode(declaration) ? (uses.get(declaration) ?? []) : []),
     namedBy: (name) => {
       const { by, scope } = named.get(name.node) ?? {};
@@ -86,7 +89,7 @@ function isVariable({ node, parent }: NestedNode): boolean {
   return computed === true || !(property === node || (key === node && value !== node));
 }
 
-function declarationOf(name: NestedNode): Declaration | undefined {
+function declaredBy(name: NestedNode): Declaration | undefined {
   let inner = name;
   for (let by = inner.parent; by !== undefined; by = by.parent) {
     const { node } = by;
@@ -117,6 +120,6 @@ function scopeAround({ node, parent }: NestedNode, ofFunction: boolean): SyntaxN
   return isScope ? parent.node : scopeAround(parent, ofFunction);
 }
 
-function isFunction({ type }: SyntaxNode): boolean {
+export function isFunction({ type }: SyntaxNode): boolean {
   return /^(?:FunctionDeclaration|(?:Arrow)?FunctionExpression|(?:Object|Class|ClassPrivate)Method)$/.test(type);
 }

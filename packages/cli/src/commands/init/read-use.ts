@@ -9,16 +9,37 @@ export const asNumber: Code = 'Number($)';
 /** How an expression uses a parameter; undefined if that is not known. */
 export type Use =
   /** `isCheck`: only a condition depends on it. */
-  | { readonly code: Code; readonly isCheck: boolean; readonly declares?: undefined }
+  | KnownUse
   /** It becomes a variable. */
-  | { readonly code: Code; readonly declares: SyntaxNode };
+  | { readonly kind: 'variable'; readonly code: Code; readonly declares: SyntaxNode; readonly isPart: boolean }
+  /** A function gets it. */
+  | {
+      readonly kind: 'argument';
+      readonly code: Code;
+      readonly call: NestedNode;
+      readonly index: number;
+      readonly isPart: boolean;
+    }
+  /** The function around this node returns it. */
+  | { readonly kind: 'returned'; readonly code: Code; readonly by: NestedNode };
+
+export interface KnownUse {
+  readonly kind: 'known';
+  readonly code: Code;
+  readonly isCheck: boolean;
+}
 
 export const wrappers: RegExp =
   /^(?:TS(?:As|NonNull|Satisfies)Expression|TSTypeAssertion|ParenthesizedExpression|AwaitExpression)$/;
+const calls = /^(?:(?:Optional)?Call|New)Expression$/;
+/** What has its parts, or may be one of them. */
+const wholes = new RegExp(
+  `${wrappers.source}|^(?:Object|Array|Conditional|Logical)Expression$|^(?:ObjectProperty|SpreadElement)$`,
+);
 const conditions = /^(?:If|While|DoWhile|For|Expression)Statement$/;
 /** Where a value is used as it is. */
-const takers =
-  /^(?:ArrayExpression|ReturnStatement|ArrowFunctionExpression|ThrowStatement|YieldExpression|SwitchStatement|SwitchCase|JSXExpressionContainer)$/;
+const takers = /^(?:ThrowStatement|YieldExpression|SwitchStatement|SwitchCase|JSXExpressionContainer)$/;
+const returns = /^(?:ReturnStatement|ArrowFunctionExpression)$/;
 const numberChecks = /^(?:(?:Number\.)?is(?:NaN|Finite)|Number\.is(?:Safe)?Integer)$/;
 const textChecks = /^(?:startsWith|endsWith|includes|match|search)$/;
 /** Functions that make another value of a text, by their names. */
@@ -32,11 +53,12 @@ export function useOf({ node, parent }: NestedNode, code: Code, text: string): U
   const { type } = around;
   const become = (next: Code | undefined): Use | undefined =>
     next === undefined ? undefined : useOf(parent, next, text);
-  const used: Use = { code, isCheck: false };
-  const checked: Use = { code, isCheck: true };
+  const used = known(code, false);
+  const checked = known(code, true);
   if (wrappers.test(type)) return become(code);
   if (conditions.test(type)) return checked;
   if (takers.test(type)) return used;
+  if (returns.test(type)) return { kind: 'returned', code, by: parent };
   switch (type) {
     case 'LogicalExpression':
       return around['operator'] === '&&' && around['left'] === node ? checked : become(code);
@@ -57,10 +79,11 @@ export function useOf({ node, parent }: NestedNode, code: Code, text: string): U
     case 'MemberExpression':
     case 'OptionalMemberExpression':
       return around['property'] === node ? used : ofMember(parent, code, text);
+    case 'ArrayExpression':
     case 'ObjectProperty':
-      return parent.parent?.node.type === 'ObjectExpression' ? used : undefined;
+      return useOfPart({ node, parent }, code, text);
     case 'VariableDeclarator':
-      return around['init'] === node && isNode(around['id']) ? { code, declares: around['id'] } : undefined;
+      return asVariable(node, parent, code, false);
     case 'AssignmentExpression':
       // Whoever reads that member may convert a text.
       return code !== asText && isNode(around['left']) && around['left'].type === 'MemberExpression' ? used : undefined;
@@ -69,10 +92,40 @@ export function useOf({ node, parent }: NestedNode, code: Code, text: string): U
   }
 }
 
+function known(code: Code, isCheck: boolean): KnownUse {
+  return { kind: 'known', code, isCheck };
+}
+
+function asVariable(
+  node: SyntaxNode,
+  { node: { init, id } }: NestedNode,
+  code: Code,
+  isPart: boolean,
+): Use | undefined {
+  return init === node && isNode(id) ? { kind: 'variable', code, declares: id, isPart } : undefined;
+}
+
+/** Of an object or array that has the `code` of a parameter, or of what becomes part of one. */
+export function useOfPart({ node, parent }: NestedNode, code: Code, text: string): Use | undefined {
+  if (parent === undefined) return undefined;
+  const { type, left, right } = parent.node;
+  if (wholes.test(type)) return useOfPart(parent, code, text);
+  if (type === 'VariableDeclarator') return asVariable(node, parent, code, true);
+  if (type === 'AssignmentExpression') {
+    return right === node && isNode(left) && left.type === 'MemberExpression' ? known(code, false) : undefined;
+  }
+  if (type === 'MemberExpression') {
+    return parent.parent?.node['left'] === parent.node ? known(code, true) : undefined;
+  }
+  if (calls.test(type)) return givenTo(parent, node, code, text, true);
+  if (conditions.test(type)) return known(code, true);
+  return takers.test(type) || returns.test(type) ? known(code, false) : undefined;
+}
+
 function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string): Use | undefined {
   const { operator, left, right } = parent.node;
   const other = left === node ? right : left;
-  const used: Use = { code, isCheck: false };
+  const used = known(code, false);
   switch (operator) {
     case '+':
       return asPartOfText(parent, code, text);
@@ -82,13 +135,13 @@ function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string
     case '>':
     case '<=':
     case '>=':
-      return { code: converted(code, asNumber) ?? code, isCheck: true };
+      return known(converted(code, asNumber) ?? code, true);
     case '===':
     case '!==':
-      return isConstant(other) ? { code, isCheck: true } : used;
+      return known(code, isConstant(other));
     case '==':
     case '!=':
-      if (isConstant(other)) return { code, isCheck: true };
+      if (isConstant(other)) return known(code, true);
       // '01' == 1
       return code === asText && !/^(?:String\(|`)|\.toString\(\)$/.test(textOf(other, text)) ? undefined : used;
     default:
@@ -99,7 +152,7 @@ function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string
 /** A longer text, of which a number could be made. */
 function asPartOfText(whole: NestedNode, code: Code, text: string): Use | undefined {
   const outer = useOf(whole, asText, text);
-  return outer?.code === asText ? { code, isCheck: outer.declares === undefined && outer.isCheck } : undefined;
+  return outer?.code === asText ? known(code, outer.kind === 'known' && outer.isCheck) : undefined;
 }
 
 function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string): Use | undefined {
@@ -107,9 +160,9 @@ function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string
   const given = call.node['arguments'];
   if (!Array.isArray(given) || !given.includes(node)) return undefined;
   const name = called.split(/\W/).at(-1) ?? '';
-  if (numberChecks.test(called)) return { code: converted(code, asNumber) ?? code, isCheck: true };
-  if (name === 'test' || called === 'Boolean') return { code, isCheck: true };
-  if (called === 'String' && given.length === 1) return useOf(call, code, text);
+  if (numberChecks.test(called)) return known(converted(code, asNumber) ?? code, true);
+  if (name === 'test' || called === 'Boolean') return known(code, true);
+  if (/^(?:String|Promise\.resolve)$/.test(called) && given.length === 1) return useOf(call, code, text);
   const conversion = conversionBy(called, given as readonly SyntaxNode[], text);
   if (conversion !== undefined && given[0] === node) {
     const next = converted(code, conversion);
@@ -117,7 +170,17 @@ function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string
   }
   return conversion !== undefined || converters.test(name) || called.startsWith('Math.')
     ? undefined
-    : { code, isCheck: false };
+    : givenTo(call, node, code, text);
+}
+
+function givenTo(call: NestedNode, argument: SyntaxNode, code: Code, text: string, isPart = false): Use | undefined {
+  const given = call.node['arguments'];
+  if (!Array.isArray(given) || !given.includes(argument)) return undefined;
+  // `Array.from([id], Number)`
+  const converts = given.some((each) => conversionBy(textOf(each, text), [], text) !== undefined);
+  // Behind a spread, the place is not known.
+  const index = given.some((each) => isNode(each) && each.type === 'SpreadElement') ? -1 : given.indexOf(argument);
+  return converts ? undefined : { kind: 'argument', code, call, index, isPart };
 }
 
 /** What a call makes of its first argument; empty if it is known to convert, but not how. */
@@ -140,10 +203,10 @@ function ofMember(member: NestedNode, code: Code, text: string): Use | undefined
   const call = member.parent;
   const name = textOf(member.node['property'], text);
   if (member.node['computed'] === true) return undefined;
-  if (name === 'length') return { code, isCheck: true };
+  if (name === 'length') return known(code, true);
   if (call === undefined || call.node['callee'] !== member.node) return undefined;
   if (name === 'toString' && textOf(call.node, text).endsWith('()')) return useOf(call, code, text);
-  return textChecks.test(name) ? { code, isCheck: true } : undefined;
+  return textChecks.test(name) ? known(code, true) : undefined;
 }
 
 function isConstant(node: unknown): boolean {

@@ -41,3 +41,12 @@ export function nodesIn(program: SyntaxNode): readonly NestedNode[] {
 export function isNode(value: unknown): value is SyntaxNode {
   return typeof value === 'object' && value !== null && 'type' in value && 'start' in value;
 }
+
+/** The literal key of a property, or of what reads one. */
+export function keyOf({ computed, property, key }: SyntaxNode): string | undefined {
+  const found = property ?? key;
+  if (!isNode(found)) return undefined;
+  if (found.type === 'StringLiteral') return String(found['value']);
+  if (isNode(found['id'])) return `#${String(found['id']['name'])}`;
+  return found.type === 'Identifier' && computed !== true ? String(found['name']) : undefined;
+}

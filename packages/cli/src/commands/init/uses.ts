@@ -1,9 +1,10 @@
-import { type Bindings, readBindings } from './bindings.js';
+import { type Bindings, isFunction, readBindings } from './bindings.js';
+import { type Callees, readCallees } from './callees.js';
 import type { FoundRoute } from './find-routes.js';
 import { nestParameter } from './nest-parameters.js';
-import { asText, type Code, textOf, type Use, useOf, wrappers } from './read-use.js';
+import { asText, type Code, type KnownUse, textOf, type Use, useOf, useOfPart, wrappers } from './read-use.js';
 import { shownPlace, type Source } from './sources.js';
-import { isNode, type NestedNode, nodesIn, parsed, type SyntaxNode } from './syntax.js';
+import { isNode, keyOf, type NestedNode, nodesIn, parsed, type SyntaxNode } from './syntax.js';
 import { type Conversions, parametersOf } from './texts.js';
 
 /** What the permit of a route names, or why a person has to say it. */
@@ -14,7 +15,7 @@ interface FoundUse {
   readonly name: string | undefined;
   readonly at: number;
   /** Undefined if it is not known. */
-  readonly use: Pick<Extract<Use, { isCheck: boolean }>, 'code' | 'isCheck'> | undefined;
+  readonly use: Pick<KnownUse, 'code' | 'isCheck'> | undefined;
 }
 
 /**
@@ -25,9 +26,12 @@ export function readHandlers(source: Source): (route: FoundRoute) => ResourceId 
   const program = parsed(source);
   const nodes = program === undefined ? [] : nodesIn(program);
   const bindings = readBindings(nodes);
+  const callees = readCallees(nodes, bindings);
   return (route) => {
     const names = parametersOf(route.path);
-    const uses = names.length === 0 ? [] : usesIn(nodesOf(route, nodes, bindings), bindings, source.text);
+    if (names.length === 0) return { conversions: () => undefined };
+    const elsewhere = nodes.flatMap(({ node }) => usedBefore(node, names, callees, source.text));
+    const uses = [...elsewhere, ...usesIn(nodesOf(route, nodes, bindings), bindings, callees, source.text)];
     const codes = new Map<string, Code>();
     for (const name of names) {
       const own = uses.filter((each) => each.name === undefined || each.name === name);
@@ -73,6 +77,9 @@ function shown(code: Code, name: string): string {
   return code === asText ? `${name} as text` : code.replace('String($)', name).replace('$', name);
 }
 
+type Argument = Extract<Use, { kind: 'argument' }>;
+type Returned = Extract<Use, { kind: 'returned' }>;
+
 /** The nodes of the handlers of a route, and of the functions of the same file that they name. */
 function nodesOf({ at, handler }: FoundRoute, nodes: readonly NestedNode[], { namedBy }: Bindings): Set<NestedNode> {
   const parts: Pick<SyntaxNode, 'start' | 'end'>[] = [{ start: at, end: at + handler.length }];
@@ -87,30 +94,88 @@ function nodesOf({ at, handler }: FoundRoute, nodes: readonly NestedNode[], { na
   return found;
 }
 
-function usesIn(nodes: ReadonlySet<NestedNode>, { usesOf }: Bindings, text: string): readonly FoundUse[] {
+/** `req.param('id')`, and functions of `app.param('id', …)` and `app.use('/items/:id', …)`: handlers may use their results. */
+function usedBefore(
+  { callee, arguments: given, start }: SyntaxNode,
+  names: readonly string[],
+  { hasFunctions }: Callees,
+  text: string,
+): readonly FoundUse[] {
+  if (!isNode(callee) || !Array.isArray(given)) return [];
+  const [first] = given as readonly SyntaxNode[];
+  const method = keyOf(callee) ?? '';
+  if (first === undefined || !/^(?:param|use|all)$/.test(method)) return [];
+  const isOf = (name: string): boolean =>
+    method === 'param'
+      ? first.type !== 'StringLiteral' || first['value'] === name
+      : parametersOf(text.slice(callee.start, first.end)).includes(name);
+  const isGetter = method === 'param' && given.length === 1;
+  return names
+    .filter((name) => isOf(name) && (isGetter || given.some(hasFunctions)))
+    .map((name) => ({ name, at: start, use: undefined }));
+}
+
+function usesIn(
+  nodes: ReadonlySet<NestedNode>,
+  { usesOf, declarationOf }: Bindings,
+  { calleesOf }: Callees,
+  text: string,
+): readonly FoundUse[] {
   const found: FoundUse[] = [];
   const followed = new Set<string>();
-  const isFollowed = ({ start }: SyntaxNode, code: Code): boolean => {
-    const isKnown = followed.has(`${start} ${code}`);
-    followed.add(`${start} ${code}`);
-    return isKnown;
-  };
+  const isFollowed = (...key: readonly unknown[]): boolean => followed.size === followed.add(key.join(' ')).size;
+  /** Of functions that get the parameter: where they are called, and what they return of it. */
+  const results = new Map<string, { readonly calls: Set<NestedNode>; readonly codes: Set<Code> }>();
   const unknown = (name: string | undefined, { start }: SyntaxNode): void =>
     void found.push({ name, at: start, use: undefined });
 
-  function readOne(value: NestedNode, name: string, code: Code): void {
+  /** `isPart`: the value has the parameter, as a member or item. */
+  function readOne(value: NestedNode, name: string, code: Code, isPart = false): void {
     if (isLogged(value, text)) return;
-    const use = useOf(value, code, text);
-    if (use?.declares === undefined) found.push({ name, at: value.node.start, use });
-    else readVariable(use.declares, name, use.code);
+    const use = (isPart ? useOfPart : useOf)(value, code, text);
+    if (use?.kind === 'variable') readVariable(use.declares, name, use.code, use.isPart);
+    else if (use?.kind === 'argument') readArgument(use, name, value.node);
+    else if (use?.kind === 'returned') readResult(use, name, value.node);
+    else found.push({ name, at: value.node.start, use });
   }
-  function readVariable(declared: SyntaxNode, name: string, code: Code): void {
+  function readVariable(declared: SyntaxNode, name: string, code: Code, isPart = false): void {
     const variable = declared.type === 'AssignmentPattern' ? declared['left'] : declared;
     if (!isNode(variable) || variable.type !== 'Identifier') return unknown(name, declared);
-    if (isFollowed(variable, code)) return;
+    if (isFollowed(variable.start, name, code, isPart)) return;
     const uses = usesOf(variable);
     if (uses.length === 0) found.push({ name, at: variable.start, use: { code, isCheck: true } });
-    for (const use of uses) readOne(use, name, code);
+    for (const use of uses) readOne(use, name, code, isPart);
+  }
+  function readArgument({ code, call, index, isPart }: Argument, name: string, at: SyntaxNode): void {
+    const callees = calleesOf(call.node['callee']).filter(
+      // A parameter of a function that is not followed is a function of another file.
+      (callee) => callee.type !== 'Identifier' || results.has(`${declarationOf(callee)?.by.node.start} ${name}`),
+    );
+    if (callees.length === 0) found.push({ name, at: at.start, use: { code, isCheck: false } });
+    for (const callee of callees) {
+      const declared = isFunction(callee) && !isPart ? (callee['params'] as readonly SyntaxNode[])[index] : undefined;
+      if (declared === undefined) {
+        unknown(name, at);
+        continue;
+      }
+      const key = `${callee.start} ${name}`;
+      const result = results.get(key) ?? { calls: new Set(), codes: new Set() };
+      results.set(key, result);
+      if (!result.calls.has(call)) {
+        result.calls.add(call);
+        for (const returned of result.codes) readOne(call, name, returned);
+      }
+      readVariable(declared, name, code);
+    }
+  }
+  /** Goes on where the function was called. */
+  function readResult({ code, by }: Returned, name: string, at: SyntaxNode): void {
+    const result = results.get(`${functionAround(by)?.node.start} ${name}`);
+    if (result === undefined) found.push({ name, at: at.start, use: { code, isCheck: false } });
+    else if (!result.codes.has(code)) {
+      result.codes.add(code);
+      for (const call of result.calls) readOne(call, name, code);
+    }
   }
   /** All parameters. */
   function readAll(value: NestedNode): void {
@@ -152,16 +217,12 @@ function usesIn(nodes: ReadonlySet<NestedNode>, { usesOf }: Bindings, text: stri
   return found;
 }
 
-function unwrapped(value: NestedNode): NestedNode {
-  return value.parent !== undefined && wrappers.test(value.parent.node.type) ? unwrapped(value.parent) : value;
+function functionAround(nested: NestedNode | undefined): NestedNode | undefined {
+  return nested === undefined || isFunction(nested.node) ? nested : functionAround(nested.parent);
 }
 
-/** The literal key of a property, or of what reads one. */
-function keyOf({ computed, property, key }: SyntaxNode): string | undefined {
-  const found = property ?? key;
-  if (!isNode(found)) return undefined;
-  if (found.type === 'StringLiteral') return String(found['value']);
-  return found.type === 'Identifier' && computed !== true ? String(found['name']) : undefined;
+function unwrapped(value: NestedNode): NestedNode {
+  return value.parent !== undefined && wrappers.test(value.parent.node.type) ? unwrapped(value.parent) : value;
 }
 
 const logs = /(?:^|\.)(?:console|log|[lL]ogger)\??\.(?:log|trace|debug|verbose|info|warn|error|fatal)$/;

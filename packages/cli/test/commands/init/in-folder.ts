@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { type CliResult, runCli } from '../../run-cli.js';
 
 export interface InFolder {
@@ -11,6 +11,8 @@ export interface InFolder {
   readonly run: (...args: string[]) => Promise<CliResult>;
   readonly read: (path: string) => Promise<string>;
   readonly path: (path: string) => string;
+  /** The permit of `GET /items/:id` with this handler, and code below it, or why a person has to write it. */
+  readonly permitOf: (handler: string, more?: string) => Promise<string | undefined>;
 }
 
 /** A folder of its own for each test. */
@@ -20,17 +22,30 @@ export function inFolder(): InFolder {
     folder = await mkdtemp(join(tmpdir(), 'countersign-init-'));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
+  async function put(files: Readonly<Record<string, string>>): Promise<void> {
+    for (const [path, text] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), text);
+    }
+  }
   return {
-    async put(files) {
-      for (const [path, text] of Object.entries(files)) {
-        await mkdir(dirname(join(folder, path)), { recursive: true });
-        await writeFile(join(folder, path), text);
-      }
-    },
+    put,
     init: (...args) => runCli(['init', folder, ...args]),
     run: (...args) => runCli(args),
     read: (path) => readFile(join(folder, path), 'utf8'),
     path: (path) => join(folder, path),
+    async permitOf(handler, more = '') {
+      await put({
+        'package.json': manifest('express'),
+        'tsconfig.json': '{}',
+        'app.ts': `const app = express();\napp.get('/items/:id', ${handler});\n${more}`,
+      });
+      const { out, err } = await runCli(['init', folder]);
+      const [, id] = /permit\('item\.read', \(req\) => \(\{ type: 'Item', id: (.*?) \}\)\)/.exec(out) ?? [];
+      const [, problem] = /Put a permit by hand: GET \/items\/:id in app\.ts:2 \((.*)\)$/m.exec(err) ?? [];
+      expect([id, problem]).toContain(undefined);
+      return id ?? problem;
+    },
   };
 }
 

@@ -1,21 +1,7 @@
 import { expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init } = inFolder();
-
-/** The permit of `GET /items/:id`, or why a person has to write it. */
-async function permitOf(handler: string, more = ''): Promise<string | undefined> {
-  await put({
-    'package.json': manifest('express'),
-    'tsconfig.json': '{}',
-    'app.ts': `const app = express();\napp.get('/items/:id', ${handler});\n${more}`,
-  });
-  const { out, err } = await init();
-  const [, id] = /permit\('item\.read', \(req\) => \(\{ type: 'Item', id: (.*?) \}\)\)/.exec(out) ?? [];
-  const [, problem] = /Put a permit by hand: GET \/items\/:id in app\.ts:2 \((.*)\)$/m.exec(err) ?? [];
-  expect([id, problem]).toContain(undefined);
-  return id ?? problem;
-}
+const { put, init, permitOf } = inFolder();
 
 const text = "req.params['id']";
 const number = "Number(req.params['id'])";
