@@ -58,10 +58,10 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
     const lines = entries.filter((entry) => entry !== undefined);
     try {
       if (lines.length > 0) await spool.append(lines);
-      // While older batches wait, the open one grows: one file each `batchSeconds` would fill the spool.
-      if (entries.length > lines.length && spool.oldest === undefined) spool.seal();
+      // While batches wait that were not tried, the open one grows: one file each `batchSeconds` would fill the spool.
+      if (entries.length > lines.length && delivery.isIdle) spool.seal();
     } finally {
-      if (spool.oldest === undefined) sealLater();
+      if (delivery.isIdle) sealLater();
       delivery.wake();
     }
   }
@@ -95,16 +95,27 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
     async write(event) {
       const line = renderCloudEvent(event, settings);
       const bytes = Buffer.byteLength(line) + 1;
-      // An agent whose records fail has the room of strangers, or it could leave none for others.
-      const isDelayed = event.phase === 'decision' && delivery.delays(line);
-      const room = spoolRoomFor(isDelayed ? { phase: 'authentication' } : event, settings.maxSpoolBytes);
+      const delayedBytes = delivery.delayedBytes(line);
+      // Or an agent whose records fail could leave no room for others.
+      const own = spoolRoomFor({ phase: 'authentication' }, settings.maxSpoolBytes);
+      if (delayedBytes !== undefined && event.phase !== 'outcome' && delayedBytes + bytes > own) {
+        throw new AuditError(
+          'overloaded',
+          `No more than ${own} bytes of records that failed, and later ones, may wait.`,
+        );
+      }
+      const room = spoolRoomFor(event, settings.maxSpoolBytes);
       // Also of those in the queue: if one does not fit, its whole commit fails.
       if (spool.bytes + delayed.bytes + queuedBytes + bytes > room) {
         throw new AuditError('overloaded', `No more than ${room} bytes of audit records may wait to be sent.`);
       }
       queuedBytes += bytes;
+      const undo = delayedBytes === undefined ? undefined : delivery.delay(line);
       try {
         await commits.add(line, roomFor(event, maxQueued));
+      } catch (error) {
+        undo?.();
+        throw error;
       } finally {
         queuedBytes -= bytes;
       }

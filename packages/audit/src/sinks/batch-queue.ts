@@ -1,52 +1,21 @@
 import { reasonOf } from '@countersign/common';
 import type { CloudEventsSettings } from './cloud-events-options.js';
-import type { Answer } from './post-events.js';
+import { controlsOf } from './controls.js';
+import { DeliveryPostponed, type FailedAnswer, isBusy, isRefusal, retryDelay } from './delivery-postponed.js';
+import { FailedParts } from './failed-parts.js';
 import type { Receiver } from './receiver.js';
 import { readBatch, type Spool, type SpooledBatch } from './spool.js';
-import { linesByWriter } from './writer.js';
+import type { Failure, Treatment } from './treatment.js';
 
 /** Waits; ends early when the signal aborts. A test passes its own. */
 export type Pause = (milliseconds: number, signal: AbortSignal) => Promise<void>;
 
-const firstRetryMilliseconds = 1000;
-/** Attempts before a refusal for good (400) counts without a control: the receiver may be in the middle of an upgrade. */
+/** Refusals for good (400) in a row before one counts without a control: the receiver may be in the middle of an upgrade. */
 const maxRefusals = 5;
-/** Most controls for each attempt: an outage costs no more requests. */
-const maxControls = 5;
-
-/** Lines that were sent together, and not with others, and failed. */
-export interface Failure {
-  readonly lines: readonly string[];
-  readonly answer: Exclude<Answer, { kind: 'received' }>;
-}
-
-/** What a queue does with lines that fail while the receiver takes others. */
-export interface Treatment {
-  /** Failed attempts in a row that are not reported, while nothing is received. */
-  readonly expectedFailures: number;
-  /** Called before a batch is sent. Resolves to the lines that are already dealt with. */
-  begin?(lines: readonly string[]): Promise<readonly string[]>;
-  /** The parts of which those that fail are found. */
-  divide(lines: readonly string[]): readonly (readonly string[])[];
-  /** Resolves to the lines that are dealt with; the others are sent again. */
-  take(failures: readonly Failure[]): Promise<readonly string[]>;
-  /** Called before a batch is removed. */
-  finish?(batch: SpooledBatch): void;
-}
-
-/** The receiver did not take the records, and may take them later. */
-class DeliveryPostponed extends Error {
-  readonly retryAfterMilliseconds: number;
-
-  constructor(answer: Failure['answer']) {
-    super(answer.reason);
-    this.retryAfterMilliseconds = answer.kind === 'failed' ? answer.afterMilliseconds : 0;
-  }
-}
-
 /**
- * Sends the batches of a spool in order, oldest first, and retries each until all its lines are received or dealt with. An
- * outage is no reason to give up a record: only while the receiver takes others are the lines searched that it does not.
+ * Sends the batches of a spool, oldest first, and retries each until all its lines are received or dealt with. One that has
+ * to wait delays no other. An outage is no reason to give up a record: only while the receiver takes others are the lines
+ * searched that it does not.
  */
 export class BatchQueue {
   readonly #spool: Spool;
@@ -54,33 +23,43 @@ export class BatchQueue {
   readonly #settings: CloudEventsSettings;
   readonly #pause: Pause;
   readonly #treatment: Treatment;
-  readonly #onDrained: () => void;
+  readonly #onIdle: () => void;
   #working: Promise<void> | undefined;
   /** Most lines in one request; lowered by a 413. */
   #maxLines: number;
   /** Lines of waiting batches that need not be sent: received, also as a control, or dealt with. */
   readonly #settled = new Set<string>();
-  /** Lines of the batch that failed alone, or the first of such a part. */
-  readonly #failed = new Set<string>();
-  /** Receipts when it was last known whether the receiver works. */
+  readonly #failed = new FailedParts();
+  /** Batches that wait for another attempt, with the number of refusals for good in a row. */
+  readonly #refusals = new Map<SpooledBatch, number>();
+  /** Receipts at the last failed attempt. */
   #receiptsBefore = 0;
+  /** Whether the last pass ended early: in an outage. */
+  #isHeldUp = false;
+  /** The batch that was answered 429: others are tried before it. */
+  #busy: SpooledBatch | undefined;
 
-  /** `onDrained` is called when no batch waits any more. */
+  /** `onIdle` is called when no batch waits that was not tried, unless in an outage. */
   constructor(
     spool: Spool,
     receiver: Receiver,
     settings: CloudEventsSettings,
     pause: Pause,
     treatment: Treatment,
-    onDrained: () => void,
+    onIdle: () => void,
   ) {
     this.#spool = spool;
     this.#receiver = receiver;
     this.#settings = settings;
     this.#pause = pause;
     this.#treatment = treatment;
-    this.#onDrained = onDrained;
+    this.#onIdle = onIdle;
     this.#maxLines = settings.batchRecords;
+  }
+
+  get isIdle(): boolean {
+    const { length } = this.#spool.sealed;
+    return length === 0 || (!this.#isHeldUp && length === this.#refusals.size);
   }
 
   /** Call it when a batch may be ready. */
@@ -95,49 +74,79 @@ export class BatchQueue {
   }
 
   async #work(): Promise<void> {
-    for (let batch = this.#spool.oldest; batch !== undefined; batch = this.#spool.oldest) {
-      if (!(await this.#deliverBatch(batch))) break;
+    let failures = 0;
+    while (this.#spool.oldest !== undefined && !this.#receiver.isClosed) {
+      const { receipts } = this.#receiver;
+      const error = await this.#pass();
+      if (error === undefined) continue;
+      // A receiver that took anything meanwhile is not down.
+      failures = this.#isHeldUp && this.#receiver.receipts === receipts ? failures + 1 : 1;
+      if (failures > this.#treatment.expectedFailures) this.#receiver.reportFailure(reasonOf(error));
+      if (this.#receiver.closing.aborted) break;
+      const pause = this.#pause(
+        retryDelay(failures, error, this.#settings.maxRetryMilliseconds),
+        this.#receiver.closing,
+      );
+      if (isBusy(error)) this.#receiver.hold(pause);
+      await pause;
     }
     this.#working = undefined;
-    if (this.#spool.oldest === undefined) this.#onDrained();
+    if (this.#spool.oldest === undefined) this.#onIdle();
   }
 
-  /** Resolves to false if the sink closes first; so does the one below. */
-  async #deliverBatch(batch: SpooledBatch): Promise<boolean> {
-    const lines = await this.#retry(() => this.#begin(batch));
-    const maxLines = this.#maxLines;
-    if (lines === undefined || !(await this.#deliver(lines))) return false;
-    if ((await this.#retry(() => this.#finish(batch, maxLines))) !== true) return false;
-    for (const line of lines) this.#settled.delete(line);
-    this.#failed.clear();
-    return true;
-  }
-
-  async #deliver(lines: readonly string[]): Promise<boolean> {
-    const tooMany = lines.length > this.#maxLines;
-    const result = tooMany ? 'split' : await this.#retry((attempts) => this.#send(lines, attempts));
-    if (result !== 'split') return result === 'settled';
-    const [first, second] = halves(lines);
-    return (await this.#deliver(first)) && (await this.#deliver(second));
-  }
-
-  /** Repeats an attempt until it does not throw. Undefined if it still fails while the sink closes. */
-  async #retry<Result>(attempt: (attempts: number) => Result | Promise<Result>): Promise<Result | undefined> {
-    let failures = 0;
+  /** Tries each batch once, until nothing is received between two failures. Resolves to the last error. */
+  async #pass(): Promise<unknown> {
+    let lastError: unknown;
     let { receipts } = this.#receiver;
-    for (let attempts = 1; !this.#receiver.isClosed; attempts++) {
-      try {
-        return await attempt(attempts);
-      } catch (error) {
-        // A receiver that took anything meanwhile is not down.
-        failures = this.#receiver.receipts === receipts ? failures + 1 : 1;
-        receipts = this.#receiver.receipts;
-        if (failures > this.#treatment.expectedFailures) this.#receiver.reportFailure(reasonOf(error));
-        if (this.#receiver.closing.aborted) break;
-        await this.#pause(this.#retryDelay(failures, error), this.#receiver.closing);
-      }
+    const tried = new Set<SpooledBatch>();
+    for (let batch = this.#next(tried); batch !== undefined; batch = this.#next(tried)) {
+      if (this.#receiver.isClosed) break;
+      tried.add(batch);
+      const error = await this.#tryBatch(batch);
+      this.#isHeldUp &&= error !== undefined;
+      if (error === undefined) continue;
+      lastError = error;
+      this.#receiptsBefore = this.#receiver.receipts;
+      const isOutage =
+        error instanceof DeliveryPostponed && !error.isReceiverUp && this.#receiver.receipts === receipts;
+      this.#isHeldUp = isOutage || isBusy(error);
+      this.#busy = isBusy(error) ? batch : undefined;
+      if (this.#isHeldUp) return error;
+      receipts = this.#receiver.receipts;
     }
-    return undefined;
+    this.#isHeldUp = false;
+    return lastError;
+  }
+
+  /** The oldest batch, and then in turn one that was never tried and an older one. */
+  #next(tried: ReadonlySet<SpooledBatch>): SpooledBatch | undefined {
+    const { sealed } = this.#spool;
+    const first = this.#busy === undefined ? 0 : (sealed.indexOf(this.#busy) + 1) % sealed.length;
+    if (tried.size === 0) return sealed[first];
+    if (this.isIdle) this.#onIdle();
+    const isNew = (batch: SpooledBatch): boolean => !tried.has(batch) && !this.#refusals.has(batch);
+    const untried = tried.size % 2 === 1 && this.#refusals.size < sealed.length ? sealed.find(isNew) : undefined;
+    return untried ?? sealed.find((batch) => !tried.has(batch));
+  }
+
+  /** Resolves to the error if the batch has to wait. */
+  async #tryBatch(batch: SpooledBatch): Promise<unknown> {
+    try {
+      const maxLines = this.#maxLines;
+      const lines = await this.#begin(batch);
+      await this.#deliver(batch, lines);
+      this.#treatment.finish?.(batch);
+      this.#spool.remove(batch);
+      for (const line of lines) this.#settled.delete(line);
+      this.#failed.delete(lines);
+      this.#refusals.delete(batch);
+      // No 413 for this batch: larger requests may work again.
+      if (this.#maxLines === maxLines) this.#maxLines = Math.min(maxLines * 2, this.#settings.batchRecords);
+      return undefined;
+    } catch (error) {
+      this.#refusals.set(batch, isRefusal(error) ? (this.#refusals.get(batch) ?? 0) + 1 : 0);
+      return error;
+    }
   }
 
   async #begin(batch: SpooledBatch): Promise<readonly string[]> {
@@ -147,66 +156,85 @@ export class BatchQueue {
     return lines ?? [];
   }
 
-  async #send(all: readonly string[], attempts: number): Promise<'settled' | 'split'> {
-    const lines = this.#unsettled(all);
-    if (lines.length === 0) return 'settled';
-    const answer = await this.#post(lines);
-    if (answer.kind === 'received') return 'settled';
-    if (answer.kind === 'too_large' && lines.length > 1) {
-      this.#maxLines = Math.ceil(lines.length / 2);
-      return 'split';
+  async #deliver(batch: SpooledBatch, lines: readonly string[]): Promise<void> {
+    if (
+      this.#unsettled(lines).length <= this.#maxLines &&
+      (await this.#send(batch, this.#unsettled(lines))) === 'settled'
+    )
+      return;
+    let postponed: unknown;
+    for (const half of halves(this.#unsettled(lines))) {
+      try {
+        await this.#deliver(batch, half);
+      } catch (error) {
+        if (error instanceof DeliveryPostponed && !error.isReceiverUp) throw error;
+        postponed = error;
+      }
     }
-    const postponed = new DeliveryPostponed(answer);
-    if (attempts === 1) {
-      this.#receiptsBefore = this.#receiver.receipts;
-      throw postponed;
-    }
-    const isFinal = answer.kind !== 'failed' && attempts >= maxRefusals;
-    if (!(await this.#isReceiverUp(lines)) && !isFinal) throw postponed;
-    const failures = await this.#search(this.#treatment.divide(this.#unsettled(lines)), answer);
-    this.#settle(await this.#treatment.take(failures));
-    if (this.#unsettled(lines).length > 0) throw postponed;
-    return 'settled';
+    if (postponed !== undefined) throw postponed;
   }
 
-  /** Whether anything was received since the batch first failed, or this was last asked; if not, tries a few lines. */
-  async #isReceiverUp(failing: readonly string[]): Promise<boolean> {
-    const before = this.#receiptsBefore;
-    if (this.#receiver.receipts === before) {
-      for (const line of this.#controls(failing)) if ((await this.#post([line])).kind === 'received') break;
+  /** Sends the parts that did not fail alone yet together, and each of the others alone. */
+  async #send(batch: SpooledBatch, lines: readonly string[]): Promise<'settled' | 'split'> {
+    const parts = this.#treatment.divide(lines);
+    const others = parts.filter((part) => this.#failed.countOf(part) === 0);
+    const failures: Failure[] = [];
+    let isUp = false;
+    let last: FailedAnswer | undefined;
+    for (const group of [others, ...this.#failed.leastRecent(parts).map((part) => [part])]) {
+      if (group.length === 0) continue;
+      const answer = await this.#post(group.flat());
+      if (answer.kind === 'received') continue;
+      if (answer.kind === 'too_large' && group === others && group.flat().length > 1) {
+        this.#maxLines = Math.ceil(group.flat().length / 2);
+        return 'split';
+      }
+      last = answer;
+      isUp ||= await this.#isReceiverUp(lines, !this.#refusals.has(batch));
+      const isFinal = answer.kind !== 'failed' && (this.#refusals.get(batch) ?? 0) + 1 >= maxRefusals;
+      if (!isUp && !isFinal) throw new DeliveryPostponed(answer, false);
+      // Without the lines that were received as controls.
+      const rest = group.map((part) => this.#unsettled(part)).filter((part) => part.length > 0);
+      if (rest.length > 0) failures.push(...(await this.#search(rest, answer)));
     }
-    this.#receiptsBefore = this.#receiver.receipts;
-    return this.#receiptsBefore !== before;
-  }
-
-  /** Waiting lines that may show that the receiver works: of as many writers as possible, since one may write only bad ones. */
-  #controls(failing: readonly string[]): readonly string[] {
-    const single = failing.length === 1 ? failing[0] : undefined;
-    const all = shuffled([...failing, ...this.#unsettled(this.#spool.sampleLines())]);
-    const candidates = all.filter((line) => line !== single && !this.#failed.has(line));
-    const firsts = [...linesByWriter(candidates).values()].flatMap(([line]) => line ?? []);
-    return [...new Set([...firsts, ...candidates])].slice(0, maxControls);
+    const refused = failures.filter((each) => this.#treatment.isRefused(each, this.#failed.countOf(each.lines)));
+    if (refused.length > 0) await this.#treatment.take(refused, batch);
+    this.#settle(refused.flatMap((failure) => failure.lines));
+    const rest = this.#unsettled(lines);
+    if (rest.length === 0) return 'settled';
+    if (last !== undefined) throw new DeliveryPostponed(last, isUp);
+    return this.#send(batch, rest);
   }
 
   /** Finds the parts that fail alone, among some that failed together. */
-  async #search(parts: readonly (readonly string[])[], answer: Failure['answer']): Promise<readonly Failure[]> {
-    const [[first = ''] = []] = parts;
+  async #search(parts: readonly (readonly string[])[], answer: FailedAnswer): Promise<readonly Failure[]> {
+    const [lines = []] = parts;
     if (parts.length <= 1) {
-      this.#failed.add(first);
-      return parts.map((lines) => ({ lines, answer }));
+      this.#failed.count(lines, this.#receiver.receipts);
+      return [{ lines, answer }];
     }
     const failures: Failure[] = [];
-    // Parts that failed alone before are sent alone at once: their halves would fail, too.
-    const groups = this.#failed.has(first) ? parts.map((part) => [part]) : halves(parts);
-    for (const group of groups) {
-      const next = await this.#post(group.flat());
-      if (next.kind !== 'received') failures.push(...(await this.#search(group, next)));
+    for (const half of halves(parts)) {
+      const next = await this.#post(half.flat());
+      if (next.kind !== 'received') failures.push(...(await this.#search(half, next)));
     }
     return failures;
   }
 
-  async #post(lines: readonly string[]): Promise<Answer> {
+  /** Whether anything was received since the last failed attempt; if not, or at the first one, tries a few lines. */
+  async #isReceiverUp(failing: readonly string[], isFirst: boolean): Promise<boolean> {
+    const before = isFirst ? this.#receiver.receipts : this.#receiptsBefore;
+    if (this.#receiver.receipts === before) {
+      const waiting = [...failing, ...this.#unsettled(this.#spool.sampleLines())];
+      for (const line of controlsOf(failing, waiting, this.#failed))
+        if ((await this.#post([line])).kind === 'received') break;
+    }
+    return this.#receiver.receipts !== before;
+  }
+
+  async #post(lines: readonly string[]): Promise<FailedAnswer | { readonly kind: 'received' }> {
     const answer = await this.#receiver.post(lines);
+    if (answer.kind === 'busy') throw new DeliveryPostponed(answer, false);
     if (answer.kind === 'received') this.#settle(lines);
     return answer;
   }
@@ -218,31 +246,9 @@ export class BatchQueue {
   #unsettled(lines: readonly string[]): readonly string[] {
     return lines.filter((line) => !this.#settled.has(line));
   }
-
-  #finish(batch: SpooledBatch, maxLinesBefore: number): true {
-    this.#treatment.finish?.(batch);
-    this.#spool.remove(batch);
-    // No 413 for this batch: larger requests may work again.
-    if (this.#maxLines === maxLinesBefore) this.#maxLines = Math.min(maxLinesBefore * 2, this.#settings.batchRecords);
-    return true;
-  }
-
-  /** Exponential, with jitter: the processes of a fleet must not retry in step. */
-  #retryDelay(failures: number, error: unknown): number {
-    const { maxRetryMilliseconds } = this.#settings;
-    const delay = Math.min(maxRetryMilliseconds, firstRetryMilliseconds * 2 ** (failures - 1));
-    const asked = error instanceof DeliveryPostponed ? error.retryAfterMilliseconds : 0;
-    // The operator's maximum outranks Retry-After.
-    return Math.max(delay * (0.5 + Math.random() / 2), Math.min(maxRetryMilliseconds, asked));
-  }
 }
 
 function halves<Item>(items: readonly Item[]): [readonly Item[], readonly Item[]] {
   const middle = Math.ceil(items.length / 2);
   return [items.slice(0, middle), items.slice(middle)];
-}
-
-function shuffled<Item>(items: readonly Item[]): readonly Item[] {
-  const keyed = items.map((item) => ({ item, key: Math.random() }));
-  return keyed.toSorted((one, other) => one.key - other.key).map(({ item }) => item);
 }

@@ -1,12 +1,13 @@
-import { BatchQueue, type Failure, type Pause, type Treatment } from './batch-queue.js';
+import { BatchQueue, type Pause } from './batch-queue.js';
 import type { CloudEventsSettings } from './cloud-events-options.js';
 import { Receiver } from './receiver.js';
 import { RefusedRecords } from './refused-records.js';
-import type { Spool } from './spool.js';
-import { linesByWriter, writerOf } from './writer.js';
+import { readBatch, type Spool } from './spool.js';
+import type { Failure, Treatment } from './treatment.js';
+import { DelayedRecords, linesByWriter } from './writer.js';
 
-/** How long a writer's records are not sent with those of others, after they failed. */
-const doubtMilliseconds = 60_000;
+/** Failures of a writer's records alone until they move: one alone says little about them. */
+const maxFailures = 2;
 
 /**
  * Sends what waits in two queues, so that what one writer causes delays no other. If a batch fails while the receiver takes
@@ -16,27 +17,26 @@ const doubtMilliseconds = 60_000;
  */
 export class Delivery {
   readonly #delayed: Spool;
-  readonly #settings: CloudEventsSettings;
   readonly #receiver: Receiver;
   readonly #firstQueue: BatchQueue;
   readonly #delayedQueue: BatchQueue;
-  /** When records of a writer failed. */
-  readonly #doubted = new Map<string, number>();
+  readonly #records = new DelayedRecords();
   #isMoving = false;
 
-  /** `onDrained` is called when no batch of `spool` waits any more. */
-  constructor(spool: Spool, delayed: Spool, settings: CloudEventsSettings, pause: Pause, onDrained: () => void) {
+  /** `onIdle` is called when every batch of `spool` was tried, and the receiver works. */
+  constructor(spool: Spool, delayed: Spool, settings: CloudEventsSettings, pause: Pause, onIdle: () => void) {
     this.#delayed = delayed;
-    this.#settings = settings;
-    this.#receiver = new Receiver(settings);
+    for (const batch of delayed.sealed) this.#records.add(readBatch(batch) ?? []);
+    this.#receiver = new Receiver(settings, (lines) => this.#records.remove(lines));
     const separation: Treatment = {
       expectedFailures: 0,
-      begin: (lines) => this.#moveDoubted(lines),
+      begin: (lines) => this.#moveDelayed(lines),
       divide: (lines) => [...linesByWriter(lines).values()],
+      isRefused: ({ answer }, failures) => answer.kind !== 'failed' || failures >= maxFailures,
       take: (failures) => this.#takeFailures(failures),
     };
-    const refused = new RefusedRecords(delayed, settings, this.#receiver);
-    this.#firstQueue = new BatchQueue(spool, this.#receiver, settings, pause, separation, onDrained);
+    const refused = new RefusedRecords(delayed, settings, (lines) => this.#records.remove(lines));
+    this.#firstQueue = new BatchQueue(spool, this.#receiver, settings, pause, separation, onIdle);
     this.#delayedQueue = new BatchQueue(delayed, this.#receiver, settings, pause, refused, () => this.#sendMoved());
   }
 
@@ -44,6 +44,11 @@ export class Delivery {
   wake(): void {
     this.#firstQueue.wake();
     this.#delayedQueue.wake();
+  }
+
+  /** Whether the first queue has nothing else to try: an incomplete batch may be closed. */
+  get isIdle(): boolean {
+    return this.#firstQueue.isIdle;
   }
 
   /** Sends the rest until an attempt of each queue fails or one timeout has passed. What is left waits for the next start. */
@@ -55,32 +60,40 @@ export class Delivery {
     this.#receiver.flushReports();
   }
 
-  /** Whether a line would wait in the second queue: records of its writer failed within the last minute. */
-  delays(line: string): boolean {
-    if (this.#doubted.size === 0) return false;
-    const since = this.#doubted.get(writerOf(line)) ?? -Infinity;
-    // The clock may have been set back.
-    return Math.abs(this.#settings.clock() - since) < doubtMilliseconds;
+  /** Bytes of records that the writer of a line has waiting, if the line will join them in the second queue. */
+  delayedBytes(line: string): number | undefined {
+    return this.#records.bytesBeside(line);
   }
 
-  async #moveDoubted(lines: readonly string[]): Promise<readonly string[]> {
-    const doubted = lines.filter((line) => this.delays(line));
-    await this.#move(doubted);
-    return doubted;
+  /** Counts a line that joins them. Undone by the returned function, if it is not kept. */
+  delay(line: string): () => void {
+    this.#records.add([line]);
+    return () => this.#records.remove([line]);
   }
 
-  async #takeFailures(failures: readonly Failure[]): Promise<readonly string[]> {
+  async #moveDelayed(lines: readonly string[]): Promise<readonly string[]> {
+    const delayed = lines.filter((line) => this.delayedBytes(line) !== undefined);
+    try {
+      await this.#move(delayed);
+    } catch {
+      // On a full disk: they are sent with the others, since that frees space.
+      return [];
+    }
+    return delayed;
+  }
+
+  async #takeFailures(failures: readonly Failure[]): Promise<void> {
     const lines = failures.flatMap((failure) => failure.lines);
+    // First: the second queue may send a line as a control before its move has ended.
+    this.#records.addFailed(lines);
     await this.#move(lines);
-    const now = this.#settings.clock();
-    for (const line of lines) this.#doubted.set(writerOf(line), now);
-    return lines;
   }
 
   /** Durable before the lines leave their batch: after a crash they may be in both queues, and are sent twice. */
   async #move(lines: readonly string[]): Promise<void> {
     if (lines.length === 0) return;
     this.#isMoving = true;
+    this.#records.add(lines);
     try {
       await this.#delayed.append(lines);
     } finally {
@@ -89,11 +102,11 @@ export class Delivery {
     this.#sendMoved();
   }
 
-  /** While older batches wait, the open one grows. */
+  /** While batches wait that were not tried, the open one grows. */
   #sendMoved(): void {
     if (this.#isMoving) return;
-    if (this.#delayed.oldest === undefined) this.#delayed.seal();
-    if (this.#delayed.oldest === undefined) this.#doubted.clear();
+    if (this.#delayedQueue.isIdle) this.#delayed.seal();
+    if (this.#delayed.oldest === undefined) this.#records.clear();
     this.#delayedQueue.wake();
   }
 }

@@ -8,11 +8,12 @@ export type Answer =
   | { readonly kind: 'too_large'; readonly reason: string }
   /** The receiver says that it will never take these records. */
   | { readonly kind: 'refused'; readonly reason: string }
+  /** The receiver wants fewer requests, or none for some time (429, Retry-After). It says nothing about the records. */
+  | { readonly kind: 'busy'; readonly reason: string; readonly afterMilliseconds: number }
   /** Any other answer, or none. */
   | {
       readonly kind: 'failed';
       readonly reason: string;
-      readonly afterMilliseconds: number;
       /** Whether such an answer hardly comes from a receiver that is half down. */
       readonly concernsContent: boolean;
     };
@@ -40,17 +41,18 @@ export async function postEvents(
     await response.body?.cancel();
     return answerOf(response);
   } catch (error) {
-    return { kind: 'failed', reason: reasonOf(error), afterMilliseconds: 0, concernsContent: false };
+    return { kind: 'failed', reason: reasonOf(error), concernsContent: false };
   }
 }
 
 function answerOf({ ok, status, headers }: Response): Answer {
   if (ok) return { kind: 'received' };
   const reason = `it answered ${status}`;
+  const afterMilliseconds = retryAfter(headers);
+  if (status === 429 || afterMilliseconds > 0) return { kind: 'busy', reason, afterMilliseconds };
   if (status === 413) return { kind: 'too_large', reason };
   if (permanent.includes(status)) return { kind: 'refused', reason };
-  const concernsContent = status < 500 && status !== 408 && status !== 429;
-  return { kind: 'failed', reason, afterMilliseconds: retryAfter(headers), concernsContent };
+  return { kind: 'failed', reason, concernsContent: status < 500 && status !== 408 };
 }
 
 /** RFC 9110 §10.2.3: seconds, or a date by the receiver's clock. 0 if the field is absent or unusable. */

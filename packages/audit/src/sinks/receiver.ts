@@ -5,14 +5,17 @@ import { type Answer, postEvents } from './post-events.js';
 /** What the queues of a sink share: where they send to, what it took, and when they end. */
 export class Receiver {
   readonly #settings: CloudEventsSettings;
+  readonly #onReceived: (lines: readonly string[]) => void;
   readonly #failures: FailureThrottle;
   readonly #closing = new AbortController();
   /** Set at close: when the last attempt ends. */
   #deadline: AbortSignal | undefined;
   #receipts = 0;
+  #held: Promise<void> | undefined;
 
-  constructor(settings: CloudEventsSettings) {
+  constructor(settings: CloudEventsSettings, onReceived: (lines: readonly string[]) => void) {
     this.#settings = settings;
+    this.#onReceived = onReceived;
     this.#failures = new FailureThrottle(settings.clock);
   }
 
@@ -38,11 +41,18 @@ export class Receiver {
     this.#closing.abort();
   }
 
+  /** No queue sends anything before `pause` resolves. */
+  hold(pause: Promise<void>): void {
+    this.#held = pause;
+  }
+
   async post(lines: readonly string[]): Promise<Answer> {
+    await this.#held;
     const timeout = this.#deadline ?? AbortSignal.timeout(this.#settings.timeoutMilliseconds);
     const answer = await postEvents(lines, this.#settings, timeout);
     if (answer.kind === 'received') {
       this.#receipts += 1;
+      this.#onReceived(lines);
       this.#reportRecovery(this.#failures.recordSuccess());
     }
     return answer;

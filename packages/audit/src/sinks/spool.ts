@@ -101,6 +101,11 @@ export class Spool {
     return this.#sealed[0];
   }
 
+  /** Batches that are ready to be sent, the oldest first. */
+  get sealed(): readonly SpooledBatch[] {
+    return this.#sealed;
+  }
+
   /** Lines of a few batches: the newest, also the open one, and any others. */
   sampleLines(): readonly string[] {
     const others = Array.from({ length: maxSampled }, () => Math.floor(Math.random() * this.#sealed.length));
