@@ -157,11 +157,8 @@ export class BatchQueue {
   }
 
   async #deliver(batch: SpooledBatch, lines: readonly string[]): Promise<void> {
-    if (
-      this.#unsettled(lines).length <= this.#maxLines &&
-      (await this.#send(batch, this.#unsettled(lines))) === 'settled'
-    )
-      return;
+    const fits = this.#unsettled(lines).length <= this.#maxLines;
+    if (fits && (await this.#send(batch, this.#unsettled(lines))) === 'settled') return;
     let postponed: unknown;
     for (const half of halves(this.#unsettled(lines))) {
       try {
