@@ -62,7 +62,6 @@ export class BatchQueue {
     return length === 0 || (!this.#isHeldUp && length === this.#refusals.size);
   }
 
-  /** Call it when a batch may be ready. */
   wake(): void {
     if (this.#spool.oldest !== undefined) this.#working ??= this.#work();
   }
