@@ -66,7 +66,6 @@ export class BatchQueue {
     if (this.#spool.oldest !== undefined) this.#working ??= this.#work();
   }
 
-  /** Once the receiver is closed: sends the rest until an attempt fails. */
   async close(): Promise<void> {
     this.wake();
     await this.#working;
@@ -74,12 +73,13 @@ export class BatchQueue {
 
   async #work(): Promise<void> {
     let failures = 0;
+    let { receipts } = this.#receiver;
     while (this.#spool.oldest !== undefined && !this.#receiver.isClosed) {
-      const { receipts } = this.#receiver;
       const error = await this.#pass();
       if (error === undefined) continue;
       // A receiver that took anything meanwhile is not down.
       failures = this.#isHeldUp && this.#receiver.receipts === receipts ? failures + 1 : 1;
+      receipts = this.#receiver.receipts;
       if (failures > this.#treatment.expectedFailures) this.#receiver.reportFailure(reasonOf(error));
       if (this.#receiver.closing.aborted) break;
       const pause = this.#pause(

@@ -1220,6 +1220,22 @@ describe('records beside those that fail [F4]', () => {
     await untilIn(sending, () => expect(taken).toContain('b'));
   });
 
+  it('that are received in a pause keep the pauses of the second queue short', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { taken } = new Firewall(one, 403);
+    writeFileSync(join(folder.path, 'delayed-000000000001.jsonl'), '{"id":"bad 1"}\n{"id":"bad 2"}\n');
+    writeFileSync(join(folder.path, 'delayed-000000000002.jsonl'), '{"id":"bad 3"}\n{"id":"bad 4"}\n');
+    const sending = new Sending(address, folder.path);
+    for (let count = 1; count <= 6; count++) {
+      await sending.paused(count);
+      await sending.sink.write(event(`${count}`));
+      await vi.waitFor(() => expect(taken).toContain(`${count}`), patiently);
+      sending.pauses[count - 1]?.end();
+    }
+    expect(Math.max(...sending.pauses.map(({ milliseconds }) => milliseconds))).toBeLessThanOrEqual(1000);
+  });
+
   it('do not wait in the second queue until the bad records of older batches are judged', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
