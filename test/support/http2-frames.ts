@@ -35,7 +35,8 @@ export class Http2Frames {
       ...fields.flatMap(([name, value]) => (name === 'Host' ? [] : [literal(name.toLowerCase(), value)])),
     ];
     this.#send(types.headers, endHeaders, Buffer.concat(head), 1);
-    if (body.length > 0) this.#send(types.data, 0, body, 1);
+    // The size of a frame that every server takes.
+    for (let at = 0; at < body.length; at += 16_000) this.#send(types.data, 0, body.subarray(at, at + 16_000), 1);
   }
 
   /** Waits until the head of the answer has come. */

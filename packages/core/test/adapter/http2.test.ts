@@ -392,6 +392,18 @@ describe('a connection whose client takes a request back without an error [G4]',
   });
 });
 
+it('a connection whose client takes back a stream that nobody reads is closed after the time of bodies [G4]', async () => {
+  const parts = await guarded({ bodyTimeoutSeconds: 1 });
+  await using served = await serve(parts, early, { streamBody });
+  const socket = connectTls({ port: served.port, ALPNProtocols: ['h2'], rejectUnauthorized: false });
+  const client = new Http2Frames(socket, { window: 0 });
+  client.begin(put(), 'https', body.subarray(0, 48_000));
+  await client.answered();
+  client.resetAndLeave();
+  await client.closed();
+  expect(await outcomeOf(parts)).toMatchObject({ status: 200, code: 'body_incomplete' });
+});
+
 describe('a request over HTTP/2 [F5]', () => {
   it('is recorded as body_incomplete when the client resets it while its whole body is buffered [F5]', async () => {
     const parts = await guarded();

@@ -1,6 +1,7 @@
 import { Digester, digestFailure } from './digester.js';
 import { Draining } from './draining.js';
 import { failWhenRead, recordPipes } from './fail-reader.js';
+import { isClosedStream } from './http2-stream.js';
 import { earlyBytes, Pages } from './pages.js';
 import { type BodyFailure, type BodyLimits, bodyFailure, type Digests } from '../../model/request-body.js';
 import type { BodyTaker, Tap } from './tap.js';
@@ -133,7 +134,9 @@ export class Streaming implements BodyTaker {
     // While the reader is behind it is not the client who is silent, nor just after it has caught up.
     const readerWasBehind = this.#readerIsBehind;
     this.#readerIsBehind = this.#tap.request.readableLength > 0;
-    if (readerWasBehind || this.#readerIsBehind) this.#silence.refresh();
+    // Node keeps a stream that its client has reset for ever, if its answer waits and nobody reads on.
+    if (isClosedStream(this.#tap.stream)) this.#tap.cutOff();
+    else if (readerWasBehind || this.#readerIsBehind) this.#silence.refresh();
     else this.#fail(bodyFailure('body_timeout', `nothing came for ${this.#limits.timeoutSeconds} s`));
   }
 
