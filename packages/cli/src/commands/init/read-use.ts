@@ -33,9 +33,7 @@ export const wrappers: RegExp =
   /^(?:TS(?:As|NonNull|Satisfies)Expression|TSTypeAssertion|ParenthesizedExpression|AwaitExpression)$/;
 const calls = /^(?:(?:Optional)?Call|New)Expression$/;
 /** What has its parts, or may be one of them. */
-const wholes = new RegExp(
-  `${wrappers.source}|^(?:Object|Array|Conditional|Logical)Expression$|^(?:ObjectProperty|SpreadElement)$`,
-);
+const wholes = /^(?:Object|Array|Conditional|Logical)Expression$|^(?:ObjectProperty|SpreadElement)$/;
 const conditions = /^(?:If|While|DoWhile|For|Expression)Statement$/;
 /** Where a value is used as it is. */
 const takers = /^(?:ThrowStatement|YieldExpression|SwitchStatement|SwitchCase|JSXExpressionContainer)$/;
@@ -109,7 +107,7 @@ function asVariable(
 export function useOfPart({ node, parent }: NestedNode, code: Code, text: string): Use | undefined {
   if (parent === undefined) return undefined;
   const { type, left, right } = parent.node;
-  if (wholes.test(type)) return useOfPart(parent, code, text);
+  if (wrappers.test(type) || wholes.test(type)) return useOfPart(parent, code, text);
   if (type === 'VariableDeclarator') return asVariable(node, parent, code, true);
   if (type === 'AssignmentExpression') {
     return right === node && isNode(left) && left.type === 'MemberExpression' ? known(code, false) : undefined;
