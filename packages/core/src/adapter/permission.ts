@@ -86,6 +86,7 @@ export async function admitEveryAgent(node: IncomingMessage, _request: unknown, 
   if (refuseUnguarded(node, respond)) return false;
   const admission = admissionOf(node) as Admission;
   const progress = progressOf(node) as Progress;
+  // Also if its client has gone: then no decision is recorded, and the outcome says that none was needed.
   progress.exempt ||= progress.refused === undefined;
   const refused = progress.refused ?? (admission.caller && clientIsGone(node) ? refusal('body_incomplete') : undefined);
   if (refused !== undefined) admission.refuse(refused);
