@@ -16,6 +16,7 @@ import { CodedError } from '@countersign/common';
  * - `approval_expired`: nobody approved in time.
  * - `identity_unavailable`: the SPIFFE Workload API gives no identity: it is down, or the workload is not registered.
  * - `authority_unavailable`: the authority cannot be reached, or is out of order. Try again later.
+ * - `origin_not_allowed`: the URL is at none of the `origins` of the agent.
  * - `url_unsupported`: the URL is not http(s), is relative, carries credentials or has an encoded dot segment.
  */
 export type AgentErrorCode =
@@ -33,6 +34,7 @@ export type AgentErrorCode =
   | 'approval_expired'
   | 'identity_unavailable'
   | 'authority_unavailable'
+  | 'origin_not_allowed'
   | 'url_unsupported';
 
 /** A call that the agent did not make or did not finish, or a delegation that it did not hand on or take over. `code` is stable; the message says what to do. */

@@ -43,6 +43,11 @@ interface AgentSettings {
   readonly maxBodyBytes?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
+  /**
+   * The origins of the APIs that it calls, like `https://api.acme.dev`. Nothing is signed for, and no token is sent to, any
+   * other (`AgentError` `origin_not_allowed`): name them if a model or an answer chooses URLs. Default: all origins.
+   */
+  readonly origins?: readonly string[];
   /** What sends the signed requests. Default: the global `fetch`. */
   readonly fetch?: typeof fetch;
   /** The name of the authority that gives this agent its tokens: an https URL. Default: none. */
@@ -58,7 +63,7 @@ interface AgentSettings {
 }
 
 /** The options, checked, with every default filled in. */
-export type Settings = Required<Omit<AgentSettings, 'authority' | 'onApprovalRequired'>> & {
+export type Settings = Required<Omit<AgentSettings, 'authority' | 'onApprovalRequired' | 'origins'>> & {
   readonly id: string;
   readonly key: SigningKey;
   /** Undefined: the agent proves itself with its key alone. */
@@ -67,6 +72,8 @@ export type Settings = Required<Omit<AgentSettings, 'authority' | 'onApprovalReq
   /** Of the authority, if it was asked for early. It never rejects. */
   readonly metadata?: Promise<JsonObject | undefined>;
   readonly onApprovalRequired: 'wait' | ApprovalHandler | undefined;
+  /** Undefined: all. */
+  readonly origins: ReadonlySet<string> | undefined;
 };
 
 const optionNames: readonly string[] = [
@@ -77,6 +84,7 @@ const optionNames: readonly string[] = [
   'cover',
   'maxBodyBytes',
   'clock',
+  'origins',
   'fetch',
   'authority',
   'onApprovalRequired',
@@ -115,6 +123,7 @@ function readSettings(options: AgentOptions): Omit<Settings, 'id' | 'key' | 'wor
     cover: readCover(cover),
     maxBodyBytes: integerOption(owner, 'maxBodyBytes', maxBodyBytes, 0),
     clock: functionOption(owner, 'clock', clock),
+    origins: readOrigins(options.origins),
     // Looked up at each call, so that a global fetch replaced later (instrumentation, tests) is the one used.
     fetch: functionOption(owner, 'fetch', options.fetch ?? ((input, init) => globalThis.fetch(input, init))),
     authority: readAuthority(options),
@@ -128,6 +137,21 @@ function readAuthority({ authority, dangerouslyAllowHttp }: AgentOptions): strin
   const read = secureUrl(authority, dangerouslyAllowHttp === true ? 'anywhere' : 'loopback');
   if (read.ok && read.url.search === '' && read.url.hash === '') return authority;
   throw new ConfigError("createAgent: 'authority' must be the https URL of the authority, exactly as it names itself.");
+}
+
+function readOrigins(origins: unknown): ReadonlySet<string> | undefined {
+  if (origins === undefined) return undefined;
+  const read = Array.isArray(origins) ? origins.map(readOrigin) : [];
+  if (read.length > 0 && !read.includes(undefined)) return new Set(read as string[]);
+  throw new ConfigError(
+    "createAgent: 'origins' must be a list of the APIs it calls, each with scheme and host only, like 'https://api.acme.dev'.",
+  );
+}
+
+function readOrigin(text: unknown): string | undefined {
+  const read = secureUrl(text, 'anywhere');
+  // Its origin and one slash: neither path, query nor fragment.
+  return read.ok && read.url.href === `${read.url.origin}/` ? read.url.origin : undefined;
 }
 
 function readApprovalHandler({ authority, onApprovalRequired }: AgentOptions): Settings['onApprovalRequired'] {

@@ -50,7 +50,7 @@ export async function signedFetch(
   }
   // The Request does to URL, method, headers and body what fetch will do, so what is signed is what is sent.
   const request = new Request(input, { ...init, duplex: 'half' });
-  const url = httpUrl(request.url);
+  const url = httpUrl(request.url, settings);
   const body = await bodyBytes(request, settings.maxBodyBytes);
   const { method } = request;
   const signal = callersSignal(input, init);
@@ -120,7 +120,7 @@ export async function signRequest(
 ): Promise<SignedRequest> {
   // node:http and its kin send it in upper case whatever they are given, and servers know no other.
   const method = named.toUpperCase();
-  const url = httpUrl(given);
+  const url = httpUrl(given, settings);
   const headers = new Headers(fields);
   addCredentials(headers, credentials);
   const body = typeof content === 'string' ? new TextEncoder().encode(content) : content;
@@ -139,14 +139,20 @@ function defaultContentType(content: string | Uint8Array | undefined): string {
   return typeof content === 'string' ? 'text/plain;charset=UTF-8' : 'application/octet-stream';
 }
 
-/** The URL without what never reaches the wire. */
-function httpUrl(input: string | URL): URL {
+/** The URL without what never reaches the wire, if this agent may call it. */
+function httpUrl(input: string | URL, { origins }: Settings): URL {
   // Plain http is refused where a credential would cross the network.
   const read = secureUrl(String(input), 'anywhere');
   if (!read.ok) {
     throw new AgentError(
       'url_unsupported',
       'The URL must be absolute, http or https, and without user name and password.',
+    );
+  }
+  if (origins?.has(read.url.origin) === false) {
+    throw new AgentError(
+      'origin_not_allowed',
+      `${read.url.origin} is none of the origins of this agent. Nothing was signed or sent.`,
     );
   }
   // The URL standard resolves plain dot segments; an API refuses those that are left.

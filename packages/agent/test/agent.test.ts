@@ -280,6 +280,21 @@ describe('fetch', () => {
     expect(await codeOf(agent.fetch(url))).toBe('url_unsupported');
   });
 
+  it('sends no token and no signature to other origins than it was given', async () => {
+    const bound = await createAgent({ id: 'agent-a', key, origins: ['https://API.acme.dev:443', `${server.url}/`] });
+    await bound.withToken(token).fetch(target('/a'));
+    expect(field(server.last(), 'authorization')).toBe(`Bearer ${token}`);
+    const before = server.requests.length;
+    const elsewhere = server.url.replace('127.0.0.1', 'localhost');
+    for (const signer of [bound, bound.withToken(token)]) {
+      expect(await codeOf(signer.fetch(elsewhere, { method: 'POST', body: stream() }))).toBe('origin_not_allowed');
+      expect(await codeOf(signer.signRequest({ method: 'GET', url: elsewhere }))).toBe('origin_not_allowed');
+    }
+    expect(server.requests).toHaveLength(before);
+    const { headers } = await bound.signRequest({ method: 'GET', url: 'https://api.acme.dev/a' });
+    expect(headers['signature-input']).toContain('"@authority"');
+  });
+
   it('uses the fetch it was given, in the (url, init) form', async () => {
     const calls: [unknown, RequestInit | undefined][] = [];
     const own = await createAgent({
