@@ -36,7 +36,11 @@ describe('createAgent', () => {
     ['an origin in text', { id: 'a', key, origins: 'https://api.acme.dev' }, /'origins'/],
     ['an origin with a path', { id: 'a', key, origins: ['https://api.acme.dev/v1'] }, /'origins'/],
     ['an origin with a password', { id: 'a', key, origins: ['https://a:b@api.acme.dev'] }, /'origins'/],
-    ['an origin of another scheme', { id: 'a', key, origins: ['https://api.acme.dev', 'ws://api.acme.dev'] }, /'origins'/],
+    [
+      'an origin of another scheme',
+      { id: 'a', key, origins: ['https://api.acme.dev', 'ws://api.acme.dev'] },
+      /'origins'/,
+    ],
     ['a fetch that is none', { id: 'a', key, fetch: {} }, /'fetch'/],
     ['a derived component to cover', { id: 'a', key, cover: ['@path'] }, /'cover'/],
     ['a covered field in upper case', { id: 'a', key, cover: ['X-A'] }, /'cover'/],
