@@ -76,13 +76,21 @@ export function withPlaces(directory: LookUpMethods, seconds: number, atOnce: nu
   };
 }
 
-/** Bounds how many answers are waited for at once. An answer that is here takes no place. */
+interface Waiting {
+  readonly begin: () => void;
+  readonly giveUp: (why: string) => void;
+}
+
+/**
+ * Bounds how many answers are waited for at once. An answer that is here takes no place. The newest has the next turn: when
+ * more come than are answered, the oldest are late anyway, and in one line everybody would be as late as they are.
+ */
 class Places {
   readonly #milliseconds: number;
   readonly #atOnce: number;
   #asking = 0;
   /** In the order in which they came. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting: Waiting[] = [];
 
   constructor(seconds: number, atOnce: number) {
     this.#milliseconds = seconds * 1000;
@@ -91,7 +99,9 @@ class Places {
 
   /** @throws Error if all places are taken. */
   ask<Answer>(question: () => Answer | PromiseLike<Answer>): Awaitable<Answer> {
-    if (this.#asking + this.#waiting.size >= maxLookUps) throw new Error(`more than ${maxLookUps} look-ups at once`);
+    const tooMany = `more than ${maxLookUps} look-ups at once`;
+    if (this.#asking >= maxLookUps) throw new Error(tooMany);
+    if (this.#asking + this.#waiting.length >= maxLookUps) this.#waiting.shift()?.giveUp(tooMany);
     return this.#asking < this.#atOnce ? this.#begin(question) : this.#wait(question);
   }
 
@@ -105,28 +115,34 @@ class Places {
 
   #wait<Answer>(question: () => Answer | PromiseLike<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const begin = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(begin);
-        try {
-          resolve(this.#begin(question));
-        } catch (error) {
-          reject(error);
-        }
-      };
       const timer = setTimeout(() => {
-        this.#waiting.delete(begin);
-        reject(new Error(`the look-up had no turn within ${this.#milliseconds / 1000} s`));
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        waiting.giveUp(`the look-up had no turn within ${this.#milliseconds / 1000} s`);
       }, this.#milliseconds);
-      this.#waiting.add(begin);
+      const waiting: Waiting = {
+        begin: () => {
+          clearTimeout(timer);
+          try {
+            resolve(this.#begin(question));
+          } catch (error) {
+            reject(error);
+          }
+        },
+        giveUp: (why) => {
+          clearTimeout(timer);
+          reject(new Error(why));
+        },
+      };
+      this.#waiting.push(waiting);
     });
   }
 
   readonly #free = (): void => {
     this.#asking -= 1;
-    for (const begin of this.#waiting) {
-      if (this.#asking >= this.#atOnce) return;
-      begin();
+    while (this.#asking < this.#atOnce) {
+      const newest = this.#waiting.pop();
+      if (newest === undefined) return;
+      newest.begin();
     }
   };
 }
