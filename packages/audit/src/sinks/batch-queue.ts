@@ -3,6 +3,7 @@ import type { CloudEventsSettings } from './cloud-events-options.js';
 import { controlsOf } from './controls.js';
 import { DeliveryPostponed, type FailedAnswer, isBusy, isRefusal, retryDelay } from './delivery-postponed.js';
 import { FailedParts } from './failed-parts.js';
+import { halves } from './lists.js';
 import type { Receiver } from './receiver.js';
 import { readBatch, type Spool, type SpooledBatch } from './spool.js';
 import type { Failure, Treatment } from './treatment.js';
@@ -29,15 +30,15 @@ export class BatchQueue {
   #maxLines: number;
   /** Lines of waiting batches that need not be sent: received, also as a control, or dealt with. */
   readonly #settled = new Set<string>();
-  readonly #failed = new FailedParts();
+  readonly #failed: FailedParts;
   /** Batches that wait for another attempt, with the number of refusals for good in a row. */
   readonly #refusals = new Map<SpooledBatch, number>();
   /** Receipts at the last failed attempt. */
   #receiptsBefore = 0;
   /** Whether the last pass ended early: in an outage. */
   #isHeldUp = false;
-  /** The batch that was answered 429: others are tried before it. */
-  #busy: SpooledBatch | undefined;
+  /** The batch at which the last pass ended early: others are tried before it, since it may be the cause. */
+  #stoppedAt: SpooledBatch | undefined;
 
   /** `onIdle` is called when no batch waits that was not tried, unless in an outage. */
   constructor(
@@ -53,13 +54,15 @@ export class BatchQueue {
     this.#settings = settings;
     this.#pause = pause;
     this.#treatment = treatment;
+    this.#failed = new FailedParts(treatment.keyOf);
     this.#onIdle = onIdle;
     this.#maxLines = settings.batchRecords;
   }
 
   get isIdle(): boolean {
     const { length } = this.#spool.sealed;
-    return length === 0 || (!this.#isHeldUp && length === this.#refusals.size);
+    // Held up by its only batch, it needs another to try.
+    return this.#isHeldUp ? length <= 1 : length === this.#refusals.size;
   }
 
   wake(): void {
@@ -82,10 +85,8 @@ export class BatchQueue {
       receipts = this.#receiver.receipts;
       if (failures > this.#treatment.expectedFailures) this.#receiver.reportFailure(reasonOf(error));
       if (this.#receiver.closing.aborted) break;
-      const pause = this.#pause(
-        retryDelay(failures, error, this.#settings.maxRetryMilliseconds),
-        this.#receiver.closing,
-      );
+      const milliseconds = retryDelay(failures, error, this.#settings.maxRetryMilliseconds);
+      const pause = this.#pause(milliseconds, this.#receiver.closing);
       if (isBusy(error)) this.#receiver.hold(pause);
       await pause;
     }
@@ -109,7 +110,7 @@ export class BatchQueue {
       const isOutage =
         error instanceof DeliveryPostponed && !error.isReceiverUp && this.#receiver.receipts === receipts;
       this.#isHeldUp = isOutage || isBusy(error);
-      this.#busy = isBusy(error) ? batch : undefined;
+      this.#stoppedAt = this.#isHeldUp ? batch : undefined;
       if (this.#isHeldUp) return error;
       receipts = this.#receiver.receipts;
     }
@@ -120,7 +121,7 @@ export class BatchQueue {
   /** The oldest batch, and then in turn one that was never tried and an older one. */
   #next(tried: ReadonlySet<SpooledBatch>): SpooledBatch | undefined {
     const { sealed } = this.#spool;
-    const first = this.#busy === undefined ? 0 : (sealed.indexOf(this.#busy) + 1) % sealed.length;
+    const first = this.#stoppedAt === undefined ? 0 : (sealed.indexOf(this.#stoppedAt) + 1) % sealed.length;
     if (tried.size === 0) return sealed[first];
     if (this.isIdle) this.#onIdle();
     const isNew = (batch: SpooledBatch): boolean => !tried.has(batch) && !this.#refusals.has(batch);
@@ -137,8 +138,8 @@ export class BatchQueue {
       this.#treatment.finish?.(batch);
       this.#spool.remove(batch);
       for (const line of lines) this.#settled.delete(line);
-      this.#failed.delete(lines);
       this.#refusals.delete(batch);
+      this.#failed.forget(lines, this.#refusals.size === 0);
       // No 413 for this batch: larger requests may work again.
       if (this.#maxLines === maxLines) this.#maxLines = Math.min(maxLines * 2, this.#settings.batchRecords);
       return undefined;
@@ -173,7 +174,7 @@ export class BatchQueue {
   /** Sends the parts that did not fail alone yet together, and each of the others alone. */
   async #send(batch: SpooledBatch, lines: readonly string[]): Promise<'settled' | 'split'> {
     const parts = this.#treatment.divide(lines);
-    const others = parts.filter((part) => this.#failed.countOf(part) === 0);
+    const others = parts.filter((part) => !this.#failed.has(part));
     const failures: Failure[] = [];
     let isUp = false;
     let last: FailedAnswer | undefined;
@@ -195,7 +196,10 @@ export class BatchQueue {
     }
     const refused = failures.filter((each) => this.#treatment.isRefused(each, this.#failed.countOf(each.lines)));
     if (refused.length > 0) await this.#treatment.take(refused, batch);
-    this.#settle(refused.flatMap((failure) => failure.lines));
+    for (const { lines: part } of refused) {
+      this.#settle(part);
+      this.#failed.delete(part);
+    }
     const rest = this.#unsettled(lines);
     if (rest.length === 0) return 'settled';
     if (last !== undefined) throw new DeliveryPostponed(last, isUp);
@@ -232,6 +236,7 @@ export class BatchQueue {
     const answer = await this.#receiver.post(lines);
     if (answer.kind === 'busy') throw new DeliveryPostponed(answer, false);
     if (answer.kind === 'received') this.#settle(lines);
+    else this.#failed.note(this.#receiver.receipts);
     return answer;
   }
 
@@ -242,9 +247,4 @@ export class BatchQueue {
   #unsettled(lines: readonly string[]): readonly string[] {
     return lines.filter((line) => !this.#settled.has(line));
   }
-}
-
-function halves<Item>(items: readonly Item[]): [readonly Item[], readonly Item[]] {
-  const middle = Math.ceil(items.length / 2);
-  return [items.slice(0, middle), items.slice(middle)];
 }

@@ -1,4 +1,5 @@
 import type { FailedParts } from './failed-parts.js';
+import { shuffled } from './lists.js';
 import { linesByWriter } from './writer.js';
 
 /** Most controls for each attempt: an outage costs no more requests. */
@@ -14,9 +15,4 @@ export function controlsOf(
   const candidates = shuffled(waiting).filter((line) => line !== single && !failed.hasAlone(line));
   const firsts = [...linesByWriter(candidates).values()].flatMap(([line]) => line ?? []);
   return [...new Set([...firsts, ...candidates])].slice(0, maxControls);
-}
-
-function shuffled<Item>(items: readonly Item[]): readonly Item[] {
-  const keyed = items.map((item) => ({ item, key: Math.random() }));
-  return keyed.toSorted((one, other) => one.key - other.key).map(({ item }) => item);
 }

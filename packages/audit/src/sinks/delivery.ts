@@ -4,7 +4,7 @@ import { Receiver } from './receiver.js';
 import { RefusedRecords } from './refused-records.js';
 import { readBatch, type Spool } from './spool.js';
 import type { Failure, Treatment } from './treatment.js';
-import { DelayedRecords, linesByWriter } from './writer.js';
+import { DelayedRecords, linesByWriter, writerOf } from './writer.js';
 
 /** Failures of a writer's records alone until they move: one alone says little about them. */
 const maxFailures = 2;
@@ -31,6 +31,8 @@ export class Delivery {
     const separation: Treatment = {
       expectedFailures: 0,
       begin: (lines) => this.#moveDelayed(lines),
+      // Over all batches: a search takes a timeout for each of its steps, and batches may come faster.
+      keyOf: writerOf,
       divide: (lines) => [...linesByWriter(lines).values()],
       isRefused: ({ answer }, failures) => answer.kind !== 'failed' || failures >= maxFailures,
       take: (failures) => this.#takeFailures(failures),

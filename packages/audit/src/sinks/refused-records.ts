@@ -16,6 +16,7 @@ const maxFailuresOfOutage = 8;
  */
 export class RefusedRecords implements Treatment {
   readonly expectedFailures = 4;
+  readonly keyOf = (line: string): string => line;
   readonly #spool: Spool;
   readonly #settings: CloudEventsSettings;
   readonly #onRefused: (lines: readonly string[]) => void;

@@ -13,6 +13,8 @@ export interface Treatment {
   readonly expectedFailures: number;
   /** Called before a batch is sent. Resolves to the lines that are already dealt with. */
   begin?(lines: readonly string[]): Promise<readonly string[]>;
+  /** By what failures are counted: the line, or who caused it. */
+  readonly keyOf: (line: string) => string;
   /** The parts of which those that fail are found. */
   divide(lines: readonly string[]): readonly (readonly string[])[];
   /** Whether a part that failed alone, so many times with receipts in between, is to be taken. */

@@ -8,10 +8,14 @@ function parseLine(line: string): { readonly writer: string; readonly id: string
   }
 }
 
+export function writerOf(line: string): string {
+  return parseLine(line).writer;
+}
+
 export function linesByWriter(lines: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const groups = new Map<string, string[]>();
   for (const line of lines) {
-    const { writer } = parseLine(line);
+    const writer = writerOf(line);
     const group = groups.get(writer);
     if (group === undefined) groups.set(writer, [line]);
     else group.push(line);
@@ -73,7 +77,7 @@ export class DelayedRecords {
   /** Bytes that the writer of a line has waiting; undefined if its records are not delayed. */
   bytesBeside(line: string): number | undefined {
     if (this.#writers.size === 0) return undefined;
-    const delayed = this.#writers.get(parseLine(line).writer);
+    const delayed = this.#writers.get(writerOf(line));
     return delayed === undefined || delayed.failed.size === 0 ? undefined : delayed.total;
   }
 }
