@@ -194,6 +194,18 @@ def test_a_call_is_signed_anew_three_times_after_a_restart(caller: Caller, serve
     assert (error.value.code, len(server.requests)) == ("replay_unknown", 6)
 
 
+@pytest.mark.parametrize("digits", ["9" * 5000, "99", "-1", "1.5", "\u00b2", ""])
+def test_an_odd_or_long_time_of_a_restart_is_for_the_caller(
+    caller: Caller, server: RecordingServer, digits: str
+) -> None:
+    headers = {**PROBLEM, "Retry-After": digits.encode().decode("latin-1")}
+    server.answers = [answer(503, headers, b'{"code":"replay_unknown"}')]
+    refused = caller.call(agent_for(server), "GET", f"{server.url}/a")
+    with pytest.raises(ApiUnavailable) as error:
+        refused.raise_for_refusal()
+    assert (error.value.code, len(server.requests)) == ("replay_unknown", 1)
+
+
 def test_a_redirect_after_a_restart_takes_nothing_along(caller: Caller, server: RecordingServer) -> None:
     server.answers = [
         answer(503, {**PROBLEM, "Retry-After": "0"}, b'{"code":"replay_unknown"}'),

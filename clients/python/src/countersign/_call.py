@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LONGEST_WAIT_SECONDS = 5
 # Longer than any refusal: more is not read ahead of the caller.
 _MAX_REFUSAL_BYTES = 4096
+# Of a number in a header field.
+_MAX_DIGITS = 9
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SUCCESS = range(200, 300)
 _UNAUTHORIZED = 401
@@ -36,13 +38,12 @@ class Anew:
 
 def read_ahead(status: int, headers: Mapping[str, str]) -> bool:
     """Whether the body of an answer is needed to decide: only that of a short refusal is read."""
-    length = headers.get("content-length", "")
+    length = _whole_number(headers.get("content-length", ""))
     return (
         status in {_UNAUTHORIZED, _UNAVAILABLE}
         and is_problem(headers.get("content-type", ""))
-        and length.isascii()
-        and length.isdigit()
-        and int(length) <= _MAX_REFUSAL_BYTES
+        and length is not None
+        and length <= _MAX_REFUSAL_BYTES
     )
 
 
@@ -58,9 +59,10 @@ def decide(
         return None
     code = (parse_object(body) or {}).get("code")
     if status == _UNAVAILABLE and code == "replay_unknown":
-        seconds = headers.get("retry-after", "")
-        is_short = seconds.isascii() and seconds.isdigit() and int(seconds) <= _LONGEST_WAIT_SECONDS
-        return Anew(wait_seconds=float(seconds)) if is_short else None
+        seconds = _whole_number(headers.get("retry-after", ""))
+        if seconds is None or seconds > _LONGEST_WAIT_SECONDS:
+            return None
+        return Anew(wait_seconds=float(seconds))
     if status == _UNAUTHORIZED and code in {"signature_expired", "signature_not_yet_valid"}:
         date = _seconds(headers.get("date", ""))
         # On plain http anybody could set our clock.
@@ -87,6 +89,11 @@ def refuse_redirect(status: int, location: str | None, origin: str) -> None:
             "redirect_refused",
             f"{origin} redirected the call to {quote(location)}. A signature is for one URL: call that one yourself.",
         )
+
+
+def _whole_number(text: str) -> int | None:
+    # int() raises for thousands of digits.
+    return int(text) if len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit() else None
 
 
 def _seconds(date: str) -> float | None:
