@@ -1,4 +1,4 @@
-import { parseStrictJson } from '@countersign/common';
+import { ambiguityOfJson, parseStrictJson } from '@countersign/common';
 import type { ApprovalDisclosure } from './details.js';
 import type { ApprovalHttp, ApprovalRequest } from './request.js';
 
@@ -10,7 +10,7 @@ export type ReadableBody =
   | { readonly format: 'bytes'; readonly base64: string }
   /** JSON that every reader reads alike. */
   | { readonly format: 'json'; readonly text: string }
-  /** A form: its names and values, decoded, in their order. */
+  /** A form that every parser reads alike: its names and values, decoded, in their order. */
   | { readonly format: 'form'; readonly pairs: readonly FormPair[] }
   /** `pairs`: if it is read as a form. */
   | {
@@ -54,10 +54,18 @@ function readText(text: string, fields: NonNullable<ApprovalHttp['fields']>): Re
   const { type } = readMediaType(field);
   if (type === 'application/json' || type.endsWith('+json')) {
     const json = parseStrictJson(text);
-    return json.ok ? { format: 'json', text } : unknown(`as JSON, ${json.problem}`);
+    const problem = json.ok ? jsonProblem(text) : json.problem;
+    return problem === undefined ? { format: 'json', text } : unknown(`as JSON, ${problem}`);
   }
   if (type === 'application/x-www-form-urlencoded') return readForm(text);
   return unknown('its Content-Type is neither that of JSON nor that of a form');
+}
+
+/** Why readers of strict JSON may not agree on a value. */
+function jsonProblem(text: string): string | undefined {
+  const ambiguity = ambiguityOfJson(text);
+  if (ambiguity === undefined) return undefined;
+  return ambiguity === 'number' ? 'it has a number that not every reader keeps' : 'it has half of a surrogate pair';
 }
 
 /** The type in lower case, and why readers may not agree on it or on the charset. */
@@ -75,12 +83,15 @@ function readMediaType(field: string): { readonly type: string; readonly problem
   return { type };
 }
 
-/** What forms leave as it is. Some readers split at `;`, or read JSON, which has a quotation mark or a brace. */
-const plainForm = /^[\w.~!*'()+%=&:@,$?/[\]-]*$/;
-/** Parsers drop or refuse more (qs, body-parser). */
+/**
+ * One pair that every parser reads alike: a name that is a plain word, and a value as encoders write it. Other characters
+ * nest, split, shorten, or are a charset or a method for some parser.
+ */
+const plainPair = /^[a-z][\w-]{0,63}=(?:[\w.~!*'()+:@$/?-]|%[\da-f]{2})*$/i;
+/** Parsers drop or refuse more separators (querystring, qs, body-parser). */
 const mostPairs = 1000;
-/** With these a form may name its own charset (HTML §4.10.21.8, Rails, qs). */
-const charsetNames: ReadonlySet<string> = new Set(['_charset_', 'utf8']);
+/** Some parsers drop these names: qs those of every object, and `utf8` as the sentinel of a charset. */
+const droppedNames: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Object.prototype), 'utf8']);
 
 function readForm(text: string): ReadableBody {
   const unknown = (problem: string, pairs?: readonly FormPair[]): ReadableBody => ({
@@ -89,17 +100,20 @@ function readForm(text: string): ReadableBody {
     problem: `as a form, ${problem}`,
     ...(pairs !== undefined && { pairs }),
   });
-  const parts = text.split('&').filter((part) => part !== '');
+  const parts = text.split('&');
   if (parts.length > mostPairs) return unknown(`it has more than ${mostPairs} values`);
   const pairs: FormPair[] = [];
-  for (const part of parts) {
+  for (const part of parts.filter((part) => part !== '')) {
     const at = part.indexOf('=');
     const [key, value] = (at === -1 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]).map(decoded);
     if (key === undefined || value === undefined) return unknown('it has an escape that is not UTF-8');
     pairs.push([key, value]);
   }
-  if (pairs.some(([key]) => charsetNames.has(key.toLowerCase()))) return unknown('it may name its own charset', pairs);
-  return plainForm.test(text) ? { format: 'form', pairs } : unknown('it has characters that forms encode', pairs);
+  if (!parts.every((part) => plainPair.test(part)) || pairs.some(([name]) => droppedNames.has(name))) {
+    return unknown('it has names or characters that parsers read in different ways', pairs);
+  }
+  if (new Set(pairs.map(([name]) => name)).size < pairs.length) return unknown('it has the same name twice', pairs);
+  return { format: 'form', pairs };
 }
 
 function decoded(part: string | undefined): string | undefined {

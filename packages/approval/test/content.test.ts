@@ -72,19 +72,55 @@ describe('readBody', () => {
     },
   );
 
-  it('reads a form as pairs, in order and with repetitions', () => {
-    const text = 'to=alice&to=%6dallory&a%5Bb%5D=1+2%263&empty=&alone&&c[]=%E2%82%AC';
-    expect(readBody(posted({ 'content-type': form }), { text })).toEqual({
-      format: 'form',
-      pairs: [
+  it('reads a form of plain words as pairs, decoded and in order', () => {
+    const text = 'to=%6dallory&note=1+2%263&empty=&sum_2=%E2%82%AC9.50&e-mail=a@b.example';
+    const pairs = [
+      ['to', 'mallory'],
+      ['note', '1 2&3'],
+      ['empty', ''],
+      ['sum_2', '€9.50'],
+      ['e-mail', 'a@b.example'],
+    ];
+    expect(readBody(posted({ 'content-type': form }), { text })).toEqual({ format: 'form', pairs });
+  });
+
+  it.each([
+    ['to=alice&&', [['to', 'alice']]],
+    [
+      'to=alice&to=%6dallory',
+      [
         ['to', 'alice'],
         ['to', 'mallory'],
-        ['a[b]', '1 2&3'],
-        ['empty', ''],
-        ['alone', ''],
-        ['c[]', '€'],
       ],
-    });
+    ],
+    ['a%5Bb%5D=1', [['a[b]', '1']]],
+    [
+      'a[]=1&alone',
+      [
+        ['a[]', '1'],
+        ['alone', ''],
+      ],
+    ],
+    ['a.b=1', [['a.b', '1']]],
+    [
+      'sum=1&=2',
+      [
+        ['sum', '1'],
+        ['', '2'],
+      ],
+    ],
+    ['title=x]=', [['title', 'x]=']]],
+    [
+      'sum=1&valueOf=2',
+      [
+        ['sum', '1'],
+        ['valueOf', '2'],
+      ],
+    ],
+    ['_method=DELETE', [['_method', 'DELETE']]],
+  ])('shows the pairs of %s, of which it does not know how they are read [C13]', (text, pairs) => {
+    const problem = expect.stringMatching(/^as a form, /);
+    expect(readBody(posted({ 'content-type': form }), { text })).toEqual({ format: 'unknown', text, problem, pairs });
   });
 
   it.each([
@@ -99,6 +135,11 @@ describe('readBody', () => {
     ['a member twice', json, '{"to":"alice","to":"mallory"}'],
     ['a byte order mark', json, '\ufeff{"to":"alice"}'],
     ['no JSON', json, 'to=alice'],
+    ['an integer that a double cannot hold', json, '{"account":9007199254740993}'],
+    ['a number that overflows', json, '{"amount":1e400}'],
+    ['half of a surrogate pair', json, '{"to":"\\ud800"}'],
+    ['a member named __proto__', json, '{"__proto__":{"to":"mallory"}}'],
+    ['deep JSON', json, '['.repeat(33) + ']'.repeat(33)],
     ['JSON in a form', form, '{"to":"alice","x":"r&%74%6f=mallory"}'],
     ['a semicolon, at which some split', form, 'to=alice;to=mallory'],
     ['a charset of its own', form, '_charset_=utf-7&to=alice'],
@@ -106,6 +147,7 @@ describe('readBody', () => {
     ['an escape that is not UTF-8', form, 'to=%ff'],
     ['half an escape', form, 'to=%f'],
     ['more values than parsers take', form, 'a=1&'.repeat(1001)],
+    ['more separators than parsers count', form, `amount=5000${'&'.repeat(1000)}currency=JPY`],
   ])('does not know how %s is read [C13]', (_what, type, text) => {
     const fields = type === undefined ? {} : { 'content-type': type };
     expect(readBody(posted(fields), { text })).toMatchObject({ format: 'unknown', text });

@@ -1,7 +1,8 @@
+import { ambiguityOfJson, type JsonAmbiguity } from '@countersign/common';
 import { parseStrictJson } from '@countersign/core';
 import { errorCodes, isJsonObject, type JsonObject } from '../decide/json-rpc.js';
 import { approvalIn } from '../decide/request-meta.js';
-import { mostMembers, problemOfText, type TextProblem } from './plain-json.js';
+import { mostMembers } from './plain-json.js';
 import { metaProblem, withPlainMeta } from './plain-meta.js';
 
 /** The id of a JSON-RPC request. `1` and `"1"` are different ids. */
@@ -36,7 +37,7 @@ export type MessageReading =
   | { readonly ok: true; readonly message: ClientMessage; readonly value: JsonObject }
   | { readonly ok: false; readonly code: number; readonly id: RequestId | null; readonly problem: string };
 
-const textProblems: Readonly<Record<TextProblem, string>> = {
+const textProblems: Readonly<Record<JsonAmbiguity, string>> = {
   too_many_members: `it has more than ${mostMembers} members, objects and lists`,
   number: 'a number has more digits than every reader keeps; write it as a string',
   surrogate: 'a string has half of a surrogate pair',
@@ -52,7 +53,7 @@ const responseMembers = ['jsonrpc', 'id', 'result', 'error'];
 export function readMessage(input: string | Uint8Array): MessageReading {
   const text = typeof input === 'string' ? input : decoded(input);
   // Before the parser, whose time grows with the members.
-  const problem = problemOfText(text);
+  const problem = ambiguityOfJson(text, mostMembers);
   if (problem === 'too_many_members') return invalid(null, textProblems[problem]);
   const parsed = parseStrictJson(text);
   if (!parsed.ok)

@@ -1,7 +1,7 @@
+import { ambiguityOfJson } from '@countersign/common';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readMessage } from '../../src/wire/message.js';
-import { problemOfText } from '../../src/wire/plain-json.js';
 
 const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'query', arguments: { dataset: 'a' } } };
 
@@ -132,7 +132,7 @@ describe('readMessage', () => {
         (id, method, params) => {
           const text = JSON.stringify({ jsonrpc: '2.0', id, method, params });
           const reading = readMessage(text);
-          if (!text.includes('__proto__') && problemOfText(text) === undefined) {
+          if (!text.includes('__proto__') && ambiguityOfJson(text) === undefined) {
             expect(reading).toEqual({
               ok: true,
               message: {
