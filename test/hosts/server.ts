@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import {
   createSecureServer,
   createServer as createHttp2Server,
@@ -24,6 +24,8 @@ export interface ServerOptions {
   readonly maxHeadersCount?: number;
   /** Whether the server of HTTP/1 answers clients that have closed their side. Default: Node's, false. */
   readonly answersHalfClosed?: boolean;
+  /** What runs before the listener gets a request, like an asynchronous middleware. Default: nothing. */
+  readonly before?: (request: IncomingMessage) => Promise<void>;
   /** TLS, on the server that `started` gets. Default: none. */
   readonly tls?: { readonly options: TlsOptions; started(server: TlsServer): void };
 }
@@ -51,6 +53,7 @@ export async function startServer({
   maxHeaderBytes,
   maxHeadersCount,
   answersHalfClosed,
+  before,
   tls,
 }: ServerOptions): Promise<HostServer> {
   const http1Options = maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes };
@@ -83,7 +86,13 @@ export async function startServer({
 
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${address}:${(server.address() as AddressInfo).port}`,
-    serve: (listener) => void server.on('request', listener),
+    serve(listener) {
+      const listenLater = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+        await before?.(request);
+        listener(request, response);
+      };
+      server.on('request', before === undefined ? listener : listenLater);
+    },
     giveUpAfter(milliseconds) {
       if (!http2) for (const connection of connections) connection.setTimeout(milliseconds);
       for (const session of sessions) session.setTimeout(milliseconds, () => session.destroy());

@@ -2,13 +2,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { constants } from 'node:http2';
+import { constants, type Http2ServerRequest } from 'node:http2';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { received } from '../hosts/routes.js';
 import { type Api, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import type { RawResponse } from '../support/connection.js';
 import { deferred } from '../support/deferred.js';
 import { readHttp2 } from '../support/http2.js';
 import { Http2Frames } from '../support/http2-frames.js';
@@ -380,6 +382,48 @@ onEveryHost(
   },
   { start: { http2: true, admission: { streamBody: () => true } } },
 );
+
+/** Until Node has read a request that ended without a byte: nothing else is delivered before somebody reads. */
+async function untilEnded(request: IncomingMessage): Promise<void> {
+  const { stream } = request as unknown as Http2ServerRequest;
+  while (!stream.readableEnded && !stream.destroyed) await setImmediate();
+}
+
+describe.each([
+  ['held', false],
+  ['streamed', true],
+])('Bodies that end without a byte, while a middleware waits before the guard, %s', (_how, isStreamed) => {
+  onEveryHost(
+    'over HTTP/2',
+    (api) => {
+      async function endedAlone({ fields, ...request }: RawRequest): Promise<RawResponse> {
+        const connection = await api.connectHttp2();
+        // HTTP/2 refuses a length that is not that of the body.
+        const stream = connection.begin({ ...request, fields: fields.filter(([name]) => name !== 'Content-Length') });
+        stream.end();
+        const response = await readHttp2(stream);
+        connection.destroy();
+        return response;
+      }
+
+      it('are refused if another body was signed [A4, H6]', async () => {
+        const before = api.running.handled.length;
+        const response = await endedAlone(api.signed({ method: 'PUT', target: '/upload', body: 'a signed video' }));
+        expect(response).toMatchObject({ status: 401 });
+        expect(JSON.parse(response.body)).toMatchObject({ code: 'digest_mismatch' });
+        expect(api.running.handled).toHaveLength(before);
+        expect(api.records.at(-1)).toMatchObject({ decision: 'deny', code: 'digest_mismatch' });
+      });
+
+      it('are accepted at once if none was signed', async () => {
+        const response = await endedAlone(api.signed({ method: 'PUT', target: '/upload' }));
+        expect(response.status).toBe(200);
+        expect(JSON.parse(response.body)).toMatchObject({ bytes: 0 });
+      });
+    },
+    { start: { http2: true, before: untilEnded, ...(isStreamed && { admission: { streamBody: () => true } }) } },
+  );
+});
 
 const origin = 'https://api.acme.dev';
 onEveryHost(

@@ -135,8 +135,8 @@ export class Tap {
 }
 
 function cameWhole(request: IncomingMessage, stream: ServerHttp2Stream | undefined): boolean {
-  // HTTP/2 delivers nothing before the first read, and marks a request complete and ended when its client disconnects.
-  if (stream !== undefined) return request.readableEnded && !isClosedStream(stream);
+  // HTTP/2 delivers nothing before the first read but an end without a byte, and takes that of a disconnected client for one.
+  if (stream !== undefined) return stream.readableEnded && !isClosedStream(stream);
   return request.complete || wasEmptied(request);
 }
 
