@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { approvalLimits } from '@countersign/approval';
-import { closeParts } from '@countersign/common';
+import { closeParts, holdParts } from '@countersign/common';
 import { openTrustBundles } from '@countersign/spiffe';
 import { createInvitations } from './agents/invitations.js';
 import { createAgentRegistry } from './agents/registry.js';
@@ -164,6 +164,8 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     else await engine.handle(place.rewritten(taken.notOurs), response);
   }
 
+  // Last: a start that fails keeps no sink from being closed.
+  if (settings.audit !== undefined) holdParts([settings.audit]);
   return Object.freeze({
     listener: (request, response, next) => {
       const place = placeOf(request, settings.issuer);

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { closeParts, containRejection, profileTag, isPromise } from '@countersign/common';
+import { closePart, closeParts, holdParts, profileTag } from '@countersign/common';
 import { boundedDirectory } from './keys/bounded-directory.js';
 import { combine } from './keys/combine.js';
 import type { AgentDirectory, CertificateAgents } from './keys/directory.js';
@@ -7,7 +7,7 @@ import type { Caller } from './model/caller.js';
 import type { Refusal } from './model/refusal.js';
 import { type DpopChallenge, refusalResponse, type RefusalResponse } from './model/refusal-response.js';
 import type { HttpRequest, RequestFacts } from './model/request.js';
-import type { GuardOptions, GuardValues } from './options/guard-options.js';
+import { closePromised, type GuardOptions, type GuardValues, partsIn } from './options/guard-options.js';
 import { readGuardOptions } from './options/option-table.js';
 import { type Discovery, discoveryOf, type ProtectedResource } from './options/protected-resource.js';
 import { type Authentication, createAuthentication } from './guard/authentication.js';
@@ -68,15 +68,20 @@ const filesHeld = 1024;
 /**
  * Turns options into the parts of a guard. If an option is wrong, what the others have opened is closed, as `Guard.close`
  * would: otherwise the folder of an audit log would stay locked, and a corrected start in the same process be refused.
+ * What other guards hold stays open.
  *
  * @throws ConfigError (as a rejection) which says what to do.
  */
 export async function composeGuard(options: GuardOptions): Promise<GuardParts> {
+  const given = partsIn(options);
+  holdParts(given);
   try {
     return compose(readGuardOptions(options));
   } catch (error) {
     closePromised(options);
-    await closeParts(closableParts(options)).catch(() => undefined);
+    // Another guard that is created in this turn may be given the same.
+    await setImmediate();
+    await closeParts(given).catch(() => undefined);
     throw error;
   }
 }
@@ -224,7 +229,7 @@ function namesOf(mtls: CertificateAgents): AgentDirectory {
   return {
     findByThumbprint: () => ({ kind: 'unknown' }),
     statusOf: (id) => mtls.statusOf(id),
-    close: () => mtls.close?.(),
+    close: () => closePart(mtls),
   };
 }
 
@@ -234,17 +239,4 @@ function dpopRules({ maxAgeSeconds, nonceSecret }: NonNullable<GuardValues['dpop
 
 function dpopChallenge({ nonces }: DpopRules, now: number): DpopChallenge {
   return { algorithms: dpopAlgorithms, nonce: nonces?.current(now) };
-}
-
-/** Unchecked: a part may be anything. */
-function closableParts(options: Partial<GuardOptions> | null): { close?(): unknown }[] {
-  const { agents, mtls, policy, audit, revocations } = options ?? {};
-  return [audit, agents, mtls, policy, revocations].flat().filter((part) => part !== undefined);
-}
-
-/** Parts that were not awaited are closed once they are made. If one fails, the process must not end before our error is read. */
-function closePromised(options: Partial<GuardOptions> | null): void {
-  for (const part of Object.values(options ?? {}).flat()) {
-    if (isPromise(part)) containRejection(part.then((made) => (made as { close?(): unknown } | null)?.close?.()));
-  }
 }

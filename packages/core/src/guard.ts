@@ -67,8 +67,8 @@ export interface Guard extends Decisions {
    * Ends the work of the guard; call it when the process ends. From now on every request to an adapter is refused with 503
    * `shutting_down`, without a record. Those that were let in may end within 8 seconds; then their connections are cut, and
    * their outcome is `aborted`. When the last outcome is recorded, `auditFile` seals its last records. Without it they stay
-   * unsealed until the next start. Then the other parts are closed. Rejects if a part cannot be closed, or not within 30
-   * seconds. A second call does nothing, and settles like the first.
+   * unsealed until the next start. Then the other parts are closed. A part that another guard holds stays open. Rejects if
+   * a part cannot be closed, or not within 30 seconds. A second call does nothing, and settles like the first.
    *
    * @example
    * ```ts
@@ -85,7 +85,8 @@ export interface Guard extends Decisions {
 
 /**
  * Creates the guard. Every option is checked now; a wrong or missing one throws a `ConfigError` that says what to do.
- * The guard closes what it is given: with `close()`, or if it cannot be created.
+ * The guard closes what it is given: with `close()`, or if it cannot be created. What another guard holds stays open. A
+ * closed source or sink is refused: open it again.
  *
  * @example
  * ```ts

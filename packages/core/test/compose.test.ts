@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { auditFile } from '@countersign/audit';
+import { auditFile, fanOut } from '@countersign/audit';
 import { createGuard } from '../src/guard.js';
 import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
+import { combine } from '../src/keys/combine.js';
 import type { GuardOptions } from '../src/options/guard-options.js';
 import { memoryReplayStore } from '../src/stages/replay/memory-replay-store.js';
 import { guarded } from './guarded.js';
@@ -67,12 +68,12 @@ describe('a guard that cannot be created', () => {
     const options = { origin: 'https://api.acme.dev', agents, policy, audit: { write } };
     const made = { findRevoked: () => undefined, close };
     for (const part of [
-      { policy: Promise.reject(new Error('no folder')) },
-      { agents: Promise.reject(new Error('no file')) },
-      { issuers: Promise.reject(new Error('no keys')) },
-      { revocations: [Promise.resolve(made), Promise.reject(new Error('no file'))] },
+      () => ({ policy: Promise.reject(new Error('no folder')) }),
+      () => ({ agents: Promise.reject(new Error('no file')) }),
+      () => ({ issuers: Promise.reject(new Error('no keys')) }),
+      () => ({ revocations: [Promise.resolve(made), Promise.reject(new Error('no file'))] }),
     ]) {
-      await expect(createGuard({ ...options, ...(part as object) })).rejects.toThrow(/promise|'issuers'/);
+      await expect(createGuard({ ...options, ...(part() as object) })).rejects.toThrow(/promise|'issuers'/);
     }
     // A rejection that nobody handles would be reported in a turn after this one.
     await new Promise((resolve) => setImmediate(resolve));
@@ -118,6 +119,114 @@ describe('a guard that cannot be created', () => {
       await expect(createGuard(options as never)).rejects.toThrow('createGuard');
     },
   );
+});
+
+/** Parts of a guard that note when they are closed. */
+function closable() {
+  const closed: string[] = [];
+  const noting = <P extends object>(name: string, part: P) => ({ ...part, close: async () => void closed.push(name) });
+  const options = {
+    origin: 'https://api.acme.dev',
+    agents: noting('agents', agents),
+    policy: noting('policy', policy),
+    audit: noting('audit', { write }),
+    revocations: noting('revocations', { findRevoked: () => undefined }),
+    mtls: noting('mtls', { findByCertificate: () => ({ kind: 'none' }) as const, statusOf: () => 'unknown' as const }),
+  };
+  return { options, closed };
+}
+
+describe('what several guards are given', () => {
+  const all = ['audit', 'agents', 'mtls', 'policy', 'revocations'];
+
+  it('is closed with the last of them, after its log [G5]', async () => {
+    const { options, closed } = closable();
+    const [first, second] = [await createGuard(options), await createGuard(options)];
+    await first.close();
+    expect(closed).toEqual([]);
+    const third = await createGuard(options);
+    await Promise.all([second.close(), third.close()]);
+    expect(closed).toEqual(all);
+  });
+
+  it('stays open for the others if one cannot be created [G5]', async () => {
+    const { options, closed } = closable();
+    const guard = await createGuard(options);
+    await expect(createGuard({ ...options, maxAgeSeconds: -1 })).rejects.toThrow('maxAgeSeconds');
+    expect(closed).toEqual([]);
+    await guard.close();
+    expect(closed).toEqual(all);
+  });
+
+  it('stays open for one that is created in the same turn as one that fails [G5]', async () => {
+    const { options, closed } = closable();
+    const failing = expect(createGuard({ ...options, maxAgeSeconds: -1 })).rejects.toThrow('maxAgeSeconds');
+    const guard = await createGuard(options);
+    await failing;
+    expect(closed).toEqual([]);
+    await guard.close();
+    expect(closed).toEqual(all);
+  });
+
+  it('stays open if another guard is given its promise, and fails [G5]', async () => {
+    const { options, closed } = closable();
+    const guard = await createGuard(options);
+    const promised = { ...options, agents: Promise.resolve(options.agents) as never };
+    await expect(createGuard(promised)).rejects.toThrow("'agents' is a promise");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(closed).toEqual([]);
+    await guard.close();
+  });
+
+  it('stays open within `combine`, `fanOut` and lists until all that hold it are closed [G5]', async () => {
+    const { options, closed } = closable();
+    const combined = {
+      ...options,
+      agents: combine(options.agents, agents),
+      audit: fanOut([options.audit, { write }]),
+      revocations: [options.revocations, options.revocations],
+    };
+    const [first, second] = [await createGuard(combined), await createGuard(combined)];
+    const third = await createGuard({ ...options, audit: [options.audit, { write }] });
+    await first.close();
+    await second.close();
+    expect(closed).toEqual([]);
+    await third.close();
+    expect(closed).toEqual(all);
+  });
+
+  it.each(['agents', 'policy', 'audit', 'revocations', 'mtls'] as const)(
+    'is not taken by another after the last of them has closed %s [G5]',
+    async (name) => {
+      const { options } = closable();
+      await (await createGuard(options)).close();
+      const anew = closable();
+      const again = createGuard({ ...anew.options, [name]: options[name] });
+      await expect(again).rejects.toThrow(
+        `createGuard: '${name}' was closed by an earlier guard, or by a createGuard that failed. Open it again, or create`,
+      );
+      expect(anew.closed).toEqual(all.filter((other) => other !== name));
+    },
+  );
+
+  it('is not taken within `combine` or a list after that [G5]', async () => {
+    const { options } = closable();
+    await (await createGuard(options)).close();
+    for (const change of [
+      { agents: combine(agents, options.agents) },
+      { audit: [{ write }, options.audit] },
+      { audit: fanOut([{ write }, options.audit]) },
+      { revocations: [options.revocations] },
+    ]) {
+      await expect(createGuard({ ...closable().options, ...change })).rejects.toThrow('was closed');
+    }
+  });
+
+  it('is taken by a guard that is made anew if there is nothing to close, as its replay store', async () => {
+    const options = { origin: 'https://api.acme.dev', agents, policy, audit: { write }, replay: memoryReplayStore() };
+    await (await createGuard(options)).close();
+    await (await createGuard(options)).close();
+  });
 });
 
 describe('two guards with one replay store', () => {

@@ -93,5 +93,6 @@ export interface PolicyEngine {
   decide(query: PolicyQuery): PolicyDecision | Promise<PolicyDecision>;
   /** Decides one query for many resources, in their order and by one policy set. Default: `decide` for each. */
   decideMany?(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly PolicyDecision[]>;
+  /** Called when the last guard that has it is closed. No guard takes it afterwards. */
   close?(): void | Promise<void>;
 }

@@ -36,6 +36,7 @@ export interface TrustBundles {
   readonly x509Authorities: (trustDomain: string) => Lookup<X509Certificate>;
   /** Calls a listener after each change; returns what ends that. */
   readonly onChange: (listener: () => void) => () => void;
+  /** Ends the following. From then on every bundle is unavailable. */
   readonly close: () => void;
 }
 
@@ -62,6 +63,7 @@ export async function openTrustBundles(
   const listeners = new Set<() => void>();
   const parts = { onTrouble, onChange: () => listeners.forEach((listener) => listener()) };
   const sources = new Map<string, BundleSource>();
+  let isClosed = false;
   const onSocket = new Map<string, string[]>();
   for (const [trustDomain, { file, socket, url }] of places) {
     if (socket !== undefined) onSocket.set(socket, [...(onSocket.get(socket) ?? []), trustDomain]);
@@ -80,11 +82,15 @@ export async function openTrustBundles(
   ): Lookup<Found> {
     const source = sources.get(trustDomain);
     if (source === undefined) return { kind: 'unknown' };
+    const unavailable = (problem: string): Lookup<Found> => ({
+      kind: 'unavailable',
+      cause: `the bundle of ${trustDomain} cannot be had: ${problem}`,
+    });
+    if (isClosed) return unavailable('it was closed');
     const authorities = pick(source);
     const age = source.ageSeconds(kind);
     if (authorities !== undefined && age <= longestOutageSeconds) return { kind: 'found', authorities };
-    const problem = source.problem(kind) ?? 'there was no answer yet';
-    return { kind: 'unavailable', cause: `the bundle of ${trustDomain} cannot be had: ${problem}` };
+    return unavailable(source.problem(kind) ?? 'there was no answer yet');
   }
 
   return Object.freeze({
@@ -95,6 +101,7 @@ export async function openTrustBundles(
       return () => listeners.delete(listener);
     },
     close() {
+      isClosed = true;
       for (const source of sources.values()) source.close();
       listeners.clear();
     },

@@ -89,6 +89,20 @@ describe('trust bundles', () => {
     expect(up.x509Authorities('example.org')).toMatchObject({ authorities: [{}] });
   });
 
+  it('are unavailable once they are closed, wherever they came from [G5]', async () => {
+    const api = await fakeSpireAgent(domain, '/a');
+    onTestFinished(() => api.close());
+    const url = await serve((_request, response) => response.end(JSON.stringify(domain.bundle())));
+    for (const place of [{ file: await bundleFile(domain.bundle()) }, { url }, { socket: `unix://${api.socket}` }]) {
+      const bundles = await open({ 'example.org': place });
+      expect(bundles.x509Authorities('example.org').kind).toBe('found');
+      bundles.close();
+      const closed = { kind: 'unavailable', cause: 'the bundle of example.org cannot be had: it was closed' };
+      expect(bundles.x509Authorities('example.org')).toEqual(closed);
+      expect(bundles.jwtAuthorities('example.org')).toEqual(closed);
+    }
+  });
+
   it('are not taken from a redirect, or from an answer that is huge or no bundle [A14]', async () => {
     const answers: RequestListener[] = [
       (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),

@@ -73,6 +73,7 @@ export class RevocationMirror {
   }
 
   find(named: readonly Revocable[], nowSeconds: number): Revocable | undefined {
+    if (this.#isClosed) throw new SharedStoreUnavailable('the revocations are closed');
     if (!(performance.now() - this.#rightAt < this.#options.maxStaleSeconds * 1000)) {
       throw new SharedStoreUnavailable('the revocations known here are too old');
     }

@@ -113,3 +113,10 @@ it('writes nothing back after it has slept for longer than marks are kept, and l
   expect(source.findRevoked([{ agent: 'agent-2' }], 0)).toEqual({ agent: 'agent-2' });
   expect(written).toEqual([]);
 });
+
+it('refuses to answer once it is closed, since nobody reads the list any more', async () => {
+  const source = await openSharedRevocations('test', losingFeed(0), { hintIfEmpty: '' });
+  expect(source.findRevoked([agent], 0)).toBeUndefined();
+  await source.close();
+  expect(() => source.findRevoked([agent], 0)).toThrow('the revocations are closed');
+});

@@ -36,7 +36,7 @@ export interface TestKitOptions
     | 'clock'
     | 'onTrouble'
   > {
-  /** A policy engine, or a folder of Cedar policies: those that the application uses. */
+  /** A policy engine, which the kit leaves open, or a folder of Cedar policies: those that the application uses. */
   readonly policy: PolicyEngine | string;
   /** What requests are addressed to. Default `https://api.test`. */
   readonly origin?: string;

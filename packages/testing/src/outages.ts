@@ -74,7 +74,6 @@ export class Outages {
         if (engine.decideMany !== undefined) return await engine.decideMany(query, resources);
         return await Promise.all(resources.map((resource) => decide({ ...query, resource })));
       },
-      close: async () => await engine.close?.(),
     };
   }
 

@@ -154,6 +154,15 @@ describe('the kit', () => {
     expect(await bot.fetch(two.app, '/prs')).toBeRefusedWith('signature_invalid');
   });
 
+  it('leaves an engine that it was given open for another kit', async () => {
+    const close = vi.fn();
+    const engine = Object.assign(await policy(), { close });
+    await (await start({ policy: engine })).t.close();
+    const { t, app } = await start({ policy: engine });
+    expect((await t.agent('bot', { capabilities }).fetch(app, '/prs')).status).toBe(200);
+    expect(close).not.toHaveBeenCalled();
+  });
+
   it('collects what the guard reports', async () => {
     const { t } = await start({ mode: 'observe' });
     expect(t.troubles).toEqual([expect.stringContaining("mode is 'observe'")]);

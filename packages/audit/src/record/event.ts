@@ -154,6 +154,7 @@ export interface AuditOutcome {
  */
 export interface AuditSink {
   write(event: AuditEvent): Promise<void>;
+  /** Called when the last guard or authority that has it is closed. No guard takes it afterwards. */
   close?(): Promise<void>;
   /** True: `write` may resolve although the record is lost. Such a sink is accepted beside others, never alone. */
   readonly bestEffort?: boolean;

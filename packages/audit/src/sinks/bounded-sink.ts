@@ -1,4 +1,4 @@
-import { withTimeout } from '@countersign/common';
+import { closePart, withTimeout } from '@countersign/common';
 import { AuditError } from '../record/audit-error.js';
 import type { AuditEvent, AuditSink, ObservableSink, SinkStatus } from '../record/event.js';
 import { roomFor } from '../record/room.js';
@@ -73,9 +73,9 @@ export class BoundedSink implements ObservableSink {
     if (this.#waiting.size > 0) await new Promise<void>((resolve) => void this.#onIdle.push(resolve));
   }
 
-  /** Closes the sink once `before` has settled. @throws AuditError on a timeout. */
+  /** Closes the sink once `before` has settled, unless others hold it. @throws AuditError on a timeout. */
   async close(before: Promise<void> = Promise.resolve()): Promise<void> {
-    const closed = before.then(() => this.#sink.close?.());
+    const closed = before.then(() => closePart(this.#sink));
     await withTimeout(this.#limits.timeoutMilliseconds, closed, () => {
       const late = `${this.#name} was not closed within ${this.#seconds} seconds.`;
       const unanswered = this.#waiting.size + this.#timedOut.size;

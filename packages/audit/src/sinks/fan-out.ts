@@ -2,6 +2,7 @@ import {
   checkOptionNames,
   ConfigError,
   integerOption,
+  madeOf,
   oneOfOption,
   readClock,
   readOnTrouble,
@@ -67,7 +68,10 @@ export function fanOut(sinks: readonly (AuditSink | FanOutRule)[], options: FanO
     close: () => settleAll(branches.map((branch) => branch.close())),
   };
   fanOuts.add(fan);
-  return fan;
+  return madeOf(
+    fan,
+    rules.map(({ sink }) => sink),
+  );
 }
 
 function readRules(sinks: readonly (AuditSink | FanOutRule)[]): readonly Required<FanOutRule>[] {

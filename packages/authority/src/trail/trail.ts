@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { errorMessage, FailureThrottle, isJsonObject, parseStrictJson } from '@countersign/common';
+import { closePart, errorMessage, FailureThrottle, isJsonObject, parseStrictJson } from '@countersign/common';
 import type { AuditAuthorityEvent, AuditEvent, AuditSink } from '@countersign/core';
 import { clockMarginSeconds } from '../storage/clock.js';
 import { numberOf, sql, type Statement, type Store, textOf } from '../storage/store.js';
@@ -123,7 +123,7 @@ export function startTrail(services: {
       again = false;
       await running;
       await writeAll();
-      await sink.close?.();
+      await closePart(sink);
     },
   };
 }

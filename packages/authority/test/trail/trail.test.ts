@@ -1,4 +1,11 @@
-import { type AuditEvent, type AuditSink, memoryAudit } from '@countersign/core';
+import {
+  agentsFromObjects,
+  type AuditEvent,
+  type AuditSink,
+  cedarFromText,
+  createGuard,
+  memoryAudit,
+} from '@countersign/core';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
 import { recordExpired, startExpiry } from '../../src/approvals/expiry.js';
@@ -146,6 +153,18 @@ describe.each(engines)('the audit log of an authority on $name', ({ skip, open }
     const right = startTrail({ store, sink: audit, now: seconds, onTrouble: () => {} });
     await right.close();
     expect(audit.records).toHaveLength(1);
+  });
+
+  it.skipIf(skip)('shares its sink with a guard, and is closed with the last of them', async () => {
+    const close = vi.fn(async () => {});
+    const audit = { ...memoryAudit(), close };
+    const { running } = await startApprovals({}, { store: await open(), audit });
+    const policy = await cedarFromText({ policies: 'permit (principal, action, resource);' });
+    const guard = await createGuard({ origin: 'https://api.acme.dev', agents: agentsFromObjects([]), policy, audit });
+    await guard.close();
+    expect(close).not.toHaveBeenCalled();
+    await running.authority.close();
+    expect(close).toHaveBeenCalledOnce();
   });
 
   it.skipIf(skip)('has no request as expired by the clock of a process that is ahead', async () => {

@@ -22,6 +22,7 @@ export interface LiveFileOptions {
 
 /** The content of a file at its last successful read. */
 export interface LiveFile<T> {
+  /** @throws Error once the file is closed. */
   current(): T;
   close(): void;
 }
@@ -71,7 +72,13 @@ export async function openLiveFile<T>(
     },
   });
   files.follow({ folder: dirname(file), pollSeconds, onReload });
-  return { current: () => value as T, close: () => files.close() };
+  return {
+    current() {
+      files.checkOpen();
+      return value as T;
+    },
+    close: () => files.close(),
+  };
 }
 
 /** Reads the options of following files. @throws ConfigError */

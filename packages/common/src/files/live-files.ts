@@ -47,6 +47,8 @@ const IMPATIENT_AFTER = 10;
 /** A set that changes at each of this many readings is reported. */
 const MAX_READINGS = 30;
 
+const CLOSED = 'it was closed, so its files are not followed. Open it again.';
+
 /** A trouble that lasts is reported again after this long. */
 const REPEAT_MILLISECONDS = 60_000;
 
@@ -94,6 +96,7 @@ export class LiveFiles {
     this.#endWait();
     return await this.#inTurn(async () => {
       this.#waitingReloads -= 1;
+      if (this.#closed) return { ok: false, problem: CLOSED };
       const reading = await this.#read();
       const isOld = reading.ok && this.#clock() - reading.set.changedMs >= SETTLE_MILLISECONDS;
       const result = isOld || !reading.ok ? await this.#apply(reading) : await this.#settle(reading);
@@ -118,6 +121,11 @@ export class LiveFiles {
   close(): void {
     this.#closed = true;
     this.#stopFollowing();
+  }
+
+  /** Whoever answers from the files calls this first. @throws Error once they are closed, and may have changed since. */
+  checkOpen(): void {
+    if (this.#closed) throw new Error(`${this.#parts.owner}: ${CLOSED}`);
   }
 
   async #check(): Promise<ReloadResult | undefined> {

@@ -357,4 +357,15 @@ describe('reload()', () => {
     expect(await files.reload()).toEqual({ ok: false, problem: 'wrong' });
     expect(disk.loaded).toEqual(['first']);
   });
+
+  it('does not happen once the files are closed, and says so [G5]', async () => {
+    const disk = new Disk();
+    const files = await disk.open();
+    files.close();
+    disk.content = setOf('second');
+    const problem = 'it was closed, so its files are not followed. Open it again.';
+    expect(await files.reload()).toEqual({ ok: false, problem });
+    expect(disk.loaded).toEqual(['first']);
+    expect(() => files.checkOpen()).toThrow(`files: ${problem}`);
+  });
 });

@@ -75,6 +75,9 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
       onTrouble(`countersign: a request could not be checked: ${errorMessage(error)}`);
       verification = { ok: false, refusal: refusal('internal_error', kindOf(error)), claimed: undefined };
     }
+    // It began before the guard was closed, but its record could come too late for the log, and its sources may be closed.
+    // A guard that observes must not let a request go on whose body is lost.
+    if (served.isClosing && request.body.isLost !== true) return turnAway(request, facts);
     if (!verification.ok) return await refuse(request, facts, verification);
     const { session, proof, revalidate, authority } = verification;
     if (request.clientIsGone?.() === true) {
@@ -86,8 +89,6 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
         claimed: keyId === undefined ? undefined : { keyId, agent },
       });
     }
-    // It began before the guard was closed, but nothing that it does could be recorded for sure.
-    if (served.isClosing) return turnAway(request, facts);
     const source = { request, authority };
     const asked = namesOrigin ? { ...facts, authority } : facts;
     const caller = served.admit({ session, proof, facts: asked, body: request.body, revalidate, received: source });

@@ -4,6 +4,7 @@ import {
   answerInTime,
   type Awaitable,
   awaitable,
+  closePart,
   isPromise,
   LruCache,
   withTimeout,
@@ -51,7 +52,7 @@ export function boundedDirectory(directory: AgentDirectory, seconds: number): Ag
         lookUps.answer(`id ${id}`, () => bounded.statusOf(id)),
         checkedStatus,
       ),
-    close: () => directory.close?.(),
+    close: () => closePart(directory),
   };
 }
 

@@ -1,4 +1,13 @@
-import { andThen, answerOr, type Awaitable, awaitable, ConfigError, guardDefaults } from '@countersign/common';
+import {
+  andThen,
+  answerOr,
+  type Awaitable,
+  awaitable,
+  closePart,
+  ConfigError,
+  guardDefaults,
+  madeOf,
+} from '@countersign/common';
 import { boundsItself, type LookUpMethods, withPlaces } from './bounded-directory.js';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
@@ -46,13 +55,14 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
     });
   }
 
-  return boundsItself({
+  const combined: AgentDirectory = {
     findByThumbprint: (thumbprint) => findFrom(0, thumbprint),
     statusOf: (id) => firstStatus(id, bounded),
     async close() {
-      await Promise.all(directories.map(async (directory) => directory.close?.()));
+      await Promise.all(directories.map(closePart));
     },
-  });
+  };
+  return boundsItself(madeOf(combined, directories));
 }
 
 /**

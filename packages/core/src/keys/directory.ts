@@ -48,6 +48,7 @@ export interface AgentDirectory {
    * it is suspended, which ends every chain that leads through it. The id is untrusted input.
    */
   statusOf(id: string): AgentStatus | Promise<AgentStatus>;
+  /** Called when the last guard that has it is closed. No guard takes it afterwards. */
   close?(): void | Promise<void>;
 }
 
@@ -90,5 +91,6 @@ export interface CertificateAgents {
   findByCertificate(shown: ShownCertificate, now: number): CertificateLookup;
   /** As in an `AgentDirectory`: what is known here, no issuer can vouch for. */
   statusOf(id: string): AgentStatus;
+  /** As in an `AgentDirectory`. */
   close?(): void | Promise<void>;
 }

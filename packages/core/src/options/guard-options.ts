@@ -1,3 +1,4 @@
+import { closeParts, containRejection, holdParts, isPromise, type Part } from '@countersign/common';
 import type { ScopeMatch } from '@countersign/delegation';
 import type { AuditSink, ObservableSink } from '@countersign/audit';
 import type { RedactOptions } from '../record/redact-options.js';
@@ -145,4 +146,28 @@ interface ReadValues {
   readonly revocations: readonly RevocationSource[];
   readonly protectedResource: ProtectedResource | undefined;
   readonly onTrouble: (message: string) => void;
+}
+
+/** What a guard closes, in this order. Unchecked: options may be anything. */
+export function partsIn(options: Partial<GuardOptions> | null): readonly Part[] {
+  const { audit, agents, mtls, policy, revocations } = options ?? {};
+  const parts: readonly unknown[] = [audit, agents, mtls, policy, revocations].flat();
+  return parts.filter(isPart);
+}
+
+/** Parts that were not awaited are closed once they are made. If one fails, the process must not end before our error is read. */
+export function closePromised(options: Partial<GuardOptions> | null): void {
+  for (const promised of Object.values(options ?? {}).flat()) {
+    if (isPromise(promised)) containRejection(promised.then(closeMade));
+  }
+}
+
+async function closeMade(made: unknown): Promise<void> {
+  if (!isPart(made)) return;
+  holdParts([made]);
+  await closeParts([made]);
+}
+
+function isPart(value: unknown): value is Part {
+  return typeof value === 'object' && value !== null;
 }

@@ -10,6 +10,7 @@ import {
   oneOfOption,
   readClock,
   readOnTrouble,
+  isClosed,
   isPromise,
 } from '@countersign/common';
 import { isStringOrUri } from '@countersign/delegation';
@@ -95,8 +96,14 @@ export function readGuardOptions(options: GuardOptions): GuardValues {
   if (typeof options !== 'object' || options === null) throw new ConfigError('createGuard: pass an options object.');
   const names = Object.keys(optionTable) as (keyof GuardOptions)[];
   checkOptionNames('createGuard', options, names);
-  const read = <Name extends keyof GuardOptions>(name: Name): GuardValues[Name] =>
-    optionTable[name].read(options[name], options);
+  const read = <Name extends keyof GuardOptions>(name: Name): GuardValues[Name] => {
+    if ([options[name]].flat().some(isClosed)) {
+      throw new ConfigError(
+        `createGuard: '${name}' was closed by an earlier guard, or by a createGuard that failed. Open it again, or create a new guard before you close the old one.`,
+      );
+    }
+    return optionTable[name].read(options[name], options);
+  };
   return Object.fromEntries(names.map((name) => [name, read(name)])) as unknown as GuardValues;
 }
 

@@ -173,6 +173,17 @@ describe('agentsFromFile', () => {
     expect(await known(agents)).toBe('b');
   });
 
+  it('has an outage once it is closed, since nothing follows the file any more [G5]', async () => {
+    const file = join(await temporaryFolder(), 'agents.json');
+    await writeFile(file, JSON.stringify([a]));
+    const agents = await agentsFromFile(file);
+    expect(agents.statusOf(a.id)).toBe('active');
+    await agents.close?.();
+    const outage = 'agentsFromFile: it was closed, so its files are not followed. Open it again.';
+    expect(() => agents.statusOf(a.id)).toThrow(outage);
+    expect(() => agents.findByThumbprint('a'.repeat(43))).toThrow(outage);
+  });
+
   it.each([
     ['no file', undefined, /cannot read the agents file: ENOENT.*'countersign keygen --agents FILE' makes one/],
     ['no JSON', '{', /not well-formed/],

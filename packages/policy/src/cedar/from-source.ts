@@ -29,6 +29,7 @@ export interface CedarFromDirectoryOptions {
 export interface CedarDirectory extends CedarEngine {
   /** Reloads the folder atomically and now: on any problem the old policies remain in force. */
   reload(): Promise<ReloadResult>;
+  /** Ends the following. From then on `decide` and `decideMany` fail, since the folder may have changed. */
   close(): void;
 }
 
@@ -71,7 +72,20 @@ export async function cedarFromDirectory(
     );
   }
   if (watch) files.follow({ folder: directory, pollSeconds, onReload });
-  return Object.assign(engine, { reload: () => files.reload(), close: () => files.close() });
+  const [decide, decideMany] = [engine.decide.bind(engine), engine.decideMany.bind(engine)];
+  const following: Pick<CedarDirectory, 'decide' | 'decideMany' | 'reload' | 'close'> = {
+    decide(query) {
+      files.checkOpen();
+      return decide(query);
+    },
+    async decideMany(query, resources) {
+      files.checkOpen();
+      return await decideMany(query, resources);
+    },
+    reload: () => files.reload(),
+    close: () => files.close(),
+  };
+  return Object.assign(engine, following);
 }
 
 /** The engine of a folder. Exists after the first successful load. */

@@ -163,6 +163,17 @@ describe('a folder that changes', () => {
     engine.close();
   });
 
+  it.each([true, false])('decides nothing once it is closed (watch: %s) [G5]', async (watch) => {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'merge.cedar': MERGE, 'repo.cedarschema': REPO_SCHEMA });
+    const engine = await cedarFromDirectory(path, { watch });
+    expect(engine.decide(merge).decision).toBe('allow');
+    engine.close();
+    const problem = 'it was closed, so its files are not followed. Open it again.';
+    expect(() => engine.decide(merge)).toThrow(`cedarFromDirectory('${path}'): ${problem}`);
+    await expect(engine.decideMany(merge, [merge.resource])).rejects.toThrow(problem);
+    expect(await engine.reload()).toEqual({ ok: false, problem });
+  });
+
   it('may contain entities', async () => {
     const policies = 'permit(principal in Role::"engineer", action, resource);';
     const entities = [{ type: 'Role', id: 'reviewer', parents: [{ type: 'Role', id: 'engineer' }] }];

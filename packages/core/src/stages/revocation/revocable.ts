@@ -104,5 +104,6 @@ export interface RevocationSource {
    * `lookupTimeoutSeconds`. A source that lost what it held must reject; it must not say that nothing is revoked.
    */
   findRevoked(named: readonly Revocable[], nowSeconds: number): Revocable | undefined | Promise<Revocable | undefined>;
+  /** As in an `AgentDirectory`. */
   close?(): void | Promise<void>;
 }

@@ -98,6 +98,13 @@ describe('revocationsFromFile', () => {
     expect(await source.findRevoked(named, 1000)).toBe(named[0]);
   });
 
+  it('has an outage once it is closed, since nothing follows the file any more [G5]', async () => {
+    const source = await revocationsFromFile(await fileWith({ agents: ['agent-1'] }));
+    await source.close?.();
+    const outage = 'revocationsFromFile: it was closed, so its files are not followed. Open it again.';
+    expect(() => source.findRevoked([{ agent: 'agent-2' }], 1000)).toThrow(outage);
+  });
+
   it('refuses to start without the file, or with a misspelt option', async () => {
     await expect(revocationsFromFile('/nonexistent/revocations.json')).rejects.toThrow(/cannot read the revocations/);
     await expect(revocationsFromFile('revocations.json', { onRelaod: () => {} } as object)).rejects.toThrow(/onReload/);
