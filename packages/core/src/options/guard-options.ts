@@ -169,5 +169,5 @@ async function closeMade(made: unknown): Promise<void> {
 }
 
 function isPart(value: unknown): value is Part {
-  return typeof value === 'object' && value !== null;
+  return Object(value) === value;
 }
