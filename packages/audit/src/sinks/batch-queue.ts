@@ -118,15 +118,14 @@ export class BatchQueue {
     return lastError;
   }
 
-  /** The oldest batch, and then in turn one that was never tried and an older one. */
+  /** The oldest batch, and then in turn one that was never tried and an older one; last of all the one that may be the cause. */
   #next(tried: ReadonlySet<SpooledBatch>): SpooledBatch | undefined {
     const { sealed } = this.#spool;
-    const first = this.#stoppedAt === undefined ? 0 : (sealed.indexOf(this.#stoppedAt) + 1) % sealed.length;
-    if (tried.size === 0) return sealed[first];
-    if (this.isIdle) this.#onIdle();
-    const isNew = (batch: SpooledBatch): boolean => !tried.has(batch) && !this.#refusals.has(batch);
+    if (tried.size > 0 && this.isIdle) this.#onIdle();
+    const isOpen = (batch: SpooledBatch): boolean => !tried.has(batch) && batch !== this.#stoppedAt;
+    const isNew = (batch: SpooledBatch): boolean => isOpen(batch) && !this.#refusals.has(batch);
     const untried = tried.size % 2 === 1 && this.#refusals.size < sealed.length ? sealed.find(isNew) : undefined;
-    return untried ?? sealed.find((batch) => !tried.has(batch));
+    return untried ?? sealed.find(isOpen) ?? sealed.find((batch) => !tried.has(batch));
   }
 
   /** Resolves to the error if the batch has to wait. */

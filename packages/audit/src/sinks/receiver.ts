@@ -11,7 +11,7 @@ export class Receiver {
   /** Set at close: when the last attempt ends. */
   #deadline: AbortSignal | undefined;
   #receipts = 0;
-  #held: Promise<void> | undefined;
+  #held: Promise<unknown> = Promise.resolve();
 
   constructor(settings: CloudEventsSettings, onReceived: (lines: readonly string[]) => void) {
     this.#settings = settings;
@@ -41,9 +41,9 @@ export class Receiver {
     this.#closing.abort();
   }
 
-  /** No queue sends anything before `pause` resolves. */
+  /** No queue sends anything before `pause` resolves, nor before an earlier one does. */
   hold(pause: Promise<void>): void {
-    this.#held = pause;
+    this.#held = Promise.all([this.#held, pause]);
   }
 
   async post(lines: readonly string[]): Promise<Answer> {
