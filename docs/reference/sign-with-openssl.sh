@@ -45,11 +45,12 @@ case $target in *\?*) query=?${target#*\?} ;; esac
 authority=$(printf %s "$authority" | tr '[:upper:]' '[:lower:]')
 authority=${authority%:"$default_port"}
 
-# RFC 6750 section 5.3: a bearer token does not cross the network in clear, nor the proxy of the environment.
-noproxy=
+# RFC 6750 section 5.3: no bearer token in clear on the network. On loopback no proxy sees it; elsewhere curl
+# follows http_proxy, https_proxy and NO_PROXY.
+loopback=
 case $scheme://$authority in
   http://localhost | http://localhost:* | http://127.0.0.1 | http://127.0.0.1:* | 'http://[::1]' | 'http://[::1]:'*)
-    noproxy='*' ;;
+    loopback=yes ;;
   http://*) [ -z "$token" ] || fail 'a token is sent over https only' ;;
 esac
 
@@ -102,4 +103,6 @@ case $method in
   *) set -- "$@" --request "$method" ;;
 esac
 [ ! -f "$work/body" ] || set -- "$@" --data-binary "@$work/body"
-curl "$@" --noproxy "$noproxy" "$url"
+# Even an empty --noproxy would override NO_PROXY.
+[ -z "$loopback" ] || set -- "$@" --noproxy '*'
+curl "$@" "$url"

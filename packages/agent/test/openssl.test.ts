@@ -1,5 +1,6 @@
 import { type ExecFileException, execFile, execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,9 +58,13 @@ describe.runIf(runnable)('docs/reference/sign-with-openssl.sh', () => {
 
   // A bare environment and no terminal: nothing may depend on them.
   function run(...args: string[]): Promise<Run> {
-    const environment = { PATH: process.env['PATH'] ?? '', TMPDIR: folder };
+    return runWith({}, ...args);
+  }
+
+  function runWith(environment: Readonly<Record<string, string>>, ...args: string[]): Promise<Run> {
+    const env = { PATH: process.env['PATH'] ?? '', TMPDIR: folder, ...environment };
     return new Promise((resolve) => {
-      execFile('sh', [script, ...args], { env: environment }, (error: ExecFileException | null, stdout, stderr) => {
+      execFile('sh', [script, ...args], { env }, (error: ExecFileException | null, stdout, stderr) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
       });
     });
@@ -100,6 +105,50 @@ describe.runIf(runnable)('docs/reference/sign-with-openssl.sh', () => {
 
   it('exits with 22 when the API refuses, and still prints the answer', async () => {
     expect(await run('GET', `${server.url}/refused`, pem)).toMatchObject({ code: 22, stdout: 'the answer' });
+  });
+
+  describe('with a proxy in the environment', () => {
+    let proxy: RecordingServer;
+    let elsewhere: RecordingServer;
+
+    beforeAll(async () => {
+      proxy = await recordingServer(({ url = '', method, headers }, res) => {
+        const forwarded = request(url, { method, headers, agent: false }, (answer) => {
+          res.statusCode = answer.statusCode ?? 502;
+          answer.pipe(res);
+        });
+        forwarded.end();
+      });
+      // An address that NO_PROXY can name and that the script does not take for loopback.
+      elsewhere = await recordingServer((_, res) => res.end('elsewhere'), '127.0.0.2');
+    });
+    afterAll(async () => {
+      await elsewhere.close();
+      await proxy.close();
+    });
+
+    it.each([
+      ['lets the proxy forward to a host that NO_PROXY does not name', '.internal', 1],
+      ['calls a host that NO_PROXY names without the proxy', '.internal,127.0.0.2', 0],
+      ['calls every host without the proxy if NO_PROXY is *', '*', 0],
+    ])('%s', async (_, hosts, forwarded) => {
+      const before = proxy.requests.length;
+      const environment = { http_proxy: proxy.url, NO_PROXY: hosts };
+      const result = await runWith(environment, 'GET', `${elsewhere.url}/records`, pem);
+      expect(result).toEqual({ code: 0, stdout: 'elsewhere', stderr: '' });
+      expect(proxy.requests.length - before).toBe(forwarded);
+      expect(await verify(elsewhere.last(), key)).toMatchObject({ ok: true });
+    });
+
+    it('calls loopback without the proxy, whatever NO_PROXY names', async () => {
+      const before = proxy.requests.length;
+      const environment = { http_proxy: proxy.url, NO_PROXY: '.internal' };
+      for (const host of ['127.0.0.1', 'localhost']) {
+        const url = server.url.replace('127.0.0.1', host);
+        expect(await runWith(environment, 'GET', url, pem, '', 'aa.bb.cc')).toMatchObject({ code: 0 });
+      }
+      expect(proxy.requests.length).toBe(before);
+    });
   });
 
   it('refuses wrong use with 2 before anything is sent', async () => {

@@ -28,7 +28,10 @@ export interface RecordingServer {
 }
 
 /** A plain node:http server that keeps what it receives, byte for byte. */
-export async function recordingServer(answer: RequestListener = (_, res) => res.end('ok')): Promise<RecordingServer> {
+export async function recordingServer(
+  answer: RequestListener = (_, res) => res.end('ok'),
+  address: string = '127.0.0.1',
+): Promise<RecordingServer> {
   const requests: Recorded[] = [];
   const server = createServer((req, res) => {
     void collect(req).then((body) => {
@@ -36,8 +39,8 @@ export async function recordingServer(answer: RequestListener = (_, res) => res.
       answer(req, res);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  const host = `${address}:${(server.address() as AddressInfo).port}`;
   return {
     url: `http://${host}`,
     host,
