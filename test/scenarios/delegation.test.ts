@@ -228,6 +228,36 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     expect(linked.records[0]?.chain?.slice(1).map(({ id }) => id)).toEqual(ids);
   });
 
+  it("a forbid about our agent at the start of a partner's chain holds by its name here, and no permit does [C5]", async () => {
+    const begun = { ...nested(reviewerId), sub: runnerId, sub_profile: 'ai_agent' };
+    const forbidding = await api.variant({
+      config: {
+        policies: `permit(principal, action, resource); forbid(principal, action, resource) when { context.via.contains(Agent::"${runnerId}") };`,
+      },
+    });
+    const token = await forbidding.token(begun, {}, partner);
+    const denied = await forbidding.denies(forbidding.signed({ target: '/invoices', token }), 403, 'policy_denied');
+    expect(denied.records[0]?.chain?.[0]).toMatchObject({ id: `partner:${runnerId}`, registeredAs: runnerId });
+    const unknown = await forbidding.token({ ...begun, sub: 'agent-theirs' }, {}, partner);
+    const { records } = await forbidding.accepts(forbidding.signed({ target: '/invoices', token: unknown }), 200);
+    expect(records[0]?.chain?.[0]).not.toHaveProperty('registeredAs');
+
+    for (const [name, status] of [
+      [runnerId, 403],
+      [`partner:${runnerId}`, 200],
+    ] as const) {
+      const permitting = await api.variant({
+        config: {
+          policies: `permit(principal, action, resource)
+            when { context has onBehalfOfAgent && context.onBehalfOfAgent == Agent::"${name}" };`,
+        },
+      });
+      const request = permitting.signed({ target: '/invoices', token: await permitting.token(begun, {}, partner) });
+      if (status === 200) await permitting.accepts(request, 200);
+      else await permitting.denies(request, 403, 'policy_denied');
+    }
+  });
+
   it("a suspended agent in a partner's history ends the chain under its name in the namespace [C7]", async () => {
     const key = { publicKey: reviewer.publicBase64, capabilities: ['repo:read'] };
     const theirs = { publicKey: guest.publicBase64, capabilities: [], status: 'suspended' as const };

@@ -27,12 +27,13 @@ export function createCallerParts(redact: Redactor): CallerParts {
 }
 
 function identity({ actor, proof, subject, chain, scope }: Caller): EventCaller {
-  const { between } = meantIn(chain);
+  const { subject: first, between } = meantIn(chain);
+  const nameHere = (id: string, at: number): string | undefined => (at === 0 ? first[0] : between.get(id));
   return {
     actor: { id: actor.id, ...(actor.keyId !== undefined && { keyId: actor.keyId }) },
     possession: proof.kind,
     subject,
-    chain: chain.map(({ authorizationDetails: _details, ...hop }) => withNameHere(hop, between.get(hop.id))),
+    chain: chain.map(({ authorizationDetails: _details, ...hop }, at) => withNameHere(hop, nameHere(hop.id, at))),
     scope,
   };
 }

@@ -105,8 +105,8 @@ function others(
   if (via !== undefined) {
     asked.push((record) =>
       listAt(record, 'chain')
-        .slice(1, -1)
-        .some((hop) => hasAt(hop, via, 'id') || hasAt(hop, via, 'registeredAs')),
+        .slice(0, -1)
+        .some((hop, at) => (at > 0 && hasAt(hop, via, 'id')) || hasAt(hop, via, 'registeredAs')),
     );
   }
   if (delegation !== undefined) {

@@ -103,8 +103,9 @@ function formOf(record: Unknown, id: string, agent: JsonObject | undefined): Req
     resource: record['resource'],
     depth: Math.max(0, chain.length - 1),
     via: chain
-      .slice(1, -1)
-      .flatMap((hop) => [textAt(hop, 'id'), textAt(hop, 'registeredAs')].filter((name) => name !== undefined)),
+      .slice(0, -1)
+      .flatMap((hop, at) => [at === 0 ? undefined : textAt(hop, 'id'), textAt(hop, 'registeredAs')])
+      .filter((name) => name !== undefined),
     proof,
     possession: textAt(record, 'possession'),
     method: textAt(record, 'request', 'method'),

@@ -5,7 +5,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { auditFile } from '@countersign/core';
+import { type AuditHop, auditFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localTime } from '../../../src/commands/audit/local-time.js';
 import { readOn } from '../../../src/commands/audit/log-end.js';
@@ -40,9 +40,9 @@ const refusedInNameOf = {
   request: { ...refusedRequest(6).request, remoteAddress: '203.0.113.9' },
 };
 
-const handedOn = (decision(0).chain ?? []).flatMap((hop, at) =>
+const handedOn = (decision(0).chain ?? []).flatMap((hop, at): AuditHop[] =>
   at === 0
-    ? [hop]
+    ? [{ ...hop, registeredAs: 'agent-here' }]
     : [
         { ...hop, id: 'agent-between', delegationId: 'token-2', ancestors: [{ delegationId: 'token-1' }] },
         { ...hop, delegationId: 'link-1', proof: 'signature' as const },
@@ -126,6 +126,10 @@ describe('audit query', () => {
     ],
     [
       ['--via', 'agent-between'],
+      ['decision-7', 'outcome-7'],
+    ],
+    [
+      ['--via', 'agent-here'],
       ['decision-7', 'outcome-7'],
     ],
     [['--via', 'agent-a'], []],

@@ -105,6 +105,7 @@ export function callerQuestion(caller: Caller, terms: CallerQuestionTerms): Call
 
 function newQuestion(caller: Caller, { requires, vocabulary, scopeMatch }: CallerQuestionTerms): CallerQuestion {
   const { actor, subject, chain, scope, proof } = caller;
+  const meant = meantIn(chain);
   const covered = preparedFrom(vocabulary).coveredBy(scope, scopeMatch);
   const named = [...covered, ...actor.capabilities, ...(requires?.split(' ') ?? [])];
   return deepFreeze({
@@ -118,7 +119,12 @@ function newQuestion(caller: Caller, { requires, vocabulary, scopeMatch }: Calle
       scope: [...closeScope(scope, named, scopeMatch)],
       ...(actsForItself(caller) ? {} : { [subject.type === 'user' ? 'onBehalfOf' : 'onBehalfOfAgent']: subject.id }),
       depth: chain.length - 1,
-      via: [...chain.slice(1, -1).map(({ id }) => id), ...meantIn(chain).between.values()],
+      via: [
+        ...chain.slice(1, -1).map(({ id }) => id),
+        ...meant.between.values(),
+        // `onBehalfOfAgent` may let a permit hold, for which its issuer must not speak. This can only forbid.
+        ...(actsForItself(caller) ? [] : meant.subject),
+      ],
       proof: weakestProof(chain),
       possession: proof.kind,
     },
