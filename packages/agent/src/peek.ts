@@ -37,7 +37,8 @@ export async function peek(response: Response, { maxBytes, seconds }: PeekLimits
       return undefined;
     },
   );
-  const rebuilt = new Response(bodyOf(reads, reader), response);
+  const { status, headers } = response;
+  const rebuilt = new Response(bodyOf(reads, reader), { status, headers });
   return { text, response: likeOriginal(rebuilt, response) };
 }
 
@@ -73,12 +74,14 @@ function bodyOf(reads: Promise<Read>[], reader: ReadableStreamDefaultReader<Uint
   );
 }
 
-/** The constructor of Response does not take these. */
-function likeOriginal(rebuilt: Response, { url, redirected, type }: Response): Response {
+/** The constructor of Response does not take these, nor each reason phrase that a server may send. */
+function likeOriginal(rebuilt: Response, { url, redirected, type, statusText }: Response): Response {
+  const original = { url, redirected, type, statusText } as Response;
   return Object.defineProperties(rebuilt, {
     url: { value: url },
     redirected: { value: redirected },
     type: { value: type },
-    clone: { value: () => likeOriginal(Response.prototype.clone.call(rebuilt), { url, redirected, type } as Response) },
+    statusText: { value: statusText },
+    clone: { value: () => likeOriginal(Response.prototype.clone.call(rebuilt), original) },
   });
 }

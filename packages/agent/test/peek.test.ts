@@ -79,6 +79,20 @@ describe('fetch, answered with long problem details', () => {
     }
   });
 
+  it('keeps a reason phrase that no Response may be made with [I7]', async () => {
+    const phrase = 'Služba nedostupná';
+    await using server = await listening((request, response) => {
+      response.statusMessage = Buffer.from(phrase).toString('latin1');
+      problem('{"code":"other"}', true)(request, response);
+    });
+    const agent = await createAgent({ id: 'agent-a', key: generateAgentKey() });
+    const response = await agent.fetch(`${server.url}/a`);
+    for (const answer of [response.clone(), response]) {
+      expect(answer).toMatchObject({ status: 503, statusText: phrase });
+      expect(await answer.json()).toEqual({ code: 'other' });
+    }
+  });
+
   // The package as built: Node 20 runs no TypeScript by itself.
   it.skipIf(!existsSync(dist)).each([
     ['ended', true],
