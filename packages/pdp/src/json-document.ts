@@ -1,4 +1,4 @@
-import { failed, type FailedReading } from '@countersign/common';
+import { containRejection, failed, type FailedReading } from '@countersign/common';
 
 /** A document as JSON text, or why it cannot be written without changing what it says. */
 export type WrittenJson = { readonly ok: true; readonly text: string } | FailedReading;
@@ -32,7 +32,10 @@ function plainCopy(value: unknown): unknown {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (Array.isArray(value) && prototype === Array.prototype) return listCopy(value);
   // JSON writes a Map, a Set or an instance of a class without its content: a Set of names as `{}`.
-  if (prototype !== null && prototype !== Object.prototype) throw new UnwritableError('an object that is not plain');
+  if (prototype !== null && prototype !== Object.prototype) {
+    containRejection(value);
+    throw new UnwritableError('an object that is not plain');
+  }
   return recordCopy(value);
 }
 

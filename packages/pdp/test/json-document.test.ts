@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { wellFormedJson } from '../src/json-document.js';
@@ -23,6 +24,13 @@ it('text that is not well-formed is refused wherever it stands [D9]', () => {
     { numRuns: 100 },
   );
   expect(wellFormedJson('\ud83d\ude00 \\ud800').ok).toBe(true);
+});
+
+// A rejection that nobody handles fails the run.
+it('the rejection of a promise in a query is contained [D11]', async () => {
+  const written = wellFormedJson({ attributes: { owner: Promise.reject(new Error('no such row')) } });
+  expect(written).toMatchObject({ ok: false, problem: 'the query has an object that is not plain' });
+  await setImmediate();
 });
 
 const cycle: Record<string, unknown> = {};

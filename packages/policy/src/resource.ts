@@ -1,3 +1,4 @@
+import { containRejection, isPromise } from '@countersign/common';
 import type { Resource } from './engine.js';
 
 /**
@@ -7,6 +8,8 @@ import type { Resource } from './engine.js';
 export function readResource(value: unknown): Resource | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { type, id, attributes, parents } = value as Partial<Resource>;
+  // Where an `await` was forgotten.
+  for (const member of [type, id, attributes, parents]) containRejection(member);
   if (typeof type !== 'string' || type === '' || typeof id !== 'string' || id === '') return undefined;
   return { type, id, ...(attributes !== undefined && { attributes }), ...(parents !== undefined && { parents }) };
 }
@@ -56,5 +59,6 @@ export function resourceProblem(value: unknown): string {
 function kindOf(value: unknown): string {
   if (value === '') return 'empty';
   if (value === undefined || value === null) return String(value);
+  if (isPromise(value)) return 'a promise: is an await missing?';
   return Array.isArray(value) ? 'a list' : `of type ${typeof value}`;
 }

@@ -65,6 +65,7 @@ function decideAll(
 
 function decisionOrFault(value: unknown): PolicyDecision | Refusal {
   if (!isDecision(value)) return refusal('policy_error', 'the engine gave no decision');
+  containRejection(value.approval);
   const approval = value.approval === undefined ? undefined : readRequirement(value.approval);
   if (approval?.ok !== false) return value;
   return refusal('policy_error', `the engine asks for an approval that cannot be given: ${approval.problem}`);

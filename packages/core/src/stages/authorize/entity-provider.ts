@@ -1,7 +1,7 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { RequestFacts } from '../../model/request.js';
 import { isDeepStrictEqual } from 'node:util';
-import { type Awaitable, kindOf, errorMessage, withTimeout } from '@countersign/common';
+import { type Awaitable, containRejection, kindOf, errorMessage, withTimeout } from '@countersign/common';
 import { IncompleteResource, isResource, refuseUnknownMembers, type Resource } from '@countersign/policy';
 
 /**
@@ -102,6 +102,7 @@ function recordOf(found: unknown): EntityRecord {
     throw new IncompleteResource('it gave neither an object nor undefined');
   refuseUnknownMembers(found, ['attributes', 'parents']);
   const { attributes, parents } = found as EntityRecord;
+  for (const member of [attributes, parents]) containRejection(member);
   if (
     attributes !== undefined &&
     (typeof attributes !== 'object' || attributes === null || Array.isArray(attributes))

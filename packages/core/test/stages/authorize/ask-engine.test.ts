@@ -9,15 +9,17 @@ const requirement = {
   excluded: [],
 };
 
-it.each([
+it.each<[string, () => unknown, string]>([
   [
     'more quorums than one approval can have',
-    { ...requirement, quorums: Array.from({ length: 9 }, (_, index) => ({ groups: [`team-${index}`], count: 1 })) },
+    () => ({ ...requirement, quorums: Array.from({ length: 9 }, (_, at) => ({ groups: [`team-${at}`], count: 1 })) }),
     'the engine asks for an approval that cannot be given: requirement.quorums is',
   ],
-  ['no quorum', { ...requirement, quorums: [] }, 'that cannot be given: requirement.quorums is'],
+  ['no quorum', () => ({ ...requirement, quorums: [] }), 'that cannot be given: requirement.quorums is'],
+  // Its rejection would fail the run if nobody handled it.
+  ['a promise of one', () => Promise.reject(new Error('down')), 'the engine asks for an approval that cannot be given'],
 ])('the record names the approval as the cause if an engine asks for %s [D3]', async (_what, approval, detail) => {
-  const { guard, audit } = await guarded({ policy: engine(() => ({ ...allow, approval })) });
+  const { guard, audit } = await guarded({ policy: engine(() => ({ ...allow, approval: approval() as never })) });
   const request = await guard.authenticate(await signedRequest());
   if (!request.ok || request.caller === undefined) throw new Error('not let in');
   const answer = await guard.authorize(request.caller, permission);

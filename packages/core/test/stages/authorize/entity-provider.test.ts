@@ -211,6 +211,17 @@ describe('entities', () => {
     expect(troubles).toEqual([1, 2].map(() => expect.stringContaining('entities() failed for a resource of type Doc')));
   });
 
+  // A rejection that nobody handles fails the run.
+  it('one that gives a promise of attributes or parents is refused, and its rejection contained [D11]', async () => {
+    const rejected = (): never => Promise.reject(new Error('no such row')) as never;
+    const { guard } = await withEntities(({ id }) =>
+      id === 'open' ? { attributes: rejected() } : { parents: rejected() },
+    );
+    const caller = await letIn(guard);
+    expect(await guard.authorize(caller, reading('open'))).toMatchObject({ ok: false });
+    expect(await guard.authorize(caller, reading('other'))).toMatchObject({ ok: false });
+  });
+
   it('one that does not answer in time: 503', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { guard } = await guarded({ entities: () => new Promise(() => {}), lookupTimeoutSeconds: 2 });

@@ -1,4 +1,5 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { containRejection, isPromise } from '@countersign/common';
 
 const MAX_DEPTH = 32;
 const MAX_SIZE = 64 * 1024;
@@ -58,6 +59,7 @@ export class InputGuard {
     if (typeof value === 'boolean') return value;
     if (Array.isArray(value)) return this.#items(value, where, (item) => this.#value(item, where, depth + 1));
     if (isPlainObject(value)) return this.#members(value, where, depth);
+    containRejection(value);
     return this.#refuse(where, kindOf(value), false);
   }
 
@@ -114,5 +116,6 @@ function isPlainObject(value: unknown): value is object {
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
+  if (isPromise(value)) return 'a promise (is an await missing?)';
   return typeof value === 'object' ? 'an object that is not plain' : typeof value;
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputGuard } from '../../../src/cedar/request/input-guard.js';
@@ -70,6 +71,12 @@ describe('InputGuard refuses values that Cedar throws on, drops or changes [D11]
       expect(read(value).problem).toMatch(/^it: ./);
     });
   }
+
+  // A rejection that nobody handles fails the run.
+  it('a promise, whose rejection is contained [D11]', async () => {
+    expect(read({ a: [{ b: Promise.reject(new Error('no such row')) }] }).problem).toContain('is an await missing?');
+    await setImmediate();
+  });
 
   it('a cycle [D11]', () => {
     const cycle: Record<string, unknown> = {};
