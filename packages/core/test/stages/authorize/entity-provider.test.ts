@@ -213,10 +213,10 @@ describe('entities', () => {
 
   // A rejection that nobody handles fails the run.
   it('one that gives a promise of attributes or parents is refused, and its rejection contained [D11]', async () => {
-    const rejected = (): never => Promise.reject(new Error('no such row')) as never;
-    const { guard } = await withEntities(({ id }) =>
-      id === 'open' ? { attributes: rejected() } : { parents: rejected() },
-    );
+    const { guard } = await withEntities(({ id }) => {
+      const rejected = Promise.reject(new Error('no such row')) as never;
+      return id === 'open' ? { attributes: rejected } : { parents: rejected };
+    });
     const caller = await letIn(guard);
     expect(await guard.authorize(caller, reading('open'))).toMatchObject({ ok: false });
     expect(await guard.authorize(caller, reading('other'))).toMatchObject({ ok: false });
