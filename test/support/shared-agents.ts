@@ -56,13 +56,36 @@ export function itIsARegistry({ begin, open, losses }: Registry): void {
   it('refuses the key of another agent, and changes nothing then [A11]', async () => {
     const agents = await open();
     await agents.put({ id: 'agent-2', publicKey: first.publicBase64 });
-    await expect(agents.put({ id: 'agent-3', publicKey: first.publicBase64 })).rejects.toThrow();
+    await expect(agents.put({ id: 'agent-3', publicKey: first.publicBase64 })).rejects.toMatchObject({
+      name: 'SharedStoreUnavailable',
+      message: 'another agent has one of its keys',
+    });
     expect(await agents.statusOf('agent-3')).toBe('unknown');
     expect(await agents.findByThumbprint(first.thumbprint)).toMatchObject({ agent: { id: 'agent-2' } });
     await agents.remove('agent-2');
     await agents.put({ id: 'agent-3', publicKey: first.publicBase64 });
     await agents.remove('agent-3');
     await expect(agents.put({ id: 'agent-4', publicKey: 'no key' })).rejects.toMatchObject({ name: 'ConfigError' });
+    const twice = { id: 'agent-4', keys: [{ publicKey: first.publicBase64 }, { jwk: first.publicJwk }] };
+    await expect(agents.put(twice)).rejects.toMatchObject({
+      name: 'ConfigError',
+      message: "put: agent 'agent-4' has the same key twice.",
+    });
+    expect(await agents.statusOf('agent-4')).toBe('unknown');
+  });
+
+  it('keeps an entry with any characters, also without keys', async () => {
+    const agents = await open();
+    const id = String.raw`agent-'"\x27$1$$;--é🔑`;
+    const entry = { id, roles: [`$2 ' ${id}`], owner: '🔑', keys: [] };
+    await agents.put(entry);
+    expect(await agents.statusOf(id)).toBe('active');
+    await agents.put({ ...entry, keys: [{ publicKey: first.publicBase64 }] });
+    expect(await agents.findByThumbprint(first.thumbprint)).toMatchObject({
+      agent: { id, roles: entry.roles, owner: entry.owner },
+    });
+    await agents.remove(id);
+    expect(await agents.statusOf(id)).toBe('unknown');
   });
 
   it.each(Object.keys(losses))(

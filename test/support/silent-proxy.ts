@@ -11,7 +11,7 @@ export interface SilentProxy {
   fallSilent(next?: number): void;
   /** The connections that were not silent from their beginning forward again. */
   recover(): void;
-  /** The connection on which a client sends this text falls silent with it. Resolves then. */
+  /** The connection on which a client sends this text, as it is or in hexadecimal, falls silent with it. Resolves then. */
   fallSilentAt(text: string): Promise<void>;
   /** Gives the server what silent connections hold, as TCP does after a loss. Resolves once the server has answered. */
   deliver(): Promise<unknown>;
@@ -33,7 +33,7 @@ export async function startSilentProxy(target: number | string): Promise<SilentP
   const connections = new Set<Connection>();
   let opened = 0;
   let silentNext = 0;
-  let silentAt: { readonly text: string; readonly reached: () => void } | undefined;
+  let silentAt: { readonly texts: readonly string[]; readonly reached: () => void } | undefined;
   const server = createServer((client) => {
     opened += 1;
     const upstream = typeof target === 'number' ? connect(target, '127.0.0.1') : connect(target);
@@ -41,7 +41,7 @@ export async function startSilentProxy(target: number | string): Promise<SilentP
     silentNext = Math.max(0, silentNext - 1);
     connections.add(one);
     client.on('data', (chunk) => {
-      if (silentAt !== undefined && chunk.includes(silentAt.text)) {
+      if (silentAt?.texts.some((text) => chunk.includes(text)) === true) {
         one.isSilent = true;
         silentAt.reached();
         silentAt = undefined;
@@ -75,7 +75,8 @@ export async function startSilentProxy(target: number | string): Promise<SilentP
         for (const chunk of one.held.splice(0)) one.upstream.write(chunk);
       }
     },
-    fallSilentAt: (text) => new Promise((reached) => (silentAt = { text, reached })),
+    fallSilentAt: (text) =>
+      new Promise((reached) => (silentAt = { texts: [text, Buffer.from(text).toString('hex')], reached })),
     async deliver() {
       const answers = [...connections].flatMap(({ upstream, held }) => {
         const answered = held.length === 0 ? [] : [once(upstream, 'data')];

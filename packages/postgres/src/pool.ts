@@ -7,9 +7,12 @@ export interface PgQuery {
   readonly types?: { readonly getTypeParser: (oid: number) => (value: string) => unknown };
 }
 
+/** A message of several statements has a result for each. */
+export type PgResults = { readonly rows: unknown[] } | readonly { readonly rows: unknown[] }[];
+
 /** What is used of a `Pool` of `pg`. Written out, so that an application needs no types of it. */
 export interface PgPool {
-  query(query: PgQuery): Promise<{ readonly rows: unknown[] }>;
+  query(query: PgQuery): Promise<PgResults>;
   connect(): Promise<PgClient>;
   on?(event: 'error', listener: (error: Error) => void): unknown;
   readonly options?: { readonly max?: number | undefined };
@@ -17,7 +20,7 @@ export interface PgPool {
 
 /** What is used of a client that the pool lends. */
 export interface PgClient {
-  query(query: PgQuery): Promise<{ readonly rows: unknown[] }>;
+  query(query: PgQuery): Promise<PgResults>;
   release(destroy?: boolean): void;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'notification', listener: () => void): unknown;
@@ -37,13 +40,14 @@ const types = {
   },
 };
 
+/** The rows of the last statement in `text`. Only a text of one statement may have values. */
 export async function rowsOf(
   client: Pick<PgPool, 'query'>,
   text: string,
   values: readonly unknown[] = [],
 ): Promise<readonly Row[]> {
-  const { rows } = await client.query({ text, values: [...values], types });
-  return rows as readonly Row[];
+  const results = await client.query({ text, values: [...values], types });
+  return [results].flat().at(-1)?.rows as readonly Row[];
 }
 
 const heard = new WeakSet<PgPool>();

@@ -1,7 +1,14 @@
 import { ConfigError, errorMessage } from '@countersign/common';
 import type { AgentsFromDatabaseOptions } from '@countersign/core';
-import { lostAgents, type SharedAgents, sharedAgents, SharedStoreUnavailable, tooLate } from '@countersign/stores';
-import { changedRows } from './changes.js';
+import {
+  keyTaken,
+  lostAgents,
+  type SharedAgents,
+  sharedAgents,
+  SharedStoreUnavailable,
+  tooLate,
+} from '@countersign/stores';
+import { changedRows, changedRowsAfter, type SqlText } from './changes.js';
 import { ensureTable, hasTable } from './ensure-table.js';
 import { type PgPool, type Row, rowsOf } from './pool.js';
 
@@ -21,7 +28,10 @@ SELECT EXISTS (SELECT FROM key) AS begun, EXISTS (SELECT FROM made) AS made`;
 const findByIdSql = `SELECT id AS name, entry FROM ${table} WHERE id IN ('', $1)`;
 const findByKeySql = `SELECT thumbprint AS name, entry FROM ${table}_keys LEFT JOIN ${table} USING (id) WHERE thumbprint IN ('', $1)`;
 
-/** One change at a time: whether it is in time is decided when the ones before it have ended. */
+/** One change at a time. It waits here for the ones before it. */
+const lockSql = `SELECT FROM ${table}_keys WHERE thumbprint = '' FOR UPDATE`;
+
+/** Locked again for a list that began after `lockSql` had looked. */
 const begun = (inTime: string): string => `list AS (SELECT id FROM ${table}_keys WHERE thumbprint = '' FOR UPDATE),
   begun AS (SELECT id FROM list WHERE ${inTime})`;
 const result = 'SELECT EXISTS (SELECT FROM begun) AS made FROM list';
@@ -38,6 +48,7 @@ const removeSql = (inTime: string): string => `WITH ${begun(inTime)},
   gone AS (DELETE FROM ${table} WHERE id = $1 AND id <> '' AND EXISTS (SELECT FROM begun))
 ${result}`;
 
+const uniqueViolation = '23505';
 const lost = lostAgents('this database', 'beginPostgresAgents(pool)');
 
 /**
@@ -64,8 +75,8 @@ export async function postgresAgents(pool: PgPool, options: AgentsFromDatabaseOp
     {
       find: async ({ thumbprint, id }) =>
         await (thumbprint === undefined ? find(findByIdSql, id) : find(findByKeySql, thumbprint)),
-      put: async (id, entry, thumbprints) => void (await change(pool, putSql, [id, entry, [...thumbprints]])),
-      remove: async (id) => void (await change(pool, removeSql, [id])),
+      put: async (id, entry, thumbprints) => await change(pool, putSql, [id, entry, thumbprints]),
+      remove: async (id) => await change(pool, removeSql, [id]),
     },
     options,
   );
@@ -87,14 +98,22 @@ export async function beginPostgresAgents(pool: PgPool): Promise<boolean> {
   const owner = 'beginPostgresAgents';
   await ensureTable(owner, pool, table, tables);
   try {
-    return (await change(pool, beginSql))['begun'] === true;
+    return madeRow(await changedRows(pool, beginSql))['begun'] === true;
   } catch (error) {
     throw new ConfigError(`${owner}: the database cannot be used: ${errorMessage(error)}`);
   }
 }
 
-async function change(pool: PgPool, sql: (inTime: string) => string, values: readonly unknown[] = []): Promise<Row> {
-  const [row] = await changedRows(pool, sql, values);
+async function change(pool: PgPool, sql: (inTime: string) => string, values: readonly SqlText[]): Promise<void> {
+  try {
+    madeRow(await changedRowsAfter(pool, lockSql, sql, values));
+  } catch (error) {
+    if ((error as { readonly code?: unknown } | undefined)?.code !== uniqueViolation) throw error;
+    throw new SharedStoreUnavailable(keyTaken);
+  }
+}
+
+function madeRow([row]: readonly Row[]): Row {
   if (row === undefined) throw new SharedStoreUnavailable(lost);
   if (row['made'] !== true) throw new SharedStoreUnavailable(tooLate);
   return row;

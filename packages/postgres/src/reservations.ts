@@ -33,9 +33,11 @@ function statementsOn(table: string, isLogged: boolean) {
       CREATE INDEX IF NOT EXISTS ${table}_until ON ${table} (until);`,
     age,
     // The age is computed when the row is read, before the insertion: a table emptied between the two is not this one.
+    // `NOT EXISTS` reads what the epoch is read with. `ON CONFLICT` alone would wait for a DELETE of both, and then insert.
     reserve: `WITH epoch AS (${age}), ${isLogged ? `synced AS (SELECT ${synced}), ` : ''}
       used AS (INSERT INTO ${table} (owner, name, until) SELECT $1, $2, ${now} + $3::bigint
-        FROM epoch${isLogged ? ', synced' : ''} ON CONFLICT DO NOTHING RETURNING 1)
+        FROM epoch${isLogged ? ', synced' : ''} WHERE NOT EXISTS (SELECT FROM ${table} WHERE owner = $1 AND name = $2)
+        ON CONFLICT DO NOTHING RETURNING 1)
       SELECT (SELECT age FROM epoch) AS age, EXISTS (SELECT FROM used) AS won`,
     begin: `INSERT INTO ${table} (owner, name, until)
       SELECT '', '${table}'::regclass::oid::text || ':' || (txid_current() % 4294967296)::text${timeline}, ${now}

@@ -78,6 +78,29 @@ describe.skipIf(programs === undefined)('postgresReplay', () => {
     },
   );
 
+  it.each(['TRUNCATE', 'DELETE FROM'])(
+    'refuses what was used before a %s that is still being committed',
+    async (statement) => {
+      const store = await postgresReplay(pool, { clockSkewSeconds: 0 });
+      const used = await vi.waitFor(async () => {
+        const proof = freshProof();
+        expect(await store.reserve(proof)).toBe('reserved');
+        return proof;
+      }, patiently);
+      const holder = await pool.connect();
+      await holder.query(`BEGIN; ${statement} countersign_used`);
+      let result: string | undefined;
+      const replay = (async () => (result = await store.reserve({ ...used, now: Date.now() / 1000 })))();
+      await vi.waitUntil(async () => {
+        const { rows } = await holder.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+        return rows.length > 0 || result !== undefined;
+      }, patiently);
+      await holder.query('COMMIT');
+      holder.release();
+      expect(await replay).toBe(statement === 'TRUNCATE' ? 'before_epoch' : 'replayed');
+    },
+  );
+
   it.each([
     ['a new table', ['--clean'], ''],
     ['the emptied table', ['--data-only'], 'TRUNCATE countersign_used'],

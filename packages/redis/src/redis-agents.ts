@@ -1,6 +1,6 @@
 import { checkOptionNames, ConfigError, errorMessage } from '@countersign/common';
 import type { AgentsFromDatabaseOptions } from '@countersign/core';
-import { lostAgents, type SharedAgents, sharedAgents, SharedStoreUnavailable } from '@countersign/stores';
+import { keyTaken, lostAgents, type SharedAgents, sharedAgents, SharedStoreUnavailable } from '@countersign/stores';
 import type { RedisClient } from './client.js';
 import { evicting, evictionPolicy } from './eviction.js';
 import { readPrefix } from './prefix.js';
@@ -127,6 +127,6 @@ function problemOf(reply: unknown): string | undefined {
   const [result, policy]: readonly unknown[] = Array.isArray(reply) ? reply : [];
   if (result === 'done') return undefined;
   if (result === 'lost') return lostAgents('this Redis', 'beginRedisAgents(client)');
-  if (result === 'taken') return 'another agent has one of its keys';
+  if (result === 'taken') return keyTaken;
   return result === 'evicting' ? evicting(policy, 'would lose the agents') : unexpected;
 }

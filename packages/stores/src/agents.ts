@@ -1,4 +1,4 @@
-import { parseStrictJson } from '@countersign/common';
+import { ConfigError, parseStrictJson } from '@countersign/common';
 import {
   type AgentDirectory,
   type AgentQuestion,
@@ -14,7 +14,8 @@ import {
  */
 export interface SharedAgents extends AgentDirectory {
   /**
-   * Registers an agent, or puts this entry in the place of the one with its id.
+   * Registers an agent, or puts this entry in the place of the one with its id. Rejects if another agent has one of its
+   * keys.
    *
    * @throws ConfigError when the entry is wrong.
    */
@@ -30,10 +31,16 @@ export interface SharedAgents extends AgentDirectory {
 export interface AgentTable {
   /** The entry as JSON; undefined if there is none. */
   readonly find: (question: AgentQuestion) => Promise<string | undefined>;
-  /** One atomic step. Rejects if another agent has one of the keys. */
+  /**
+   * One atomic step, which sees all changes before it: the agent then has exactly these keys. Rejects with `keyTaken` if
+   * another agent has one of them.
+   */
   readonly put: (id: string, entry: string, thumbprints: readonly string[]) => Promise<void>;
   readonly remove: (id: string) => Promise<void>;
 }
+
+/** Why a change rejects that would give a key to a second agent. */
+export const keyTaken = 'another agent has one of its keys';
 
 /** What is wrong with a list of agents that has no beginning. */
 export function lostAgents(store: string, begin: string): string {
@@ -56,6 +63,9 @@ export function sharedAgents(table: AgentTable, options: AgentsFromDatabaseOptio
     async put(agent: AgentRegistration) {
       const { agent: read, keys } = readRegistration(agent, 'put: the agent');
       const thumbprints = keys.map(({ thumbprint }) => thumbprint);
+      if (new Set(thumbprints).size < thumbprints.length) {
+        throw new ConfigError(`put: agent '${read.id}' has the same key twice.`);
+      }
       await table.put(read.id, JSON.stringify(agent), thumbprints);
     },
     remove: (id: string) => table.remove(id),

@@ -1,4 +1,4 @@
-export { type AgentTable, lostAgents, type SharedAgents, sharedAgents } from './agents.js';
+export { type AgentTable, keyTaken, lostAgents, type SharedAgents, sharedAgents } from './agents.js';
 export { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
 export { changeInTime, tooLate } from './changes.js';
 export { isBeforeEpoch, type Reservation, settlingTime } from './epoch.js';
