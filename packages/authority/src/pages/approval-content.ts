@@ -13,6 +13,7 @@ import { codeOf } from './words.js';
 
 /** Longer values are folded: they must not push others out of sight. */
 const longestOpen = 300;
+const mostLinesOpen = 12;
 const longestStart = 80;
 
 /** What exactly runs if people approve: each part of the request that the approval is bound to. */
@@ -90,7 +91,7 @@ function jsonOf(text: string): Html {
 }
 
 function pairsOf(pairs: readonly FormPair[]): Html {
-  const rows = pairs.map(([name, value]) => row(escapeUnprintable(name), textOf(value)));
+  const rows = pairs.map(([name, value]) => row(spelledOut(name), textOf(value)));
   return rows.length === 0 ? none : html`<dl>${rows}</dl>`;
 }
 
@@ -103,7 +104,7 @@ const none = html`<p class="quiet">None.</p>`;
 /** Every member by its name, whatever its value is. */
 function membersOf(object: string): Html {
   const rows = membersOfSource(object).map(([name, value]) =>
-    row(escapeUnprintable(name), valueOf(value.startsWith('"') ? textOrQuoted(value) : value)),
+    row(spelledOut(name), valueOf(value.startsWith('"') ? textOrQuoted(value) : value)),
   );
   return rows.length === 0 ? none : html`<dl>${rows}</dl>`;
 }
@@ -119,13 +120,24 @@ export function row(name: string, value: Html): Html {
 `;
 }
 
-/** A value of somebody else. What is invisible in it is spelt out. */
+// Without the variation selector of an emoji, which stands behind one.
+const ignorable = /(?<!\p{Extended_Pictographic})\ufe0f|(?!\ufe0f)[\p{Default_Ignorable_Code_Point}\u2800]/gu;
+
+/** Text of somebody else, with what is invisible in it spelt out. */
+function spelledOut(text: string): string {
+  return escapeUnprintable(text).replace(ignorable, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+}
+
+/** A value of somebody else. */
 export function valueOf(text: string): Html {
-  const visible = text
-    .split(/(\r?\n)/)
-    .map((part) => (/^\r?\n$/.test(part) ? '\n' : escapeUnprintable(part)))
-    .join('');
-  const isLong = visible.length > longestOpen;
+  const lines = text.split(/\r?\n/).map(spelledOut);
+  const visible = lines.join('\n');
+  const isLong = visible.length > longestOpen || lines.length > mostLinesOpen;
   if (!isLong) return visible.includes('\n') ? html`<pre><bdi>${visible}</bdi></pre>` : codeOf(visible);
   const start = visible.slice(0, longestStart).replaceAll('\n', ' ');
   return html`<details><summary>${codeOf(`${start}…`)} <span class="quiet">${visible.length} characters</span></summary>

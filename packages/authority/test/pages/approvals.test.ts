@@ -83,6 +83,10 @@ describe('the pages of approvers', () => {
     ],
     ['{ "a" : [ { "\\u0062" : "\\u0063\\"" } , true ] }', 'a [ { "b": "c\\"" }, true ]'],
     ['[{"\\u0074o":"\\u006dallory"}]', '[ { "to": "mallory" } ]'],
+    [
+      '{"to\u034f":"ali\u034fce","amount":"10\ufe0f","blank":"\u3164\u2800","tag":"a\u{e0100}","emoji":"❤\ufe0f"}',
+      'to\\u034f ali\\u034fce amount 10\\ufe0f blank \\u3164\\u2800 tag a\\udb40\\udd00 emoji ❤\ufe0f',
+    ],
     ['{}', 'None.'],
   ])('show each value of the body %s as it was written [C11]', async (body, shown) => {
     expect(await contentShown({ 'content-type': 'application/json' }, body)).toBe(`Body ${shown}`);
@@ -92,6 +96,13 @@ describe('the pages of approvers', () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const body = 'to=%6d%61llory&amount=10&rtl=a%E2%80%AEb&none=&html=%3Ci%3E';
     expect(await contentShown(form, body)).toBe('Body, a form to mallory amount 10 rtl a\\u202eb none Empty. html <i>');
+  });
+
+  it('fold a value of many lines, which would push others out of sight [C13]', async () => {
+    const json = { 'content-type': 'application/json' };
+    const [few, many] = [11, 290].map((count) => JSON.stringify({ note: '\n'.repeat(count), amount: 1 }));
+    expect(await contentShown(json, few ?? '')).not.toContain('characters');
+    expect(await contentShown(json, many ?? '')).toContain('290 characters');
   });
 
   const utf7 = '{"to":"alice","amount":10,"reference":"+ACIALAAiAHQAbwAiADoAIgBtAGEAbABsAG8AcgB5-"}';

@@ -5,11 +5,12 @@ import {
   failed,
   isJsonObject,
   type JsonObject,
+  LruCache,
   member,
   type Reading,
 } from '@countersign/common';
 import type { Agent, AgentKey } from './directory.js';
-import { readPublicKey } from './ed25519-key.js';
+import { type PublicKeyReading, readPublicKey } from './ed25519-key.js';
 import type { PublicJwk } from '../model/jwk.js';
 
 /** One key of an agent, as users write it. Exactly one of `publicKey` and `jwk`. */
@@ -145,6 +146,17 @@ function keysOf(input: JsonObject, owner: string): readonly JsonObject[] {
   return keys.map((key: unknown) => keyMembersOf(key, owner));
 }
 
+/** Keys by their text: a file with one agent changed is read whole, and to import 10 000 keys takes half a second. */
+const knownKeys = new LruCache<PublicKeyReading>(20_000);
+
+function readKeyText(text: string): PublicKeyReading {
+  const known = knownKeys.get(text);
+  if (known !== undefined) return known;
+  const key = readPublicKey(text);
+  if (key.ok) knownKeys.set(text, key);
+  return key;
+}
+
 /** Reads a key with its validity, which may also stand in the JWK as `nbf` and `exp`; the narrower counts. */
 export function readAgentKey(input: JsonObject): Reading<AgentKey> {
   const text = member(input, 'publicKey');
@@ -154,7 +166,7 @@ export function readAgentKey(input: JsonObject): Reading<AgentKey> {
   if (jwk !== undefined && !isJsonObject(jwk)) return failed("its 'jwk' is not an object");
 
   const claimed: JsonObject = jwk ?? {};
-  const key = readPublicKey(text ?? claimed);
+  const key = text === undefined ? readPublicKey(claimed) : readKeyText(text);
   if (!key.ok) return key;
   const notBefore = bound(Math.max, [member(input, 'notBefore'), member(claimed, 'nbf')]);
   const expires = bound(Math.min, [member(input, 'expires'), member(claimed, 'exp')]);

@@ -24,6 +24,17 @@ function refused(...list: unknown[]): string {
 }
 
 describe('agentsFromObjects', () => {
+  it('imports no key twice, so that a large file is read again soon [C7]', () => {
+    const keys = [1, 2].map(() => {
+      const lookup = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64 }]).findByThumbprint(
+        thumbprintOf(one.base64),
+      );
+      return 'key' in lookup ? lookup.key.publicKey : undefined;
+    });
+    expect(keys[0]).toBeDefined();
+    expect(keys[1]).toBe(keys[0]);
+  });
+
   it('finds an agent, registered with its key in any form, by thumbprint', async () => {
     const registrations: AgentRegistration[] = [
       { id: 'agent-a', publicKey: one.base64, capabilities: ['repo:read'], roles: ['reviewer'], owner: 'team-x' },
