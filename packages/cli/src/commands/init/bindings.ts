@@ -1,4 +1,5 @@
-import { isNode, type NestedNode, type SyntaxNode } from './syntax.js';
+import { membersIn } from './members.js';
+import { isFunction, isNode, keyOf, type NestedNode, type SyntaxNode } from './syntax.js';
 
 /** The variables of a program. */
 export interface Bindings {
@@ -37,33 +38,69 @@ export function readBindings(nodes: readonly NestedNode[]): Bindings {
     named.set(each.node, declaration);
     uses.set(declaration.name.node, [...(uses.get(declaration.name.node) ?? []), each]);
   }
-  return {
-    declarationOf: (name) => named.get(name),
-    usesOf: (declaration) => (isNode(declaration) ? (uses.get(declaration) ?? []) : []),
-    namedBy: (name) => {
-      const { by, scope } = named.get(name.node) ?? {};
-      if (name.node.type === 'ThisExpression') return membersNamed(name, classAround(name));
-      const value = by?.node['init'] ?? by?.node;
-      return scope?.type === 'Program' && isNode(value) && owners.test(value.type) ? membersNamed(name, value) : [];
-    },
-  };
+  const membersByName = membersIn(nodes);
+  const usesOf = (declaration: unknown): readonly NestedNode[] =>
+    isNode(declaration) ? (uses.get(declaration) ?? []) : [];
+  const membersOfFile = (key = ''): readonly SyntaxNode[] => (membersByName.get(key) ?? []).map(({ value }) => value);
+
+  /** Of `this` and `exports`. A member that the class does not have may be of its base. */
+  function ownMembers(name: NestedNode, key: string | undefined): readonly SyntaxNode[] {
+    const own = membersNamed(key, classAround(name));
+    return own.length > 0 ? own : membersOfFile(key);
+  }
+  function namedBy(name: NestedNode): readonly SyntaxNode[] {
+    const key = keyRead(name);
+    if (/^(?:ThisExpression|Super)$/.test(name.node.type)) return ownMembers(name, key);
+    const declaration = named.get(name.node);
+    if (declaration === undefined)
+      return /^(?:exports|module)$/.test(nameOf(name)) ? membersOfFile(keyRead(name, true)) : [];
+    const { init, id, type } = declaration.by.node;
+    // A parameter may be anything.
+    const own = type === 'VariableDeclarator' ? init : id === declaration.name.node ? declaration.by.node : undefined;
+    const assigned = usesOf(declaration.name.node).flatMap(assignedTo);
+    const values = [own, ...assigned.flatMap((each) => (each.isMember ? [] : each.value))].filter(isNode);
+    const members = [
+      ...assigned.filter((each) => each.isMember && (key === undefined || each.key === key)).map(({ value }) => value),
+      ...values.flatMap((value) => (value.type === 'ThisExpression' ? membersOfFile(key) : membersNamed(key, value))),
+    ];
+    return key !== undefined && members.length > 0 ? members : [...values, ...members];
+  }
+  return { declarationOf: (name) => named.get(name), usesOf, namedBy };
 }
 
-const owners = /^(?:Function|Class)Declaration$|^(?:Function|ArrowFunction|Call|New|Object|Class)Expression$/;
+/** `show` of `orders.show`; `isLast`: and of `module.exports.show`. */
+function keyRead({ node, parent }: NestedNode, isLast = false): string | undefined {
+  if (parent === undefined || parent.node['object'] !== node) return undefined;
+  return (isLast ? keyRead(parent, true) : undefined) ?? keyOf(parent.node);
+}
+
+interface Assigned {
+  readonly value: SyntaxNode;
+  readonly isMember: boolean;
+  readonly key: string | undefined;
+}
+
+/** What is assigned to a variable, by its second declaration too, or to its member: `orders.show = …`. */
+function assignedTo(use: NestedNode): readonly Assigned[] {
+  let target = use;
+  while (target.parent?.node['object'] === target.node) target = target.parent;
+  const by = target.parent?.node;
+  const declared = by?.['id'] === use.node ? (by['init'] ?? by) : undefined;
+  const value = by?.['left'] === target.node ? by['right'] : declared;
+  return isNode(value) ? [{ value, isMember: target !== use, key: keyOf(target.node) }] : [];
+}
 
 function classAround({ parent }: NestedNode): SyntaxNode | undefined {
   return parent === undefined || parent.node.type === 'ClassBody' ? parent?.node : classAround(parent);
 }
 
-/** `show` of the object or class in `orders.show`; all of it if that is not known. */
-function membersNamed({ node, parent }: NestedNode, owner: SyntaxNode | undefined): readonly SyntaxNode[] {
-  if (owner === undefined) return [];
-  const { object, property } = parent?.node ?? { object: undefined, property: undefined };
-  const body = owner['properties'] ?? owner['body'];
-  const members = Array.isArray(body) ? (body as readonly SyntaxNode[]) : [];
-  const isMember = object === node && isNode(property);
-  const own = members.filter(({ key }) => isMember && isNode(key) && key['name'] === property['name']);
-  return own.length > 0 || owner.type === 'ClassBody' ? own : [owner];
+/** The members of an object or class with this key. */
+function membersNamed(key: string | undefined, owner: SyntaxNode | undefined): readonly SyntaxNode[] {
+  if (owner === undefined || key === undefined) return [];
+  const { expression, properties, body } = owner;
+  if (isNode(expression)) return membersNamed(key, expression);
+  const members = properties ?? (isNode(body) && body.type === 'ClassBody' ? body['body'] : body);
+  return Array.isArray(members) ? (members as readonly SyntaxNode[]).filter((each) => keyOf(each) === key) : [];
 }
 
 function resolve(
@@ -118,8 +155,4 @@ function scopeAround({ node, parent }: NestedNode, ofFunction: boolean): SyntaxN
   const isScope =
     isFunction(parent.node) || (ofFunction ? parent.node.type === 'Program' : scopes.test(parent.node.type));
   return isScope ? parent.node : scopeAround(parent, ofFunction);
-}
-
-export function isFunction({ type }: SyntaxNode): boolean {
-  return /^(?:FunctionDeclaration|(?:Arrow)?FunctionExpression|(?:Object|Class|ClassPrivate)Method)$/.test(type);
 }

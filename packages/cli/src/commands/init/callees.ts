@@ -1,5 +1,6 @@
-import { type Bindings, isFunction } from './bindings.js';
-import { isNode, keyOf, type NestedNode, type SyntaxNode } from './syntax.js';
+import type { Bindings } from './bindings.js';
+import { membersIn } from './members.js';
+import { isFunction, isIn, isNode, keyOf, type NestedNode, nodesWithin, type SyntaxNode } from './syntax.js';
 
 export interface Callees {
   /**
@@ -11,19 +12,13 @@ export interface Callees {
   readonly hasFunctions: (code: SyntaxNode) => boolean;
 }
 
-interface Member {
-  /** The object or class that has it; the assignment `exports.show = …`. */
-  readonly owner: SyntaxNode;
-  readonly value: SyntaxNode;
-}
-
 export function readCallees(nodes: readonly NestedNode[], { declarationOf, usesOf, namedBy }: Bindings): Callees {
   const members = membersIn(nodes);
 
   function hasFunctions(code: SyntaxNode): boolean {
     const parts = new Set([code]);
     for (const part of parts) {
-      for (const each of nodes.filter(({ node }) => isIn(node, part))) {
+      for (const each of nodesWithin(nodes, part)) {
         if (isFunction(each.node)) return true;
         for (const other of namedBy(each)) parts.add(other);
       }
@@ -83,23 +78,4 @@ export function readCallees(nodes: readonly NestedNode[], { declarationOf, usesO
     return isOfFunction ? [callee] : methods(callee);
   }
   return { calleesOf, hasFunctions };
-}
-
-function membersIn(nodes: readonly NestedNode[]): ReadonlyMap<string, readonly Member[]> {
-  const members = new Map<string, Member[]>();
-  for (const { node, parent } of nodes) {
-    const { left, right, value } = node;
-    const isAssigned = node.type === 'AssignmentExpression' && isNode(left) && left.type === 'MemberExpression';
-    const isOwned = /^(?:ClassBody|ObjectExpression)$/.test(parent?.node.type ?? '');
-    const name = isAssigned ? keyOf(left) : isOwned ? keyOf(node) : undefined;
-    const found = isAssigned ? right : isFunction(node) ? node : value;
-    const owner = isAssigned ? node : parent?.node;
-    if (name === undefined || owner === undefined || !isNode(found)) continue;
-    members.set(name, [...(members.get(name) ?? []), { owner, value: found }]);
-  }
-  return members;
-}
-
-function isIn(inner: SyntaxNode, outer: SyntaxNode): boolean {
-  return inner.start >= outer.start && inner.end <= outer.end;
 }

@@ -33,9 +33,10 @@ interface PermittedRoute extends FoundRoute {
   readonly conversions: Conversions;
 }
 
-/** What to change in the files: the guard where the application is created, and a permit for each route. */
+/** What to change in the files: the guard where the application is created, and a permit for each of some routes. */
 export function planEdits(
   sources: readonly Source[],
+  found: readonly FoundRoute[],
   routes: readonly FoundRoute[],
   application: Application,
   guardPath: string,
@@ -53,7 +54,7 @@ export function planEdits(
   );
   for (const source of sources) {
     const placed = routes.filter(({ file, place }) => file === source.path && place !== undefined);
-    const idOf = placed.length === 0 ? undefined : readHandlers(source);
+    const idOf = placed.length === 0 ? undefined : readHandlers(source, found);
     const isOpen =
       users.length > 0 && creations.some((each) => each.source === source) && !isBelow(source, users, sources);
     const problem = isOpen ? { problem: 'that file creates an application without the guard' } : undefined;

@@ -40,7 +40,7 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   const guardPath = `${sources.some(({ path }) => path.startsWith('src/')) ? 'src/' : ''}guard.${application.typescript ? 'ts' : 'js'}`;
   const written = await readWritten(folder);
   const plan = await planFiles({ folder, application, origin, id, choice, guardPath, written });
-  const edits = planEdits(sources, choice.declared, application, guardPath);
+  const edits = planEdits(sources, found, choice.declared, application, guardPath);
   const diff = unifiedDiff(edits.edited);
   const diffFile = await diffPath(folder, sources);
   const files: readonly PlannedFile[] = [...plan.files, ...(diff === '' ? [] : [{ path: diffFile, text: diff }])];

@@ -21,7 +21,7 @@ export type Use =
       readonly isPart: boolean;
     }
   /** The function around this node returns it. */
-  | { readonly kind: 'returned'; readonly code: Code; readonly by: NestedNode };
+  | { readonly kind: 'returned'; readonly code: Code; readonly by: NestedNode; readonly isPart: boolean };
 
 export interface KnownUse {
   readonly kind: 'known';
@@ -36,8 +36,11 @@ const calls = /^(?:(?:Optional)?Call|New)Expression$/;
 const wholes = /^(?:Object|Array|Conditional|Logical)Expression$|^(?:ObjectProperty|SpreadElement)$/;
 const conditions = /^(?:If|While|DoWhile|For|Expression)Statement$/;
 /** Where a value is used as it is. */
-const takers = /^(?:ThrowStatement|YieldExpression|SwitchStatement|SwitchCase|JSXExpressionContainer)$/;
-const returns = /^(?:ReturnStatement|ArrowFunctionExpression)$/;
+const takers = /^(?:SwitchStatement|SwitchCase|JSXExpressionContainer)$/;
+export const returns: RegExp = /^(?:ReturnStatement|ArrowFunctionExpression)$/;
+/** Built-in functions whose arguments are in what they return. */
+const handsOn = /^(?:Promise\.\w+|Array\.(?:from|of)|Object\.(?!has|is|keys)\w+|Reflect\.(?:apply|construct|set))$/;
+const koaAnswer = /^(?:ctx|context)\.(?:response\.)?body$/;
 const numberChecks = /^(?:(?:Number\.)?is(?:NaN|Finite)|Number\.is(?:Safe)?Integer)$/;
 const textChecks = /^(?:startsWith|endsWith|includes|match|search)$/;
 /** Functions that make another value of a text, by their names. */
@@ -56,7 +59,7 @@ export function useOf({ node, parent }: NestedNode, code: Code, text: string): U
   if (wrappers.test(type)) return become(code);
   if (conditions.test(type)) return checked;
   if (takers.test(type)) return used;
-  if (returns.test(type)) return { kind: 'returned', code, by: parent };
+  if (returns.test(type)) return { kind: 'returned', code, by: parent, isPart: false };
   switch (type) {
     case 'LogicalExpression':
       return around['operator'] === '&&' && around['left'] === node ? checked : become(code);
@@ -68,7 +71,10 @@ export function useOf({ node, parent }: NestedNode, code: Code, text: string): U
     case 'BinaryExpression':
       return inBinary(node, parent, code, text);
     case 'TemplateLiteral':
-      return asPartOfText(parent, code, text);
+      // `${id}`
+      return textOf(around, text).slice(3, -2).trim() === textOf(node, text)
+        ? become(code)
+        : asPartOfText(parent, code, text);
     case 'CallExpression':
     case 'OptionalCallExpression':
       return asArgument(node, parent, code, text);
@@ -110,14 +116,16 @@ export function useOfPart({ node, parent }: NestedNode, code: Code, text: string
   if (wrappers.test(type) || wholes.test(type)) return useOfPart(parent, code, text);
   if (type === 'VariableDeclarator') return asVariable(node, parent, code, true);
   if (type === 'AssignmentExpression') {
-    return right === node && isNode(left) && left.type === 'MemberExpression' ? known(code, false) : undefined;
+    // Whoever reads another member may convert the part.
+    return right === node && koaAnswer.test(textOf(left, text)) ? known(code, false) : undefined;
   }
   if (type === 'MemberExpression') {
     return parent.parent?.node['left'] === parent.node ? known(code, true) : undefined;
   }
   if (calls.test(type)) return givenTo(parent, node, code, text, true);
   if (conditions.test(type)) return known(code, true);
-  return takers.test(type) || returns.test(type) ? known(code, false) : undefined;
+  if (returns.test(type)) return { kind: 'returned', code, by: parent, isPart: true };
+  return takers.test(type) ? known(code, false) : undefined;
 }
 
 function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string): Use | undefined {
@@ -126,7 +134,7 @@ function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string
   const used = known(code, false);
   switch (operator) {
     case '+':
-      return asPartOfText(parent, code, text);
+      return /^(?:''|"")$/.test(textOf(other, text)) ? useOf(parent, code, text) : asPartOfText(parent, code, text);
     case '-':
       return code === asText ? undefined : used;
     case '<':
@@ -150,6 +158,7 @@ function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string
 /** A longer text, of which a number could be made. */
 function asPartOfText(whole: NestedNode, code: Code, text: string): Use | undefined {
   const outer = useOf(whole, asText, text);
+  if (outer?.kind === 'returned') return { ...outer, code, isPart: true };
   return outer?.code === asText ? known(code, outer.kind === 'known' && outer.isCheck) : undefined;
 }
 
@@ -159,7 +168,7 @@ function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string
   if (!Array.isArray(given) || !given.includes(node)) return undefined;
   const name = called.split(/\W/).at(-1) ?? '';
   if (numberChecks.test(called)) return known(converted(code, asNumber) ?? code, true);
-  if (name === 'test' || called === 'Boolean') return known(code, true);
+  if (name === 'test' || /^(?:Boolean|Array\.isArray)$/.test(called)) return known(code, true);
   if (/^(?:String|Promise\.resolve)$/.test(called) && given.length === 1) return useOf(call, code, text);
   const conversion = conversionBy(called, given as readonly SyntaxNode[], text);
   if (conversion !== undefined && given[0] === node) {
@@ -178,7 +187,8 @@ function givenTo(call: NestedNode, argument: SyntaxNode, code: Code, text: strin
   const converts = given.some((each) => conversionBy(textOf(each, text), [], text) !== undefined);
   // Behind a spread, the place is not known.
   const index = given.some((each) => isNode(each) && each.type === 'SpreadElement') ? -1 : given.indexOf(argument);
-  return converts ? undefined : { kind: 'argument', code, call, index, isPart };
+  const isUnknown = converts || handsOn.test(textOf(call.node['callee'], text));
+  return isUnknown ? undefined : { kind: 'argument', code, call, index, isPart };
 }
 
 /** What a call makes of its first argument; empty if it is known to convert, but not how. */

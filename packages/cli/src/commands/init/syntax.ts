@@ -50,3 +50,31 @@ export function keyOf({ computed, property, key }: SyntaxNode): string | undefin
   if (isNode(found['id'])) return `#${String(found['id']['name'])}`;
   return found.type === 'Identifier' && computed !== true ? String(found['name']) : undefined;
 }
+
+export function isFunction({ type }: SyntaxNode): boolean {
+  return /^(?:FunctionDeclaration|(?:Arrow)?FunctionExpression|(?:Object|Class|ClassPrivate)Method)$/.test(type);
+}
+
+export function isIn(inner: SyntaxNode, outer: SyntaxNode): boolean {
+  return inner.start >= outer.start && inner.end <= outer.end;
+}
+
+/** Of nodes in the order of the text. */
+export function nodesWithin(nodes: readonly NestedNode[], part: SyntaxNode): readonly NestedNode[] {
+  return nodesFrom(nodes, part.start, part.end).filter(({ node }) => isIn(node, part));
+}
+
+/** The nodes that begin between two offsets. */
+export function nodesFrom(nodes: readonly NestedNode[], start: number, end: number): readonly NestedNode[] {
+  return nodes.slice(placeOf(nodes, start), placeOf(nodes, end));
+}
+
+function placeOf(nodes: readonly NestedNode[], offset: number): number {
+  let [low, high] = [0, nodes.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((nodes[middle]?.node.start ?? offset) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

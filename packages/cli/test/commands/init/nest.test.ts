@@ -120,7 +120,7 @@ class A {
   const root = { path: 'src/app.module.ts', text: '@Module({})\nexport class AppModule {}' };
   const {
     edited: [edited],
-  } = planEdits([source, root], routes, application, 'src/guard.ts');
+  } = planEdits([source, root], routes, routes, application, 'src/guard.ts');
   const code = edited?.lines.map(({ after }) => after).join('\n');
   expect(code).toMatch(/^ {2}@Get\(\) @Permit\('order\.read', .+\) list\(\)/m);
   expect(code).toMatch(/^ {2}@Get\(':id'\)\n {2}@Permit\('order\.read', .+\)\n {2}read\(\)/m);
