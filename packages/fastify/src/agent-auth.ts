@@ -2,7 +2,7 @@ import type { Guard } from '@countersign/core';
 import { type AdmissionOptions, admissionOf, admitter } from '@countersign/core/adapter';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { getCaller, respondThrough } from './exchange.js';
+import { getCaller, neverSettling, respondThrough } from './exchange.js';
 import { enforceConstantPermit, enforceRoutePermit, listUnmapped, refuseClosed, refuseOutside } from './routes.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
@@ -24,7 +24,8 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
   // Before preParsing, so that every parser of the body, even of the raw stream, reads verified bytes only.
   app.addHook('onRequest', async (request, reply) => {
     const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl, logger: request.log };
-    return (await admit(exchange, respondThrough(reply))) && !(await refuseClosed(request)) ? undefined : reply;
+    const goesOn = (await admit(exchange, respondThrough(reply))) && !(await refuseClosed(request));
+    if (!goesOn) await neverSettling();
   });
 
   // After every onRequest, and before the parsers, which may store an upload.

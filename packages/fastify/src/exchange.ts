@@ -26,3 +26,12 @@ export function actingUser({ raw }: ServedRequest): Subject | undefined {
 export function respondThrough(reply: FastifyReply): Respond {
   return ({ status, headers, body }) => void reply.code(status).headers(headers).send(Buffer.from(body));
 }
+
+/**
+ * What the hook of a refused request waits for: nothing. Fastify takes a returned reply for the end of the hook as soon as the
+ * client has gone, and goes on to the handler while an `onSend` hook of the application is still at work. A promise for each
+ * request: one for all would hold every request for ever.
+ */
+export function neverSettling(): Promise<never> {
+  return new Promise(() => {});
+}

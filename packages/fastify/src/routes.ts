@@ -1,7 +1,7 @@
 import type { Guard } from '@countersign/core';
 import { admitEveryAgent, closesUnmapped, markedSchema, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { respondThrough } from './exchange.js';
+import { neverSettling, respondThrough } from './exchange.js';
 import { checkPermitKept, isConstant, isMapped, type PermitRequest, permitOf } from './route-permit.js';
 
 /** Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered. */
@@ -13,19 +13,20 @@ export async function refuseClosed({ raw, is404, method, routeOptions }: Fastify
 /** Requests that have the permission of their route. */
 const permitted = new WeakSet<FastifyRequest>();
 
-/** Enforces the `config.permit` of the route, unless that has been done. Resolves to the reply if it has answered. */
-export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+/** Enforces the `config.permit` of the route, unless that has been done. Never settles if it has answered. */
+export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
   // A request that was refused since then, which the application may have caught, goes no further.
   const check = permitted.has(request) ? admitEveryAgent : permitOf(request.routeOptions);
   // `refuse` has been handled in `onRequest`; it applies to agents alone.
-  if (check === undefined || check === 'refuse') return undefined;
+  if (check === undefined || check === 'refuse') return;
   const isPermitted = await check(request.raw, request as PermitRequest, respondThrough(reply));
-  return isPermitted ? void permitted.add(request) : reply;
+  if (!isPermitted) await neverSettling();
+  permitted.add(request);
 }
 
 /** The same if the resource is constant. What a function makes of a request may change until its handler runs. */
-export async function enforceConstantPermit(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  return isConstant(request.routeOptions) ? await enforceRoutePermit(request, reply) : undefined;
+export async function enforceConstantPermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (isConstant(request.routeOptions)) await enforceRoutePermit(request, reply);
 }
 
 /** The closed routes of an application that have not been listed yet. */

@@ -9,9 +9,14 @@ import {
   type FastifyServerOptions,
   type RouteShorthandOptions,
 } from 'fastify';
+import { once } from 'node:events';
 import { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
+import { Connection } from '../../../test/support/connection.js';
+import { deferred } from '../../../test/support/deferred.js';
 import { guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { serialized } from '../../../test/support/signed-request.js';
 import { agentAuth, getCaller, Permit, permit, type PermitOptions, type PermitRequest } from '../src/index.js';
 import { Api, type AppOptions, codeOf } from './support.js';
 
@@ -189,6 +194,47 @@ describe.each([
     expect(host.handler).toHaveBeenCalledTimes(1);
     expect((await host.api.call({ target: '/agents' })).body).toBe('done');
   });
+});
+
+describe('a refused request whose client goes away while an onSend hook is at work', () => {
+  const routes: Record<string, RouteShorthandOptions> = {
+    'without a permit': {},
+    'with permit(false)': permit(false),
+    'with a constant permit': permit('forbidden', thing),
+    'with a permit of the request': permit('forbidden', fromRoute),
+    'that refuses agents': { config: { permit: 'refuse' } },
+  };
+  const strangers = Object.keys(routes).map((route) => ['a stranger', route] as const);
+  const agents = Object.keys(routes).flatMap((route) =>
+    route === 'with permit(false)' ? [] : [['an agent', route] as const],
+  );
+  it.each([...strangers, ...agents])(
+    'of %s, runs no handler of a route %s, and no hook [D8, G3]',
+    async (who, route) => {
+      const ran = vi.fn(async () => 'done');
+      const { promise: sent, resolve: wasSent } = deferred();
+      await using host = await one((app) =>
+        app
+          .addHook('onSend', async (_request, reply, payload) => {
+            connection.destroy();
+            await once(reply.raw, 'close');
+            // Fastify hears of it, and would go on.
+            for (let turn = 0; turn < 5; turn++) await setImmediate();
+            wasSent();
+            return payload;
+          })
+          .addHook('preHandler', ran)
+          .get('/things/:id', routes[route] ?? {}, ran),
+      );
+      const connection = await Connection.open(host.api.url);
+      const request = who === 'an agent' ? signed({ target: '/things/1' }) : unsigned({ target: '/things/1' });
+      connection.write(serialized(request));
+      await sent;
+      for (let turn = 0; turn < 5; turn++) await setImmediate();
+      expect(ran).not.toHaveBeenCalled();
+      expect(host.api.guarded.audit.records).toMatchObject([{ decision: 'deny' }]);
+    },
+  );
 });
 
 describe('permit without agentAuth', () => {
