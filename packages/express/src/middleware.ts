@@ -35,7 +35,10 @@ export function middleware<Request>(
   function handle(req: Request, res: ServerResponse, next: Next): void {
     mayPass(req, res, next)
       .then((passes) => (passes ? next() : undefined))
-      .catch(next);
+      // Express goes on after nothing, and skips after 'route' or 'router'.
+      .catch((error: unknown) =>
+        next(error instanceof Error ? error : new Error('rejected without an error', { cause: error })),
+      );
   }
   // Express shows the name in its traces.
   return markHandler(Object.defineProperty(handle, 'name', { value: mark.role }), mark);

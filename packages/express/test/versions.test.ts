@@ -17,6 +17,7 @@ import { deferred } from '../../../test/support/deferred.js';
 import { patiently } from '../../../test/support/patiently.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
 import { agentAuth, getCaller, noteThrown, Permit, permit } from '../src/index.js';
+import { middleware } from '../src/middleware.js';
 
 /** Both versions share the API of these tests, although their types differ. */
 const versions: readonly (readonly [name: string, express: typeof express5])[] = [
@@ -99,6 +100,22 @@ describe.each(versions)('%s', (_version, express) => {
     expect(JSON.parse((await send(server.url, signed(json))).body)).toEqual({ a: [1] });
     expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200 });
   });
+
+  it.each([[undefined], [null], [false], ['route'], ['router']])(
+    'runs no handler if a check rejects with %s, which Express takes for a word of its own [G2]',
+    async (reason) => {
+      const behind = vi.fn((_req: Request, res: Response) => void res.end());
+      await using server = await api((app) =>
+        app.use(
+          // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what an application may do
+          middleware({ role: 'agentAuth' }, () => Promise.reject(reason)),
+          behind,
+        ),
+      );
+      expect((await send(server.url, unsigned())).status).toBe(500);
+      expect(behind).not.toHaveBeenCalled();
+    },
+  );
 
   it.each([
     ['permit', permit('thing.read', thing)],

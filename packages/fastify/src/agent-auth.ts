@@ -24,8 +24,8 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
   // Before preParsing, so that every parser of the body, even of the raw stream, reads verified bytes only.
   app.addHook('onRequest', async (request, reply) => {
     const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl, logger: request.log };
-    const goesOn = (await admit(exchange, respondThrough(reply))) && !(await refuseClosed(request));
-    if (!goesOn) await neverSettling();
+    // Once its client has gone, Fastify takes a returned reply for the end of the hook, whatever an onSend hook still does.
+    if (!(await admit(exchange, respondThrough(reply))) || (await refuseClosed(request))) await neverSettling();
   });
 
   // After every onRequest, and before the parsers, which may store an upload.

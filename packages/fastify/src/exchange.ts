@@ -4,6 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
 
+export { neverSettling } from '@countersign/core/adapter';
+
 /** Every FastifyRequest, with any generics. */
 export interface ServedRequest {
   readonly raw: IncomingMessage | Http2ServerRequest;
@@ -25,13 +27,4 @@ export function actingUser({ raw }: ServedRequest): Subject | undefined {
 /** Responds through Fastify, so that its hooks and logs see the refusal. As bytes: Fastify adds a charset to JSON text. */
 export function respondThrough(reply: FastifyReply): Respond {
   return ({ status, headers, body }) => void reply.code(status).headers(headers).send(Buffer.from(body));
-}
-
-/**
- * What the hook of a refused request waits for: nothing. Fastify takes a returned reply for the end of the hook as soon as the
- * client has gone, and goes on to the handler while an `onSend` hook of the application is still at work. A promise for each
- * request: one for all would hold every request for ever.
- */
-export function neverSettling(): Promise<never> {
-  return new Promise(() => {});
 }

@@ -7,7 +7,7 @@ import {
   type ResourceOf,
 } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import type { ServedRequest } from './exchange.js';
+import { neverSettling, type ServedRequest } from './exchange.js';
 import { type PermitRequest, permitPreHandler, type RoutePermit } from './route-permit.js';
 
 /** The options of a route with a permit. */
@@ -68,6 +68,8 @@ function isAdmitted(argument: unknown): argument is { readonly raw: IncomingMess
  */
 export const Permit: Permits<PermitRequest> = permitDecorator({
   needs: 'its request and reply',
+  // Fastify sends what a handler returns, and would answer twice.
+  onRefused: neverSettling,
   callOf(args) {
     const request = args.find(isAdmitted);
     // An admitted request is answered through its own reply.

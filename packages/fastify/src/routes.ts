@@ -19,8 +19,7 @@ export async function enforceRoutePermit(request: FastifyRequest, reply: Fastify
   const check = permitted.has(request) ? admitEveryAgent : permitOf(request.routeOptions);
   // `refuse` has been handled in `onRequest`; it applies to agents alone.
   if (check === undefined || check === 'refuse') return;
-  const isPermitted = await check(request.raw, request as PermitRequest, respondThrough(reply));
-  if (!isPermitted) await neverSettling();
+  if (!(await check(request.raw, request as PermitRequest, respondThrough(reply)))) await neverSettling();
   permitted.add(request);
 }
 

@@ -453,6 +453,24 @@ describe('@Permit', () => {
     app.get('/legacy/:id', new Legacy().read);
   };
 
+  // A second answer would be an error that nothing catches, and fail the run.
+  it('answers a refused call once, while an onSend hook with a callback waits [G3]', async () => {
+    await using api = await Api.start((app) => {
+      app.addHook('onSend', (_request, _reply, payload, done) => {
+        void setImmediate()
+          .then(() => setImmediate())
+          .then(() => done(null, payload));
+      });
+      define(app);
+    });
+    const connection = await Connection.open(api.url);
+    for (const target of ['/read/forbidden', '/find/forbidden', '/legacy/forbidden']) {
+      connection.write(serialized(signed({ target })));
+      expect(codeOf(await connection.read())).toBe('policy_denied');
+    }
+    connection.destroy();
+  });
+
   it.each([
     ['the method itself', '/read', 'GET', 200, { by: 'agent-1' }],
     ['a bound method', '/create', 'POST', 201, { made: 'things' }],

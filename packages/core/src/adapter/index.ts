@@ -25,6 +25,6 @@ export {
   permitDecorator,
 } from './permit-decorator.js';
 export type { NamedResource, RouteResource } from './resource.js';
-export { type Respond, sendRefusal } from './send-refusal.js';
+export { neverSettling, type Respond, sendRefusal } from './send-refusal.js';
 export { closesUnmapped, isUnmapped, refuseAgent } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';

@@ -5,6 +5,14 @@ import type { RefusalResponse } from '../model/refusal-response.js';
 /** Sends a refusal through the host's own response. */
 export type Respond = (response: RefusalResponse) => void;
 
+/**
+ * What the hook or method of a refused request waits for, where the framework would go on, or answer a second time, once it
+ * settles. A promise for each request: one for all would hold every request for ever.
+ */
+export function neverSettling(): Promise<never> {
+  return new Promise(() => {});
+}
+
 /** How long the connection of a client that is still sending stays open, so that the client can read our answer. */
 const lingerMilliseconds = 2000;
 
