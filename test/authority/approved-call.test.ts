@@ -36,17 +36,21 @@ async function world() {
     issuers: [{ issuer, ...local }],
     approvals: { issuers: [{ issuer, ...local }], uses: await approvalUsesInFolder(folder) },
     policy: await cedarFromText({
-      policies:
-        '@id("merge") @approval("release-managers") permit (principal, action == Action::"pr.merge", resource);',
+      policies: `
+        @id("merge") @approval("release-managers") permit (principal, action == Action::"pr.merge", resource);
+        @id("land") @approval("release-managers") @approval_count("2")
+        permit (principal, action == Action::"pr.land", resource);`,
     }),
     audit,
   });
   onTestFinished(() => guard.close());
   const auth = agentAuth(guard);
   const mayMerge = permit('pr.merge', { type: 'Repo', id: 'acme/api' });
+  const mayLand = permit('pr.land', { type: 'Repo', id: 'acme/api' });
   const ran: string[] = [];
   handle = async (request, response) => {
-    if (!(await auth(request, response)) || !(await mayMerge(request, response))) return;
+    const may = request.url === '/land' ? mayLand : mayMerge;
+    if (!(await auth(request, response)) || !(await may(request, response))) return;
     ran.push(getCaller(request)?.actor.id ?? '');
     response.end('merged');
   };
@@ -104,6 +108,22 @@ it('an agent learns why people did not approve, and nothing runs', async () => {
   await at.authority.approvals?.decide(rita, { id, binding, verdict: 'deny', reason: 'wait until Monday' });
   await refused;
   expect(at.ran).toEqual([]);
+});
+
+it('an approver who is revoked at the authority counts no more for a call that waits [C11]', async () => {
+  const at = await world();
+  const landing = at.agent.fetch(`${at.api}/land`, { method: 'POST' });
+  const { id, binding } = await waiting(at);
+  const approve = async (name: string) =>
+    (await at.authority.approvals?.decide({ ...rita, subject: name, name }, { id, binding, verdict: 'approve' }))
+      ?.status;
+  expect(await approve('user:sam')).toBe('pending');
+  await at.authority.delegations.revoke({ subject: 'user:sam' });
+  expect(await approve('user:rita')).toBe('pending');
+  expect(await approve('user:ron')).toBe('approved');
+  expect((await landing).status).toBe(200);
+  const allowed = at.audit.records.find(({ decision }) => decision === 'allow');
+  expect(allowed?.approval?.approvers?.map((each) => each.id)).toEqual(['user:rita', 'user:ron']);
 });
 
 it('an agent that gives up withdraws its question', async () => {

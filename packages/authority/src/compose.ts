@@ -45,7 +45,6 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   const trail = settings.audit === undefined ? noTrail : startTrail({ store, sink: settings.audit, now, onTrouble });
   const agents = createAgentRegistry(store, now, trail, settings.spiffe?.workloads);
   const invitations = createInvitations(store, now, trail);
-  const ledger = createLedger(store, now, trail);
   const keys = await openSigningKeys({
     store,
     seal: createSeal(settings.secret),
@@ -59,15 +58,16 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     agreedTime: () => agreedTime(store, now),
     onTrouble,
   });
+  const approvals =
+    settings.approvals === undefined
+      ? undefined
+      : await createApprovals({ settings: { ...settings, approvals: settings.approvals }, agents, keys, trail, now });
+  const ledger = createLedger(store, now, trail, approvals?.subjectRevoked);
   const issue = createIssueToken({ issuer, ledger, keys, now });
   const subjectTokens = createSubjectTokens({ ...settings, issuer, keys, ledger, now });
   const consents = createConsents(store, ledger, issuer, now, trail);
   const codes = createCodes({ settings, consents, now });
   const challenges = createChallenges({ settings, agents, issue, now });
-  const approvals =
-    settings.approvals === undefined
-      ? undefined
-      : await createApprovals({ settings: { ...settings, approvals: settings.approvals }, agents, keys, trail, now });
   const queue = approvals?.queue;
   const trouble = createRequestTrouble(onTrouble);
   const engine = createEngine({

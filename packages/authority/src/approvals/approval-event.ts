@@ -1,7 +1,15 @@
 import type { TrailEvent } from '../trail/trail.js';
 import type { Approval, Decision } from './approval.js';
 
-export type EventName = 'asked' | 'withdrawn' | 'expired' | 'reviewed' | 'consented' | 'objected' | Ending;
+export type EventName =
+  | 'asked'
+  | 'withdrawn'
+  | 'expired'
+  | 'reviewed'
+  | 'consented'
+  | 'objected'
+  | 'decision_revoked'
+  | Ending;
 type Ending = 'approved' | 'denied' | 'broke_glass';
 
 /** What happened to an approval, as the audit log has it: the request with its facts, and never what the agent showed. */

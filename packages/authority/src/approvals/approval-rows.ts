@@ -29,6 +29,7 @@ function approvalOf(row: Row, decisions: readonly Row[], seal: Seal, now: number
   if (!request.ok) throw new Error('an approval of the store cannot be read');
   const shown = optionalText(row, 'shown');
   const [endedAt, useBy] = [optionalNumber(row, 'ended_at'), optionalNumber(row, 'use_by')];
+  const signedAt = optionalNumber(row, 'signed_at');
   const [reviewedBy, reviewedAt] = [optionalText(row, 'reviewed_by'), optionalNumber(row, 'reviewed_at')];
   const decideBy = numberOf(row, 'decide_by');
   const stored = textOf(row, 'status') as ApprovalStatus;
@@ -45,6 +46,7 @@ function approvalOf(row: Row, decisions: readonly Row[], seal: Seal, now: number
     decideBy,
     ...(endedAt !== undefined && { endedAt }),
     ...(useBy !== undefined && { useBy }),
+    ...(signedAt !== undefined && { signedAt }),
     brokeGlass: numberOf(row, 'broke_glass') === 1,
     ...(reviewedBy !== undefined && { reviewedBy }),
     ...(reviewedAt !== undefined && { reviewedAt }),
@@ -52,7 +54,7 @@ function approvalOf(row: Row, decisions: readonly Row[], seal: Seal, now: number
   };
 }
 
-type Facts = Omit<Decision, 'approver' | 'verdict' | 'decidedAt'>;
+type Facts = Omit<Decision, 'approver' | 'verdict' | 'decidedAt' | 'revokedAt'>;
 
 export function factsOf(
   { name, groups, amr, acr, authTime }: ApproverIdentity,
@@ -70,11 +72,13 @@ export function factsOf(
 }
 
 function decisionOf(row: Row): Decision {
+  const revokedAt = optionalNumber(row, 'revoked_at');
   return {
     ...(jsonOf(textOf(row, 'facts')) as Facts),
     approver: textOf(row, 'approver'),
     verdict: textOf(row, 'verdict') as Verdict,
     decidedAt: numberOf(row, 'decided_at'),
+    ...(revokedAt !== undefined && { revokedAt }),
   };
 }
 

@@ -40,6 +40,8 @@ export interface Decision {
   readonly authTime?: number;
   /** Unix seconds. */
   readonly decidedAt: number;
+  /** Unix seconds: since when the decision does not count any more, because the person was revoked. */
+  readonly revokedAt?: number;
 }
 
 /** One question to people. Times are unix seconds. */
@@ -59,6 +61,8 @@ export interface Approval {
   readonly decideBy: number;
   readonly endedAt?: number;
   readonly useBy?: number;
+  /** When the agent got the approval first. */
+  readonly signedAt?: number;
   readonly brokeGlass: boolean;
   readonly reviewedBy?: string;
   readonly reviewedAt?: number;
@@ -134,12 +138,21 @@ function exclusionProblem(
   return undefined;
 }
 
+function counted({ decisions }: Pick<Approval, 'decisions'>): readonly Decision[] {
+  return decisions.filter(({ revokedAt }) => revokedAt === undefined);
+}
+
+/** Denials that count. */
+export function denialsOf(approval: Pick<Approval, 'decisions'>): readonly Decision[] {
+  return counted(approval).filter(({ verdict }) => verdict === 'deny');
+}
+
 /** The people who are still missing. */
 export function stillMissing({
   request,
   decisions,
 }: Pick<Approval, 'request' | 'decisions'>): readonly ApprovalQuorum[] {
-  const approved = decisions.filter(({ verdict }) => verdict === 'approve');
+  const approved = counted({ decisions }).filter(({ verdict }) => verdict === 'approve');
   return missingApprovers(
     request,
     approved.map(({ approver, groups }) => ({ id: approver, groups })),
@@ -147,14 +160,17 @@ export function stillMissing({
 }
 
 /** Those whose consent an approval states. In an emergency one person decided, whoever approved before. */
-export function consenting({ decisions, brokeGlass }: Approval): readonly Decision[] {
-  return decisions.filter(({ verdict }) => verdict === (brokeGlass ? 'break_glass' : 'approve'));
+export function consenting(approval: Approval): readonly Decision[] {
+  return counted(approval).filter(({ verdict }) => verdict === (approval.brokeGlass ? 'break_glass' : 'approve'));
+}
+
+/** Whether people are missing: also in what was approved, if somebody was revoked since. */
+export function lacksPeople(approval: Approval): boolean {
+  return approval.brokeGlass ? consenting(approval).length === 0 : stillMissing(approval).length > 0;
 }
 
 /** What the agent is told of a denial. */
-export function denialReason({ decisions }: Approval): string | undefined {
-  const reasons = decisions.flatMap(({ verdict, reason }) =>
-    verdict === 'deny' && reason !== undefined ? [reason] : [],
-  );
+export function denialReason(approval: Approval): string | undefined {
+  const reasons = denialsOf(approval).flatMap(({ reason }) => (reason === undefined ? [] : [reason]));
   return reasons.length === 0 ? undefined : reasons.join('\n');
 }

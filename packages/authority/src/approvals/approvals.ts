@@ -1,6 +1,7 @@
 import { closeParts } from '@countersign/common';
 import type { AgentRegistry } from '../agents/registry.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
+import { inBackground } from '../storage/in-background.js';
 import type { ApprovalSettings } from '../options/read-approvals.js';
 import type { Settings } from '../options/read-options.js';
 import type { Trail } from '../trail/trail.js';
@@ -16,8 +17,13 @@ export interface Approvals {
   readonly queue: ApprovalQueue;
   readonly outbox: Outbox;
   readonly nudge: () => void;
+  /** A subject was revoked: what they decided about is counted anew, in the background. */
+  readonly subjectRevoked: () => void;
   close(): Promise<void>;
 }
+
+/** Another process may have revoked, and have ended before it counted. */
+const recountMilliseconds = 30_000;
 
 /** @throws ConfigError if a channel cannot be used. */
 export async function createApprovals(services: {
@@ -50,12 +56,18 @@ export async function createApprovals(services: {
     const knownGroups = new Set([...approvals.groups.keys(), ...ofChannels]);
     notifier = startNotifier({ outbox, channels: new Map(sends), queue, agents, issuer, knownGroups, onTrouble });
   }
+  const recounts = inBackground(async () => await queue.recount(), {
+    everyMilliseconds: recountMilliseconds,
+    trouble: 'what revoked people decided about cannot be counted anew',
+    onTrouble,
+  });
   const expiry = settings.audit && startExpiry({ store, trail, issuer, now, onTrouble });
   return {
     settings: approvals,
     queue,
     outbox,
     nudge,
-    close: async () => await closeParts([notifier, expiry].filter((part) => part !== undefined)),
+    subjectRevoked: recounts.nudge,
+    close: async () => await closeParts([recounts, notifier, expiry].filter((part) => part !== undefined)),
   };
 }

@@ -1,11 +1,13 @@
 import { breakGlassSeconds } from '@countersign/approval';
 import { AuthorityError } from '../authority-error.js';
+import type { Grant } from '../delegation/ends.js';
 import {
   type Approval,
   type ApproverIdentity,
   breakGlassProblem,
   type Decision,
   decisionProblem,
+  denialsOf,
   groupsAsked,
   stillMissing,
   type Verdict,
@@ -36,7 +38,7 @@ export function outcomeOf({ request, decisions: before }: Approval, decision: De
   const brokeGlass = verdict === 'break_glass';
   const approved = brokeGlass || (verdict === 'approve' && stillMissing({ request, decisions }).length === 0);
   // An administrator is in no group, and ends it alone.
-  const enough = decision.groups.length === 0 || decisions.filter((one) => one.verdict === 'deny').length >= denials;
+  const enough = decision.groups.length === 0 || denialsOf({ decisions }).length >= denials;
   const status = approved ? 'approved' : verdict === 'deny' && enough ? 'denied' : 'pending';
   const { useWithinSeconds } = request.requirement;
   const seconds = brokeGlass ? Math.min(useWithinSeconds, breakGlassSeconds) : useWithinSeconds;
@@ -71,6 +73,11 @@ export function decisionOf(
   checkReason(reason);
   const facts = factsOf(approver, groupsAsked(request), reason);
   return { ...facts, approver: approver.subject, verdict, decidedAt: Math.max(now, approval.askedAt) };
+}
+
+/** A decision counts as what its person grants at that time: it must be later than each end. */
+export function grantOf({ approver, decidedAt }: Decision): Grant {
+  return { subject: approver, agent: '', grantedAt: decidedAt };
 }
 
 export function invalid(detail: string): AuthorityError {

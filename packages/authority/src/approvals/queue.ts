@@ -4,6 +4,7 @@ import { checkOptionNames } from '@countersign/common';
 import type { RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { AuthorityError } from '../authority-error.js';
+import { isEnded, notEnded } from '../delegation/ends.js';
 import { createSeal } from '../keys/seal.js';
 import type { ApprovalSettings } from '../options/read-approvals.js';
 import type { Settings } from '../options/read-options.js';
@@ -20,9 +21,11 @@ import {
 import { approvalEvent, decider, decisionName, type EventName } from './approval-event.js';
 import { approvalsOf } from './approval-rows.js';
 import { asking, tooMany, waiting } from './asking.js';
-import { conflict, type DecisionInput, decisionOf, invalid, outcomeOf } from './decisions.js';
+import { conflict, type DecisionInput, decisionOf, grantOf, invalid, outcomeOf } from './decisions.js';
 import { checkReason } from './question.js';
+import { recount } from './recount.js';
 import { type ApprovalFilter, filterNames, selection } from './selection.js';
+import { signing } from './sign-approval.js';
 
 /** The statements that tell people of an event, as a part of the transaction in which it happens. */
 export type Announce = (approval: Approval, event: ApprovalEvent) => readonly Statement[];
@@ -32,16 +35,18 @@ export interface ApprovalQueue {
   /** The same question twice is one question. @throws AuthorityError */
   ask(agent: RegisteredAgent, details: ApprovalDetails): Promise<Approval>;
   find(id: string): Promise<Approval | undefined>;
-  /** As its agent may know it: approved only once the audit log has who decided. */
+  /** As its agent may know it: approved only once the audit log has who decided. The agent has the approval from then on. */
   findForAgent(id: string): Promise<Approval | undefined>;
   /** @throws AuthorityError `approval_conflict` or `approval_forbidden` */
   decide(approver: ApproverIdentity, input: DecisionInput): Promise<Approval>;
   /** The agent takes its question back, as long as it is undecided. Undefined: it asked no such question. */
   withdraw(id: string, agent: string): Promise<Approval | undefined>;
-  /** An administrator ends a question. */
+  /** An administrator ends a question, also one that is approved, if its agent does not have the approval yet. */
   denyAsAdministrator(id: string, reason: string | undefined): Promise<Approval>;
   /** Marks an emergency as reviewed, by another person than the one who decided, whom the policy does not exclude. */
   review(id: string, reviewer: ApproverIdentity): Promise<Approval>;
+  /** Counts anew what people decided about who were revoked since. */
+  recount(): Promise<void>;
   /** Without what the agents showed, which may be large: `find` has it. */
   list(filter: ApprovalFilter): Promise<readonly Approval[]>;
 }
@@ -50,6 +55,7 @@ export interface ApprovalQueue {
 const mostAttempts = 50;
 /** How decisions by the API of administrators are signed. */
 const administrator = 'an administrator';
+const revokedNow = 'Your access ended at this moment. If you may still sign in, try again in a minute.';
 
 export function createApprovalQueue(services: {
   readonly settings: Settings & { readonly approvals: ApprovalSettings };
@@ -85,8 +91,9 @@ export function createApprovalQueue(services: {
 
   async function findForAgent(id: string): Promise<Approval | undefined> {
     const found = await find(id);
-    const waits = found?.status === 'approved' && !(await trail.isWritten(id));
-    return found && waits ? { ...found, status: 'pending' } : found;
+    if (found?.status !== 'approved') return found;
+    const counts = (await trail.isWritten(id)) && (await store.run(signing(found, now()))).length > 0;
+    return counts ? found : { ...found, status: 'pending' };
   }
 
   async function known(id: string): Promise<Approval> {
@@ -107,11 +114,12 @@ export function createApprovalQueue(services: {
     const { approver, verdict, decidedAt, ...facts } = decision;
     const event = brokeGlass ? 'break_glass' : status === 'pending' ? undefined : status;
     const done = await store.batch([
+      ...notEnded(grantOf(decision)),
       required(sql`
         UPDATE countersign_approvals SET version = version + 1, status = ${status}, ended_at = ${endedAt},
           use_by = ${useBy}, broke_glass = ${brokeGlass ? 1 : 0}
-        WHERE id = ${id} AND version = ${version} AND status = 'pending' AND decide_by > ${Math.max(now(), askedAt)}
-        RETURNING id`),
+        WHERE id = ${id} AND version = ${version} AND signed_at IS NULL
+          AND (status = 'approved' OR (status = 'pending' AND decide_by > ${Math.max(now(), askedAt)})) RETURNING id`),
       required(sql`
         INSERT INTO countersign_approval_decisions (approval_id, approver, verdict, facts, decided_at)
         VALUES (${id}, ${approver}, ${verdict}, ${JSON.stringify(facts)}, ${decidedAt})
@@ -131,9 +139,14 @@ export function createApprovalQueue(services: {
   ): Promise<Approval> {
     for (let attempt = 0; attempt < mostAttempts; attempt++) {
       const approval = await known(id);
-      if (approval.status !== 'pending') throw conflict(`it is ${approval.status} already`);
-      if (approval.decisions.some((one) => one.approver === approver)) throw conflict('you have decided already');
-      if (await record(approval, await decisionOn(approval))) return await known(id);
+      const { status, decisions, signedAt, useBy = 0 } = approval;
+      const isUnsigned = status === 'approved' && signedAt === undefined && useBy > now();
+      if (status !== 'pending' && !(isUnsigned && approver === administrator))
+        throw conflict(`it is ${status} already`);
+      if (decisions.some((one) => one.approver === approver)) throw conflict('you have decided already');
+      const decision = await decisionOn(approval);
+      if (await record(approval, decision)) return await known(id);
+      if (await isEnded(store, grantOf(decision))) throw new AuthorityError('approval_forbidden', revokedNow);
     }
     throw conflict('too many decide at the same moment');
   }
@@ -223,6 +236,8 @@ export function createApprovalQueue(services: {
       announced();
       return await known(id);
     },
+
+    recount: async () => await recount({ store, read, happened, announce, announced }),
 
     async list(filter) {
       checkOptionNames('approvals.list', filter, filterNames);

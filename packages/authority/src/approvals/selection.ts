@@ -34,7 +34,7 @@ export const filterNames: readonly string[] = Object.keys({
 
 /** Without what the agents showed. */
 const columns = `id, binding, agent, tenant, request, NULL AS shown, status, version, asked_at, decide_by, ended_at, use_by,
-  broke_glass, reviewed_by, reviewed_at`;
+  signed_at, broke_glass, reviewed_by, reviewed_at`;
 
 /**
  * The statement that reads them: what waits by urgency, anything else newest first. If more wait than are read, each agent

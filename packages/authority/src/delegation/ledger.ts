@@ -6,6 +6,7 @@ import { laterTime } from '../storage/clock.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 import { ending } from './ends.js';
 import { missingPlaces } from './missing-places.js';
+import { endingDecisions } from './revoked-approver.js';
 
 /** A token that was issued: one hop of a delegation. */
 export interface LedgerEntry {
@@ -53,7 +54,7 @@ export interface Ledger {
   find(id: string): Promise<LedgerEntry | undefined>;
   /**
    * Revokes, and returns the number of delegations that were in force and are marked now. The sessions of a subject end as
-   * well. `by`: default an administrator.
+   * well, and its decisions count no more, except in approvals that agents have. `by`: default an administrator.
    *
    * @throws ConfigError if it does not say clearly what.
    */
@@ -77,7 +78,13 @@ const mostHops = maxAncestors + 1;
 /** No token lives longer, so no token is bound to a key that ended longer ago. A margin for clocks is in it. */
 const longestToken = 4200;
 
-export function createLedger(store: Store, now: () => number, trail: Trail = noTrail): Ledger {
+/** `subjectRevoked` is called after a subject was revoked. */
+export function createLedger(
+  store: Store,
+  now: () => number,
+  trail: Trail = noTrail,
+  subjectRevoked: () => void = () => {},
+): Ledger {
   return {
     async record(
       { id, parentId, issuer, subject, actor, thumbprint, claims, expiresAt, grantedAt },
@@ -151,9 +158,15 @@ export function createLedger(store: Store, now: () => number, trail: Trail = noT
       const ends = ended === undefined ? [] : ending(ended, await laterTime(store, at));
       const marked = ends.length === 0 ? required(change) : change;
       // A user who is locked out at the provider must not consent again.
-      const signedOut =
-        'subject' in what ? [sql`DELETE FROM countersign_sessions WHERE subject = ${what.subject}`] : [];
-      const done = (await store.batch([...ends, marked, ...signedOut, ...trail.record(event)])) ?? [];
+      const lockedOut =
+        'subject' in what
+          ? [
+              sql`DELETE FROM countersign_sessions WHERE subject = ${what.subject}`,
+              ...endingDecisions(what.subject, at),
+            ]
+          : [];
+      const done = (await store.batch([...ends, marked, ...lockedOut, ...trail.record(event)])) ?? [];
+      if ('subject' in what) subjectRevoked();
       return done[ends.length]?.length ?? 0;
     },
 

@@ -1,4 +1,4 @@
-import { type Approval, type Decision, stillMissing } from '../approvals/approval.js';
+import { type Approval, type Decision, lacksPeople, stillMissing } from '../approvals/approval.js';
 import type { Answer } from '../http/answer.js';
 import { chainOf, contentOf, requestRows, row, valueOf } from './approval-content.js';
 import { type Html, html, page } from './html.js';
@@ -73,12 +73,16 @@ function statusOf(approval: Approval): Html | undefined {
   if (brokeGlass) {
     return html`<p class="alarm"><strong>Approved in an emergency.</strong> ${reviewedBy === undefined ? 'Nobody has reviewed it yet.' : html`Reviewed by <bdi>${reviewedBy}</bdi>.`}</p>`;
   }
-  if (status !== 'pending') return html`<p class="limit"><strong>This request ${endings[status]}</strong></p>`;
+  if (status !== 'pending') {
+    return html`<p class="limit"><strong>This request ${endings[status]}</strong></p>${status === 'approved' && lacksPeople(approval) ? tooLate : undefined}`;
+  }
   const missing = stillMissing(approval).map(
     ({ groups, count }, index) => html`${index === 0 ? '' : ', and '}${count} more of ${groupsOf(groups)}`,
   );
   return approval.decisions.length === 0 ? undefined : html`<p class="limit">It still needs ${missing}.</p>`;
 }
+
+const tooLate = html`<p class="alarm"><strong>It lacks people now,</strong> but the agent had the approval already. It may have used it, and still can for as long as it counts, unless the API revokes it.</p>`;
 
 const exclusions = { subject: 'the person it acts for', owner: 'whoever runs the agent' };
 
@@ -105,8 +109,8 @@ ${earlier.map(
 function decisionsOf({ decisions }: Approval, now: number): Html | undefined {
   if (decisions.length === 0) return undefined;
   const verdicts = { approve: 'approved', deny: 'denied', break_glass: 'approved in an emergency' };
-  const item = ({ name, approver, verdict, reason, decidedAt }: Decision): Html => html`<li class="item">
-<bdi>${name}</bdi> ${name === approver ? undefined : html`(${codeOf(approver)}) `}${verdicts[verdict]} ${moment(decidedAt, now)}${reason === undefined ? undefined : html`<br><q>${reason}</q>`}
+  const item = ({ name, approver, verdict, reason, decidedAt, revokedAt }: Decision): Html => html`<li class="item">
+<bdi>${name}</bdi> ${name === approver ? undefined : html`(${codeOf(approver)}) `}${verdicts[verdict]} ${moment(decidedAt, now)}${reason === undefined ? undefined : html`<br><q>${reason}</q>`}${revokedAt === undefined ? undefined : html`<br><strong>Does not count any more:</strong> this person was revoked ${moment(revokedAt, now)}`}
 </li>
 `;
   return html`<h2>Decisions</h2>

@@ -1,6 +1,8 @@
 import { errorMessage, FailureThrottle } from '@countersign/common';
 
 export interface Background {
+  /** Runs now as well, after the run that may be going on. */
+  readonly nudge: () => void;
   /** Resolves when nothing runs any more. */
   close(): Promise<void>;
 }
@@ -29,11 +31,14 @@ export function inBackground(
     }
   }
 
-  const timer = setInterval(() => {
+  function nudge(): void {
     running = running.then(tryRun);
-  }, everyMilliseconds);
+  }
+
+  const timer = setInterval(nudge, everyMilliseconds);
   timer.unref();
   return {
+    nudge,
     async close() {
       clearInterval(timer);
       await running;

@@ -223,6 +223,14 @@ ALTER TABLE countersign_invitations ADD COLUMN tags TEXT NOT NULL DEFAULT '';
   `
 CREATE INDEX countersign_sessions_subject ON countersign_sessions (subject);
 `,
+  `
+ALTER TABLE countersign_approval_decisions ADD COLUMN revoked_at BIGINT;
+CREATE INDEX countersign_approval_decisions_approver ON countersign_approval_decisions (approver);
+ALTER TABLE countersign_approvals ADD COLUMN signed_at BIGINT;
+UPDATE countersign_approvals SET signed_at = ended_at WHERE status = 'approved';
+ALTER TABLE countersign_approvals ADD COLUMN recount BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX countersign_approvals_recount ON countersign_approvals (idx) WHERE recount = 1;
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -81,7 +81,7 @@ export function createCiba(services: {
         return;
       }
       const approval = await signApproval(found, services);
-      if (approval === undefined) throw new errors.ExpiredToken('the time to decide, or to use the approval, is over');
+      if (approval === undefined) throw new errors.ExpiredToken('it can neither be decided nor used any more');
       ctx.body = {
         access_token: approval,
         // It goes into Agent-Approval. Clients of CIBA know no other type, and no API takes its `typ` for an access token.

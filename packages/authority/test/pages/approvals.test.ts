@@ -194,6 +194,27 @@ describe('the pages of approvers', () => {
     expect(await text(`${running.issuer}/approvals/history`, rita)).toContain('Approved');
   });
 
+  it('show which decisions do not count any more, and what is missing since [C11]', async () => {
+    const { running, ask, poll } = await startApprovals();
+    const [waiting, given] = [await ask(), await ask({ action: 'pr.close' })];
+    const url = (id: string) => `${running.issuer}/approvals/${id}`;
+    for (const id of [waiting, given]) await decide(running, id, 'approve');
+    expect((await poll(given))['status']).toBe('approved');
+    expect(await text(`${running.issuer}/approvals`, 'user:ron')).toContain('Nothing waits for you.');
+    await running.admin('POST', '/revocations', { subject: rita });
+    const again = await text(url(waiting), 'user:ron');
+    expect(again).toMatch(/It still needs 1 more of <bdi>release-managers/);
+    expect(again).toMatch(/<bdi>Rita<\/bdi>[\s\S]*Does not count any more:<\/strong> this person was revoked/);
+    expect(again).toContain('name="decision" value="approve"');
+    expect(await text(`${running.issuer}/approvals`, 'user:ron')).toContain(`href="${url(waiting)}"`);
+    const late = await text(url(given), 'user:ron');
+    expect(late).toMatch(/was approved\.[\s\S]*It lacks people now,[\s\S]*the agent had the approval already/);
+    expect(late).toContain('Does not count any more:');
+    expect(late).not.toContain('name="decision"');
+    // Whoever decided before does not decide anew.
+    expect(await text(url(waiting), rita)).toContain('You have decided.');
+  });
+
   it('show nothing to the wrong person, not even that there is a request [C11]', async () => {
     const { running, ask } = await startApprovals();
     const url = `${running.issuer}/approvals/${await ask(needs(1, { excluded: ['owner'] }))}`;

@@ -40,6 +40,22 @@ describe.skipIf(engines[1]?.skip)('openPostgres', () => {
     expect(await store.run(sql`SELECT granted_at FROM countersign_delegations`)).toEqual([{ granted_at: 1000 }]);
   });
 
+  it('says of approvals of an older version that their agents may have them', async () => {
+    const pool = await emptyDatabase();
+    for (const step of migrations.slice(0, 14)) await pool.query(step);
+    await pool.query('CREATE TABLE countersign_schema (version BIGINT NOT NULL)');
+    await pool.query('INSERT INTO countersign_schema (version) VALUES (14)');
+    await pool.query(`INSERT INTO countersign_approvals
+      (id, binding, agent, tenant, request, status, version, asked_at, decide_by, ended_at, broke_glass)
+      VALUES ('a', 'b', 'c', '', '{}', 'approved', 1, 1000, 3000, 2000, 0), ('b', 'b', 'c', '', '{}', 'denied', 1, 1000, 3000, 2000, 0)`);
+    const store = await openPostgres(pool);
+    const rows = await store.run(sql`SELECT signed_at, recount FROM countersign_approvals ORDER BY id`);
+    expect(rows).toEqual([
+      { signed_at: 2000, recount: 0 },
+      { signed_at: null, recount: 0 },
+    ]);
+  });
+
   it('leaves the pool of the application open when it closes', async () => {
     const pool = await emptyDatabase();
     await (await openPostgres(pool)).close();

@@ -81,6 +81,23 @@ it('openSqlite says of delegations of an older version that they were granted wh
   await store.close();
 });
 
+it('openSqlite says of approvals of an older version that their agents may have them', async () => {
+  const file = newFile();
+  const db = new Database(file);
+  for (const step of migrations.slice(0, 14)) db.exec(sqliteDdl(step));
+  db.exec(`PRAGMA user_version = 14; INSERT INTO countersign_approvals
+    (id, binding, agent, tenant, request, status, version, asked_at, decide_by, ended_at, broke_glass)
+    VALUES ('a', 'b', 'c', '', '{}', 'approved', 1, 1000, 3000, 2000, 0), ('b', 'b', 'c', '', '{}', 'denied', 1, 1000, 3000, 2000, 0)`);
+  db.close();
+  const store = await openSqlite(file);
+  const rows = await store.run(sql`SELECT signed_at, recount FROM countersign_approvals ORDER BY id`);
+  expect(rows).toEqual([
+    { signed_at: 2000, recount: 0 },
+    { signed_at: null, recount: 0 },
+  ]);
+  await store.close();
+});
+
 it('openSqlite refuses a file of a newer version, and releases the lock', async () => {
   const file = newFile();
   await (await openSqlite(file)).close();

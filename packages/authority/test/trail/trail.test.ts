@@ -95,6 +95,33 @@ describe.each(engines)('the audit log of an authority on $name', ({ skip, open }
     await vi.waitFor(async () => expect((await poll(approved))['status']).toBe('approved'), patiently);
   });
 
+  it.skipIf(skip)('has whose decisions count no more, and what that changed [C11]', async () => {
+    const audit = memoryAudit();
+    const { running, ask, poll } = await startApprovals({}, { store: await open(), audit });
+    const [unsigned, signed, half] = [
+      await ask(),
+      await ask({ action: 'pr.close' }),
+      await ask({ action: 'x', ...needs(2) }),
+    ];
+    for (const id of [unsigned, signed, half]) await decide(running, id, 'approve');
+    await vi.waitFor(async () => expect((await poll(signed))['status']).toBe('approved'), patiently);
+    expect((await running.admin('POST', '/revocations', { subject: 'user:rita' })).status).toBe(200);
+    const detailOf = (id: string) =>
+      audit.records.find(({ request, event }) => request.id === id && event?.name === 'approval.decision_revoked')
+        ?.detail;
+    await vi.waitFor(() => {
+      expect(detailOf(unsigned)).toBe('user:rita: people are missing again');
+      expect(detailOf(signed)).toBe('user:rita: the agent has the approval already');
+      expect(detailOf(half)).toBe('user:rita');
+    }, patiently);
+    expect(told(audit.records, unsigned).at(-1)).toBe('approval.decision_revoked by administrator an administrator');
+    expect((await poll(unsigned))['status']).toBe('pending');
+    expect((await poll(signed))['status']).toBe('expired');
+    await running.admin('POST', '/revocations', { subject: 'user:rita' });
+    await vi.waitFor(() => expect(told(audit.records, 'user:rita')).toHaveLength(2), patiently);
+    expect(told(audit.records, signed).filter((line) => line.includes('decision_revoked'))).toHaveLength(1);
+  });
+
   it.skipIf(skip)('has each decision before the approval counts [C11]', async () => {
     const { audit, sink, state } = failing();
     const troubles: string[] = [];
