@@ -1,7 +1,7 @@
 import { closesUnmapped, isPermit, refuseAgent, refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
 import { type CanActivate, type ExecutionContext, ForbiddenException } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { permitOf } from './declared-permit.js';
+import { missesPermit, permitOf } from './declared-permit.js';
 import { isOfSocket, nodeRequest, requestAmong } from './request.js';
 
 /** A request as a platform routes it: Express, or Fastify. */
@@ -22,9 +22,12 @@ const decided = new WeakSet<ExecutionContext>();
  */
 export class AgentGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (decided.has(context)) return true;
     const isHttp = context.getType<string>() === 'http';
     const mayRun = isHttp ? await mayHandle(context) : await mayRunElsewhere(context);
-    return mayRun || (await neverSettling());
+    if (!mayRun) return await neverSettling();
+    decided.add(context);
+    return true;
   }
 }
 
@@ -44,19 +47,12 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
     sendRefusal(nodeResponse(http.getResponse()), refused);
   const check = permitOf(context);
   const handler = context.getHandler();
-  if (check !== undefined) return await isPermitted(context, () => check(node, request, respond));
+  if (check !== undefined) return await check(node, request, respond);
   // Nest itself would run the handler if `agentAuth` has not seen the request.
   if (refuseUnguarded(node, respond)) return false;
   // A method with the `@Permit` of an adapter enforces it by itself.
   if (isPermit(handler)) return true;
-  return await mayRunUnmapped(node, request, routeOf(node, request));
-}
-
-async function isPermitted(context: ExecutionContext, ask: () => Promise<boolean>): Promise<boolean> {
-  if (decided.has(context)) return true;
-  const mayRun = await ask();
-  if (mayRun) decided.add(context);
-  return mayRun;
+  return await mayRunUnmapped(context, node, request, routeOf(node, request));
 }
 
 /** A message of a microservice or a WebSocket has no admitted request, so it cannot be asked for a permit. */
@@ -66,14 +62,13 @@ async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
   if (node === undefined) {
     // The context of a resolver is of the application's making, and an agent may have sent the query.
     const isResolver = context.getType<string>() === 'graphql';
-    if (check !== undefined || (isResolver && !isOfSocket(context.getArgs()))) throw noRequest();
+    const hasPermit = check !== undefined || missesPermit(context);
+    if (hasPermit || (isResolver && !isOfSocket(context.getArgs()))) throw noRequest();
     return true;
   }
   // Whatever was decided about the path says nothing of this resolver. The request is Node's: it has no `params`.
-  if (check !== undefined) {
-    return await isPermitted(context, () => afterFirst(node, check, () => check(node, node, notAdmitted)));
-  }
-  return await mayRunUnmapped(node, node, `${context.getClass().name}.${context.getHandler().name}`);
+  if (check !== undefined) return await afterFirst(node, check, () => check(node, node, notAdmitted));
+  return await mayRunUnmapped(context, node, node, `${context.getClass().name}.${context.getHandler().name}`);
 }
 
 /** The first question of each permit that a request of GraphQL asks. */
@@ -106,10 +101,16 @@ function noRequest(): ForbiddenException {
   return new ForbiddenException("Countersign: the context of this call has no HTTP request, as 'req'.");
 }
 
-async function mayRunUnmapped(node: IncomingMessage, request: RoutedRequest, route: string): Promise<boolean> {
+async function mayRunUnmapped(
+  context: ExecutionContext,
+  node: IncomingMessage,
+  request: RoutedRequest,
+  route: string,
+): Promise<boolean> {
   const { baseUrl = '', url = '' } = request;
   const path = `${baseUrl}${url.replace(/^\w+:\/\/[^/?]*/, '')}`;
-  return !closesUnmapped(node, { method: node.method, path }) || !(await refuseAgent(node, route));
+  const isClosed = missesPermit(context) || closesUnmapped(node, { method: node.method, path });
+  return !isClosed || !(await refuseAgent(node, route));
 }
 
 function routeOf({ method }: IncomingMessage, { baseUrl = '', route, routeOptions }: RoutedRequest): string {

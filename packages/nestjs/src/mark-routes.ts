@@ -13,18 +13,23 @@ export function markRoutes(platform: AbstractHttpAdapter): () => boolean {
   const methods = platform as unknown as Record<string, Register | undefined>;
   for (const name of Object.values(RequestMethod)) {
     const method = String(name).toLowerCase();
-    const register = methods[method];
+    const register = methods[method]?.bind(platform);
     if (register === undefined) continue;
-    methods[method] = (...args) => {
+    const registerMarked: Register = (...args) => {
       const handler = args.at(-1);
       registering = isOfController(handler);
       if (registering) asPassing(handler as object);
       try {
-        return register.apply(platform, args);
+        return register(...args);
       } finally {
         registering = false;
       }
     };
+    // Nest calls a bound copy, and applications call the method itself. A method of a controller that they give to it has the
+    // metadata of a handler of Nest, but no guard runs before it.
+    methods[method] = Object.defineProperty((...args: unknown[]) => register(...args), 'bind', {
+      value: () => registerMarked,
+    });
   }
   return () => registering;
 }

@@ -3,6 +3,7 @@ import { type AdmissionOptions } from '@countersign/core/adapter';
 import type { DynamicModule, FactoryProvider, ModuleMetadata, Provider } from '@nestjs/common';
 import { HttpAdapterHost, ModuleRef, type NestContainer } from '@nestjs/core';
 import { AgentGuard } from './agent-guard.js';
+import { checkPermits } from './lost-permits.js';
 import { NoteThrown } from './note-thrown.js';
 import { mountOnPlatform, unsupported } from './mount.js';
 import { checkResolvers, watchResolvers } from './resolver-guards.js';
@@ -65,7 +66,10 @@ function moduleOf(provider: Provider, options: AdmissionOptions, closes: boolean
       // Nest calls them on what a factory has made. The second comes before its server closes, which waits for connections
       // that only the guard cuts.
       return {
-        onApplicationBootstrap: () => checkResolvers(container, closesUnmapped),
+        onApplicationBootstrap() {
+          checkPermits(container);
+          checkResolvers(container, closesUnmapped);
+        },
         beforeApplicationShutdown: () => (closes ? guard.close() : undefined),
       };
     },

@@ -2,7 +2,7 @@ import { ConfigError } from '@countersign/core';
 import { admitEveryAgent, permissionCheck, type PermitOptions, type ResourceOf } from '@countersign/core/adapter';
 import { UseGuards } from '@nestjs/common';
 import { AgentGuard } from './agent-guard.js';
-import { declareMember, declareOpen, declarePermit } from './declared-permit.js';
+import { declareOpen, declarePermit } from './declared-permit.js';
 import type { PermitRequest } from './request.js';
 
 /** A permit closes its method also in an application without `CountersignModule`. */
@@ -43,8 +43,7 @@ export function Permit<Request>(
   return (target: object, key?: string | symbol, descriptor?: unknown): void => {
     const { value: method } = (descriptor ?? {}) as PropertyDescriptor;
     if (typeof method === 'function') {
-      declarePermit(name, method, check);
-      declareMember(target, key as string);
+      declarePermit(name, target, key as string, method, check);
       guarded(target, key as string, descriptor as PropertyDescriptor);
       return;
     }

@@ -1,6 +1,7 @@
 import { ConfigError } from '@countersign/core';
-import { MetadataScanner, type ModulesContainer, type NestContainer } from '@nestjs/core';
-import { declaresPermit } from './declared-permit.js';
+import type { ModulesContainer, NestContainer } from '@nestjs/core';
+import { declaresPermit, hasPermit } from './declared-permit.js';
+import { instancesOf, methodNamesOf } from './lost-permits.js';
 
 /** The token of the options of `GraphQLModule`, and what `@ResolveField` leaves on a method. */
 const optionsToken = 'GqlModuleOptions';
@@ -113,12 +114,6 @@ function optionsOf({ providers }: Module): GraphqlOptions {
   return providers.get(optionsToken)?.instance ?? {};
 }
 
-function instancesOf(providers: Module['providers']): object[] {
-  return [...providers.values()].flatMap(({ instance }) =>
-    typeof instance === 'object' && instance !== null ? [instance] : [],
-  );
-}
-
 /** The schema of Nest, and the one that mercurius has made of it; none of a gateway. */
 function schemasOf({ providers }: Module): Schema[] {
   return instancesOf(providers).flatMap((instance) => {
@@ -187,13 +182,12 @@ function runsGuards({ fieldResolverEnhancers: enhancers }: GraphqlOptions): bool
   return Array.isArray(enhancers) && enhancers.includes('guards');
 }
 
-/** The fields of a resolver, as Nest finds them: by the prototype, also of what a factory has made. */
+/** The fields with a permit, or that override one: no guard would close these. */
 function permittedFields(instance: object): string[] {
-  const prototype = Object.getPrototypeOf(instance) as Record<string, Function> | null;
-  const names = prototype === null ? [] : new MetadataScanner().getAllMethodNames(prototype);
-  return names.filter((name) => {
-    const method = prototype?.[name];
-    return method !== undefined && Reflect.hasMetadata(fieldMark, method) && declaresPermit(prototype as object, name);
+  const prototype = Object.getPrototypeOf(instance) as Readonly<Record<string, Function>>;
+  return methodNamesOf(instance).filter((name) => {
+    const method = prototype[name] as Function;
+    return Reflect.hasMetadata(fieldMark, method) && (hasPermit(method) || declaresPermit(prototype, name));
   });
 }
 

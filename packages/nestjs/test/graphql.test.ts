@@ -228,16 +228,26 @@ describe.runIf(folder)('an application with the real GraphQLModule', () => {
           return Mixed;
         }),
     ],
-    ['a method that lost its metadata', replaced],
   ])('does not start with a permit on a field of %s [D8]', async (_how, provider) => {
     expect(await error([forRoot({ typeDefs })], [provider()])).toContain('the @Permit of salary would not be asked');
+  });
+
+  it('does not start with a field or a query that has lost its permit, also if every request is decided [D8]', async () => {
+    const countersign = { everyRequest: true };
+    expect(await error([forRoot({ typeDefs, ...guards })], [replaced('salary')], { countersign })).toContain(
+      'Users.salary has lost its @Permit',
+    );
+    expect(await error([forRoot({ typeDefs })], [replaced('user')], { countersign })).toContain(
+      'Users.user has lost its @Permit',
+    );
   });
 
   function withInstance(provide: (type: Type) => Provider): Provider {
     return provide(users());
   }
 
-  function replaced(): Provider {
+  /** One of its members has a decorator above the permit. */
+  function replaced(member: 'user' | 'salary'): Provider {
     class Users {
       user(): object {
         return { id: '1' };
@@ -253,8 +263,9 @@ describe.runIf(folder)('an application with the real GraphQLModule', () => {
         return (value as () => string).call(this);
       },
     });
-    decorated(Users, 'user', Query('user'));
-    decorated(Users, 'salary', ResolveField('salary'), wrap, Permit('forbidden', thing));
+    const lost = (name: string) => (name === member ? [wrap, Permit('forbidden', thing)] : []);
+    decorated(Users, 'user', Query('user'), ...lost('user'));
+    decorated(Users, 'salary', ResolveField('salary'), ...lost('salary'));
     Resolver('User')(Users);
     return Users;
   }

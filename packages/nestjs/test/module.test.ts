@@ -377,6 +377,38 @@ describe('a handler outside of HTTP', () => {
     expect((await api.send(unsigned({ target: '/graphql' }))).body).toBe('orders');
   });
 
+  /** A decorator has lost the permit, and Nest does not know the class, so it does not stop the start. */
+  function lostResolver(): Resolver {
+    class Lost extends Resolver {
+      @(
+        (_target: object, _key: string, { value }: PropertyDescriptor) => ({
+          value: (...args: unknown[]) => Reflect.apply(value as Resolver['orders'], resolver, args),
+        })
+      )
+      @Permit('thing.read', thing)
+      override orders(): string {
+        return super.orders();
+      }
+    }
+    const resolver = new Lost();
+    return resolver;
+  }
+
+  it('of GraphQL is closed to agents when it has lost its permit, also where every request is decided [D8]', async () => {
+    const { api, resolver } = await startResolver('graphql', ofApollo, lostResolver(), { everyRequest: true });
+    await using _closing = api;
+    expect(codeOf(await api.call({ target: '/graphql' }))).toBe('route_unmapped');
+    expect(resolver.ran).toBe(0);
+    expect((await api.send(unsigned({ target: '/graphql' }))).body).toBe('orders');
+  });
+
+  it('is closed to messages when it has lost its permit [D8]', async () => {
+    const { api, resolver } = await startResolver('rpc', () => [{ text: 'a message' }], lostResolver());
+    await using _closing = api;
+    expect((await api.send(unsigned({ target: '/graphql' }))).body).toContain('this call has no HTTP request');
+    expect(resolver.ran).toBe(0);
+  });
+
   it('of GraphQL leaves one refusal when a document names it many times', async () => {
     const { api, resolver } = await startResolver('graphql', ofApollo, permittedResolver(), {}, 100);
     await using _closing = api;

@@ -264,39 +264,6 @@ describe.each(platforms)('@Permit on %s', (platform) => {
     expect(ran).toEqual([]);
   });
 
-  it('closes a method whose permit another decorator has lost, and keeps one that it has copied', async () => {
-    const wrap =
-      (copies: boolean): MethodDecorator =>
-      (_target, _key, descriptor: PropertyDescriptor) => {
-        const method = descriptor.value as () => unknown;
-        descriptor.value = function wrapped(this: unknown) {
-          return method.call(this);
-        };
-        if (!copies) return;
-        for (const key of Reflect.getMetadataKeys(method))
-          Reflect.defineMetadata(key, Reflect.getMetadata(key, method), descriptor.value as object);
-      };
-    @Controller('wrapped')
-    class Wrapped {
-      @Get('lost')
-      @wrap(false)
-      @Permit('thing.read', { type: 'Thing', id: '1' })
-      lost(): string {
-        return 'lost';
-      }
-
-      @Get('kept')
-      @wrap(true)
-      @Permit('thing.read', { type: 'Thing', id: '1' })
-      kept(): string {
-        return 'kept';
-      }
-    }
-    await using api = await Api.start(platform, [Wrapped]);
-    expect(codeOf(await api.call({ target: '/wrapped/lost' }))).toBe('route_unmapped');
-    expect((await api.call({ target: '/wrapped/kept' })).body).toBe('kept');
-  });
-
   it('holds no request that it has refused', async () => {
     const requests: WeakRef<object>[] = [];
     await using api = await Api.start(platform, [Orders], {
@@ -441,8 +408,11 @@ it('@Permit throws at start when it is written wrongly', () => {
   expect(() => (Permit('a', resource) as ClassDecorator)(class {})).toThrow('decorates a method');
   expect(() => Permit('a', resource)({}, 'property', { value: 1 })).toThrow('decorates a method');
   const twice = descriptor();
-  Permit('a', resource)({}, 'value', twice);
+  const prototype = {};
+  Permit('a', resource)(prototype, 'value', twice);
   expect(() => Permit(false)({}, 'value', twice)).toThrow('has a permit already');
+  // A decorator between the two has replaced the method.
+  expect(() => Permit(false)(prototype, 'value', descriptor())).toThrow('has a permit already');
 });
 
 @Injectable()

@@ -80,12 +80,10 @@ class Customers {
   iban(): void {}
 }
 
-/** A decorator above the permit has lost the metadata of the method. */
-class Wrapped {
+/** Its field is closed to agents by a guard alone. */
+class Overriding extends Customers {
   @SetMetadata('graphql:resolve_property', true)
-  @((_target: object, _key: string, descriptor: PropertyDescriptor) => ({ ...descriptor, value: () => undefined }))
-  @Permit('customer.iban.read', { type: 'Customer', id: '1' })
-  iban(): void {}
+  override iban(): void {}
 }
 
 async function start(module: DynamicModule, providers: Provider[] = [], countersign = {}): Promise<void> {
@@ -129,10 +127,10 @@ describe('an application with GraphQL', () => {
 
   it.each<[string, Provider]>([
     ['class', Customers],
+    ['class that overrides it without one', Overriding],
     ['factory', { provide: 'customers', useFactory: () => new Customers() }],
     ['asynchronous factory', { provide: 'customers', useFactory: async () => await Promise.resolve(new Customers()) }],
     ['value', { provide: 'customers', useValue: new Customers() }],
-    ['class whose method was replaced', Wrapped],
   ])('does not start with a permit on a field of a %s [D8]', async (_how, provider) => {
     const permit = 'the @Permit of iban would not be asked';
     await expect(start(graphql(plain), [provider])).rejects.toMatchObject(refusal(permit));

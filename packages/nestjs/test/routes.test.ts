@@ -9,6 +9,7 @@ import { adapterOf, Api, codeOf, platforms } from './support.js';
 
 const thing = { type: 'Thing', id: '1' };
 type Answer = { end(text: string): void };
+type Sender = { send(text: string): void };
 
 @Controller('parts')
 class Parts {
@@ -127,6 +128,49 @@ describe.each(platforms)('a route on %s', (platform) => {
     expect(codeOf(await api.call({ method: 'POST', target: '/parts' }))).toBe('route_unmapped');
   });
 
+  it.each(['', ' below a copy of its metadata'])(
+    'of a method that the application gives to the platform%s is closed, whatever its permit [D8]',
+    async (copy) => {
+      @Controller('reports')
+      class Reports {
+        @Get('export')
+        @Permit('forbidden', thing)
+        export(@Req() _request: unknown, @Res() response: Sender): void {
+          response.send('exported');
+        }
+
+        @Get('closed')
+        closed(@Req() _request: unknown, @Res() response: Sender): void {
+          response.send('closed');
+        }
+
+        @Get('open')
+        @Permit('thing.read', thing)
+        open(@Req() _request: unknown, @Res() response: Sender): void {
+          response.send('open');
+        }
+      }
+      const names = ['export', 'closed', 'open'] as const;
+      await using api = await Api.start(platform, [Reports], {
+        main: (app) => {
+          const adapter = app.getHttpAdapter() as { get(path: string, handler: unknown): void };
+          for (const name of names) {
+            const method = Reports.prototype[name];
+            const handler = copy === '' ? method : (request: unknown, response: Sender) => method(request, response);
+            for (const key of Reflect.getMetadataKeys(method)) {
+              Reflect.defineMetadata(key, Reflect.getMetadata(key, method), handler);
+            }
+            adapter.get(`/old/${name}`, handler);
+          }
+        },
+      });
+      for (const name of names) expect(codeOf(await api.call({ target: `/old/${name}` })), name).toBe('route_unmapped');
+      expect(codeOf(await api.call({ target: '/reports/export' }))).toBe('policy_denied');
+      expect(codeOf(await api.call({ target: '/reports/closed' }))).toBe('route_unmapped');
+      expect((await api.call({ target: '/reports/open' })).body).toBe('open');
+    },
+  );
+
   it('of an application whose instances are decorated is decided about', async () => {
     const { guard } = await guarded();
     const module = {
@@ -155,12 +199,12 @@ describe.each(platforms)('a route on %s', (platform) => {
     class Manual {
       @Get('manual')
       @Permit('thing.read', thing)
-      manual(@Req() _request: object, @Res() response: { send(text: string): void }): void {
+      manual(@Req() _request: object, @Res() response: Sender): void {
         response.send('manual');
       }
 
       @Get('closed')
-      closed(@Res() response: { send(text: string): void }): void {
+      closed(@Res() response: Sender): void {
         response.send('closed');
       }
     }
