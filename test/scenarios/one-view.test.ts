@@ -269,3 +269,27 @@ onEverySetup('A chunked body that is empty', (api) => {
     connection.destroy();
   });
 });
+
+onEveryHost(
+  'A host that shows its fields to the application alone, in mixed traffic',
+  (api) => {
+    it.each<[string, () => RawRequest | Promise<RawRequest>]>([
+      ['signed', () => api.signed()],
+      ['of an agent that shows only its token', async () => unsigned(await api.pull())],
+      ['of a person', () => unsigned(api.signed())],
+    ])('refuses a request %s, of which the guard sees nothing [A18, H1]', async (_whose, request) => {
+      await api.refuses(await request(), 500, 'internal_error');
+    });
+  },
+  {
+    start: {
+      guard: { traffic: 'mixed', onTrouble: () => {} },
+      // As wrappers for serverless platforms make their requests.
+      before: async ({ headers, rawHeaders }) => void (Object.keys(headers).length > 0 && rawHeaders.splice(0)),
+    },
+  },
+);
+
+function unsigned({ fields, ...request }: RawRequest): RawRequest {
+  return { ...request, fields: fields.filter(([name]) => !/^(signature|signature-input)$/i.test(name)) };
+}

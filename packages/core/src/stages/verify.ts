@@ -5,7 +5,7 @@ import type { FieldSection } from '@countersign/signature';
 import { type Refusal, refusal } from '../model/refusal.js';
 import type { BodyLimits } from '../model/request-body.js';
 import { fieldsTooLarge, type IndexedRequest } from '../model/request.js';
-import { methodSeenDifferently } from './address/one-view.js';
+import { hidesFields, methodSeenDifferently } from './address/one-view.js';
 import { type Address, type Origin, readAddress } from './address/origin.js';
 import type { Forwarded } from './address/proxies.js';
 import { verifyBody } from './body/verify-body.js';
@@ -100,6 +100,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const { rawHeaders, fields, target } = request;
     const now = parts.clock() / 1000;
 
+    if (hidesFields(request)) throw new Error('the host shows its fields in `headers`, and none in `rawHeaders`');
     if (fieldsTooLarge(target, rawHeaders)) return refuse(refusal('fields_too_large'));
     const folded = methodSeenDifferently(request);
     if (folded !== undefined) return refuse(folded);

@@ -36,6 +36,14 @@ export function seenDifferently({ fields, headers }: View, covered: Iterable<str
 }
 
 /**
+ * Whether the host shows fields to the application and none to us, as wrappers for serverless platforms may: whatever such a
+ * request carries, nobody has seen it here.
+ */
+export function hidesFields({ rawHeaders, headers }: Pick<IndexedRequest, 'rawHeaders' | 'headers'>): boolean {
+  return rawHeaders.length === 0 && headers !== undefined && Object.keys(headers).length > 0;
+}
+
+/**
  * Whether the application is told of a body at all (RFC 9112 §6). Where the server dropped the fields that frame it,
  * parsers take the body for empty. HTTP/2 needs none.
  */

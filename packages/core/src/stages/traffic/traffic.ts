@@ -1,8 +1,9 @@
 import { fieldsTooLarge, type IndexedRequest, mentionsTag } from '../../model/request.js';
+import { hidesFields } from '../address/one-view.js';
 import { chunkedCookies } from './chunked-cookies.js';
 import { holdsDelegatedToken } from './token-search.js';
 
-type Marked = Pick<IndexedRequest, 'target' | 'rawHeaders' | 'fields'>;
+type Marked = Pick<IndexedRequest, 'target' | 'rawHeaders' | 'headers' | 'fields'>;
 
 /** The proofs that a guard accepts: each marks a request as meant for it. */
 export interface AcceptedProofs {
@@ -19,9 +20,10 @@ const maxCookies = 256;
  * actor or is bound to a key; also the other proofs that the guard accepts. In mixed traffic anything that carries a mark
  * must pass whole; the rest is left to the application's own authentication. When in doubt it is marked: a delegated token must never pass for its user's.
  */
-export function carriesOurMark({ target, rawHeaders, fields }: Marked, { tags, dpop }: AcceptedProofs): boolean {
+export function carriesOurMark(request: Marked, { tags, dpop }: AcceptedProofs): boolean {
+  const { target, rawHeaders, fields } = request;
   // Nobody looks through that much, so nobody knows what is in it.
-  if (fieldsTooLarge(target, rawHeaders)) return true;
+  if (fieldsTooLarge(target, rawHeaders) || hidesFields(request)) return true;
   if (tags.some((tag) => mentionsTag(fields, tag))) return true;
   if (dpop && fields.raw('authorization').some(isDpopCredentials)) return true;
   if (rawHeaders.some((text, index) => index % 2 === 0 && isOurField(text.toLowerCase()))) return true;
@@ -32,7 +34,10 @@ export function carriesOurMark({ target, rawHeaders, fields }: Marked, { tags, d
 }
 
 /** Lines and chunks are joined only when the search comes to them. */
-function* placesOfTokens({ target, rawHeaders, fields }: Marked, chunked: readonly string[][]): Iterable<string> {
+function* placesOfTokens(
+  { target, rawHeaders, fields }: Omit<Marked, 'headers'>,
+  chunked: readonly string[][],
+): Iterable<string> {
   // RFC 6750 §2.3: applications still take tokens from the query.
   yield target;
   yield* rawHeaders.filter((_text, index) => index % 2 === 1);
