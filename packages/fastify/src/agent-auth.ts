@@ -3,7 +3,8 @@ import { type AdmissionOptions, admissionOf, admitter } from '@countersign/core/
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { getCaller, neverSettling, respondThrough } from './exchange.js';
-import { enforceConstantPermit, enforceRoutePermit, listUnmapped, refuseClosed, refuseOutside } from './routes.js';
+import { enforceConstantPermit, enforceRoutePermit, listUnmapped, refuseClosed } from './routes.js';
+import { refuseMiddlewareBefore, refuseOutside } from './routes.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
   /** May be a promise: the application becomes ready when the guard does. */
@@ -11,6 +12,7 @@ export interface AgentAuthOptions extends AdmissionOptions {
 }
 
 const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given, ...options }) => {
+  refuseMiddlewareBefore(app);
   const guard = await given;
   const admit = admitter(guard, options);
 

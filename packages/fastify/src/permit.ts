@@ -1,11 +1,5 @@
-import {
-  admissionOf,
-  type PermitOptions,
-  type Permits,
-  permitCheck,
-  permitDecorator,
-  type ResourceOf,
-} from '@countersign/core/adapter';
+import type { PermitOptions, Permits, ResourceOf } from '@countersign/core/adapter';
+import { admissionOf, permitCheck, permitDecorator } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import { neverSettling, type ServedRequest } from './exchange.js';
 import { type PermitRequest, permitPreHandler, type RoutePermit } from './route-permit.js';
@@ -47,8 +41,7 @@ export function permit<Request>(
 
 /** Whether it is a request that `agentAuth` admitted. */
 function isAdmitted(argument: unknown): argument is { readonly raw: IncomingMessage } {
-  const { raw } = (argument ?? {}) as Partial<ServedRequest>;
-  return typeof raw === 'object' && raw !== null && admissionOf(raw as IncomingMessage) !== undefined;
+  return admissionOf((argument as Partial<ServedRequest> | null)?.raw as IncomingMessage) !== undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Guard } from '@countersign/core';
+import { ConfigError, type Guard } from '@countersign/core';
 import { admitEveryAgent, closesUnmapped, markedSchema, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { neverSettling, respondThrough } from './exchange.js';
@@ -75,6 +75,19 @@ export function refuseOutside(app: FastifyInstance, guard: Guard): void {
     if (!reported.has(route)) guard.report(`${route} is closed: it says 'permit', but no agentAuth reaches it`);
     reported.add(route);
   });
+}
+
+/**
+ * All that is ever given to `app.use` runs in one hook of these plugins, also what is mounted after `agentAuth`. Within a
+ * plugin it may be meant to stand outside of the guarded part.
+ *
+ * @throws ConfigError if it would run before the guard of the whole application.
+ */
+export function refuseMiddlewareBefore(app: FastifyInstance): void {
+  const isLate = app.hasPlugin('@fastify/middie') || app.hasPlugin('@fastify/express');
+  // `@countersign/nestjs` moves the guard before its middleware by itself.
+  if (isLate && rootOf(app) === app && !(Symbol.for('countersign.guardIsMoved') in app))
+    throw new ConfigError('register agentAuth before @fastify/middie or @fastify/express, which run app.use().');
 }
 
 /** The instance of a plugin inherits from the instance around it (Fastify's encapsulation). */

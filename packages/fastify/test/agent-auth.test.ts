@@ -1,3 +1,4 @@
+import middie from '@fastify/middie';
 import multipart from '@fastify/multipart';
 import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -358,6 +359,39 @@ describe('agentAuth, misused', () => {
     const { guard } = await guarded();
     const app = fastify();
     await expect(async () => app.register(agentAuth, { guard, ...(options as object) })).rejects.toThrow(message);
+  });
+
+  it('stops the start when all of app.use() would run before it [G3, G5]', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    await app.register(middie);
+    await expect(async () => app.register(agentAuth, { guard })).rejects.toThrow(ConfigError);
+    await expect(async () => fastify().register(middie).register(agentAuth, { guard })).rejects.toThrow(
+      /before @fastify\/middie/,
+    );
+  });
+
+  it('runs before what app.use() mounts, if it was registered first [G3]', async () => {
+    const mounted = vi.fn((_request: unknown, response: { end(): void }) => response.end());
+    await using api = await Api.start(async (app) => {
+      await app.register(middie);
+      app.use('/mounted', mounted);
+    });
+    expect(codeOf(await send(api.url, unsigned({ target: '/mounted' })))).toBe('signature_required');
+    expect(mounted).not.toHaveBeenCalled();
+    expect((await api.call({ target: '/mounted' })).status).toBe(200);
+    expect(await outcomeOf(api.guarded)).toMatchObject({ undecided: true });
+  });
+
+  it('may be registered within a plugin of an application with middleware [G3]', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    await app.register(middie);
+    await app.register(async (part) => {
+      await part.register(agentAuth, { guard });
+    });
+    await app.ready();
+    await app.close();
   });
 
   it('stops the start when it is registered twice [G5]', async () => {

@@ -21,9 +21,10 @@ export function mountOnFastify(platform: AbstractHttpAdapter, agentAuth: object,
     onThisInstance(async (root) => {
       const hooks = hooksOf(root);
       const earlier = hooks.length;
+      Object.defineProperty(root, Symbol.for('countersign.guardIsMoved'), { value: true });
       await root.register(agentAuth, options);
       if (hooks.length !== earlier + 1) throw unsupported();
-      moveBeforeMiddleware(hooks);
+      moveBeforeMiddleware(root, hooks);
     }),
   );
 }
@@ -41,11 +42,12 @@ function hooksOf(app: Instance): Hook[] {
 }
 
 /** Nest registers its middleware before any module is created, and middleware must not see an unverified request. */
-function moveBeforeMiddleware(hooks: Hook[]): void {
-  const middleware = hooks.findIndex(({ name }) => name === 'runMiddie');
-  if (middleware === -1) return;
+function moveBeforeMiddleware(app: Instance, hooks: Hook[]): void {
+  if (!('use' in app)) return;
   const [admitting] = hooks.splice(-1);
-  hooks.splice(middleware, 0, admitting as Hook);
+  // Tracing wraps hooks and minifiers rename them: then before all others.
+  const middleware = hooks.findIndex(({ name }) => name === 'runMiddie');
+  hooks.splice(Math.max(0, middleware), 0, admitting as Hook);
 }
 
 function unsupported(): ConfigError {

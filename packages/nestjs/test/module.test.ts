@@ -2,7 +2,15 @@ import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Guard } from '@countersign/core';
 import type { PermitOptions } from '@countersign/core/adapter';
-import { Controller, Get, Inject, Injectable, type MiddlewareConsumer, Module } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Inject,
+  Injectable,
+  type INestApplication,
+  type MiddlewareConsumer,
+  Module,
+} from '@nestjs/common';
 import { ExternalContextCreator, HttpAdapterHost, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
@@ -40,6 +48,15 @@ class Things {
   }
 }
 
+/** A function as tracing wraps it: of another name, with all its parameters. */
+function traced(value: unknown): unknown {
+  if (typeof value !== 'function') return value;
+  const wrapped = function handlerWrapped(this: unknown, ...args: unknown[]): unknown {
+    return Reflect.apply(value, this, args) as unknown;
+  };
+  return Object.defineProperty(wrapped, 'length', { value: value.length });
+}
+
 describe.each(platforms)('CountersignModule on %s', (platform) => {
   it('verifies a request before any middleware of a module sees it', async () => {
     const seen: unknown[] = [];
@@ -62,6 +79,26 @@ describe.each(platforms)('CountersignModule on %s', (platform) => {
     expect(seen).toEqual([]);
     expect((await api.call()).status).toBe(200);
     expect(new Set(seen)).toEqual(new Set(['agent-1', 'main', undefined]));
+  });
+
+  it('verifies a request before any middleware, also where tracing wraps the hooks and handlers of the platform [G3]', async () => {
+    const adapter = adapterOf(platform);
+    const instance = adapter.getInstance<Record<'addHook' | 'use', (...args: unknown[]) => unknown>>();
+    for (const name of ['addHook', 'use'] as const) {
+      const add = instance[name];
+      if (add === undefined) continue;
+      instance[name] = function addTraced(...args) {
+        return Reflect.apply(add, this, args.map(traced));
+      };
+    }
+    const ran = vi.fn((_request: unknown, response: { end(text: string): void }) => response.end('mounted'));
+    const main = (app: INestApplication) => app.use('/dashboard', ran);
+    await using api = await Api.start(platform, [Things], { adapter, main });
+    for (const target of ['/dashboard', '/']) {
+      expect(codeOf(await api.send(unsigned({ target })))).toBe('signature_required');
+    }
+    expect(ran).not.toHaveBeenCalled();
+    expect(await api.call({ target: '/dashboard' })).toMatchObject({ status: 200, body: 'mounted' });
   });
 
   it('answers refusals with the same bytes as every host', async () => {

@@ -13,6 +13,8 @@ export type Platform = (typeof platforms)[number];
 
 export interface AppOptions {
   readonly guarded?: Guarded;
+  /** Default: one of the platform. */
+  readonly adapter?: ExpressAdapter | FastifyAdapter;
   readonly countersign?: Partial<CountersignOptions>;
   readonly providers?: Provider[];
   readonly imports?: ModuleMetadata['imports'];
@@ -46,7 +48,7 @@ export class Api implements AsyncDisposable {
       providers: options.providers ?? [],
     };
     const settings = { logger: false, abortOnError: false, forceCloseConnections: true } as const;
-    const app = await NestFactory.create(module, adapterOf(platform), settings);
+    const app = await NestFactory.create(module, options.adapter ?? adapterOf(platform), settings);
     await options.main?.(app);
     await app.listen(0, '127.0.0.1');
     return new Api(parts, app, await app.getUrl());
