@@ -462,9 +462,12 @@ describe('@Permit', () => {
           .then(() => done(null, payload));
       });
       define(app);
+      app.get('/both/:id', { config: { permit: false } }, (request) =>
+        Promise.all([things.find(request), things.find(request)]),
+      );
     });
     const connection = await Connection.open(api.url);
-    for (const target of ['/read/forbidden', '/find/forbidden', '/legacy/forbidden']) {
+    for (const target of ['/read/forbidden', '/find/forbidden', '/legacy/forbidden', '/both/forbidden']) {
       connection.write(serialized(signed({ target })));
       expect(codeOf(await connection.read())).toBe('policy_denied');
     }

@@ -45,6 +45,8 @@ export interface Progress extends Coverage {
   wouldRefuse: boolean;
   /** The refusal of this request. It is final, even if an error handler lets a thrown one go on. */
   refused: Refusal | undefined;
+  /** Whether it has been answered with a refusal: a host may answer later than it was told to. */
+  answered: boolean;
 }
 
 const nothing: readonly never[] = [];
@@ -74,6 +76,7 @@ export function newProgress(target: string): Progress {
     allowed: false,
     wouldRefuse: false,
     refused: undefined,
+    answered: false,
   };
 }
 

@@ -160,6 +160,8 @@ function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 't
       throw error;
     }
     outcome?.refused(rendered.status);
+    if (progress?.answered === true) return;
+    if (progress !== undefined) progress.answered = true;
     respond(rendered);
   };
 }
