@@ -129,6 +129,12 @@ def test_an_authority_of_the_api_is_asked_only() -> None:
     with pytest.raises(AgentError) as error:
         agent.ask_approval(required({"issuers": ["https://id.acme.dev"], "binding": "b", "request": {}}))
     assert (error.value.code, server.requests) == ("approval_impossible", [])
+    actor = {"id": IDS["runner"]}
+    for resource in ({"type": "Repo", "id": "\ud800"}, {"type": "Repo", "\udfff": "x"}):
+        question = {"issuers": [server.url], "binding": "b", "request": {"actor": actor, "resource": resource}}
+        with pytest.raises(AgentError) as no_text:
+            agent.ask_approval(required(question))
+        assert (no_text.value.code, server.requests) == ("approval_impossible", [])
     metadata = json.dumps({"issuer": server.url, "approval_endpoint": f"{server.url}/approval"}).encode()
     for body in (b"{}", b"[]", b'{"approval_id":1,"approval_uri":"a"}'):
         server.answers = [answer(200, {}, metadata), answer(200, {}, body)]

@@ -194,6 +194,13 @@ def test_a_call_is_signed_anew_three_times_after_a_restart(caller: Caller, serve
     assert (error.value.code, len(server.requests)) == ("replay_unknown", 6)
 
 
+@pytest.mark.parametrize("code", [["signature_expired"], {"id": 1}, 1, None, True])
+def test_a_code_that_is_no_text_is_for_the_caller(caller: Caller, server: RecordingServer, code: object) -> None:
+    server.answers = [answer(401, PROBLEM, json.dumps({"code": code}).encode())]
+    refused = caller.call(agent_for(server), "GET", f"{server.url}/a")
+    assert (refused.status, len(server.requests)) == (401, 1)
+
+
 @pytest.mark.parametrize("digits", ["9" * 5000, "99", "-1", "1.5", "\u00b2", ""])
 def test_an_odd_or_long_time_of_a_restart_is_for_the_caller(
     caller: Caller, server: RecordingServer, digits: str

@@ -63,7 +63,7 @@ def decide(
         if seconds is None or seconds > _LONGEST_WAIT_SECONDS:
             return None
         return Anew(wait_seconds=float(seconds))
-    if status == _UNAUTHORIZED and code in {"signature_expired", "signature_not_yet_valid"}:
+    if status == _UNAUTHORIZED and code in ("signature_expired", "signature_not_yet_valid"):
         date = _seconds(headers.get("date", ""))
         # On plain http anybody could set our clock.
         if date is None or not read_url(url).is_private:

@@ -136,7 +136,7 @@ def _actors(payload: dict[str, Any]) -> tuple[str, ...]:
     while nested is not None or not actors:
         _require(isinstance(nested, dict) and is_identifier(nested.get("sub")), "act must be an object with a sub")
         assert isinstance(nested, dict)  # noqa: S101  # for the type checker: said above
-        _require(nested.get("iss") in {None, payload["iss"]}, "act.iss must be the issuer of the token")
+        _require(nested.get("iss") in (None, payload["iss"]), "act.iss must be the issuer of the token")
         _require(nested["sub"] not in {payload["sub"], *actors}, "act names somebody twice")
         actors.append(nested["sub"])
         _require(len(actors) <= _MAX_ACTORS, "there are too many actors")

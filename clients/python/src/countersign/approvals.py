@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _DETAILS_TYPE = "countersign_approval"
 # More is not shown to people, who then see a digest only.
 _MAX_SHOWN_UNITS = 262_144
+# float() raises for a larger integer.
+_MAX_NUMBER = 2**53
 _LONGEST_INTERVAL_SECONDS = 60.0
 _OUTCOMES = {"denied": "approval_denied", "expired": "approval_expired", "withdrawn": "approval_withdrawn"}
 
@@ -139,9 +141,19 @@ def _check_sent(authority: Authority, refusal: ApprovalRequired) -> None:
     actor = request.get("actor") if isinstance(request, dict) else None
     sent = refusal._sent  # set by this package
     is_own = isinstance(actor, dict) and actor.get("id") == authority.agent_id
+    if not _is_unicode(refusal.approval):
+        raise AgentError("approval_impossible", "What the API wants people to approve is not Unicode.")
     if not is_own or (sent is not None and not sent.is_request(request or {})):
         message = "The API wants people to approve another request than the one that was sent."
         raise AgentError("approval_impossible", message)
+
+
+def _is_unicode(value: object) -> bool:
+    try:
+        to_json(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _content(body: bytes | str | None) -> dict[str, str]:
@@ -157,4 +169,6 @@ def _content(body: bytes | str | None) -> dict[str, str]:
 
 
 def _number(value: object, otherwise: float) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else otherwise
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return otherwise
+    return float(min(value, _MAX_NUMBER))

@@ -196,9 +196,9 @@ def _parts_of_pem(text: str) -> tuple[bytes, bytes | None]:
 def _parts_of_jwk(jwk: dict[str, Any]) -> tuple[bytes, bytes | None]:
     if jwk.get("kty") != "OKP" or jwk.get("crv") != "Ed25519":
         raise InvalidKeyError('The JWK is not an Ed25519 key: it needs "kty":"OKP","crv":"Ed25519".')
-    if jwk.get("alg") not in {None, "EdDSA", "Ed25519"}:
+    if jwk.get("alg") not in (None, "EdDSA", "Ed25519"):
         raise InvalidKeyError("The JWK is for another algorithm.")
-    if jwk.get("use") not in {None, "sig"}:
+    if jwk.get("use") not in (None, "sig"):
         raise InvalidKeyError('The JWK is not for signing ("use" is not "sig").')
     if "d" not in jwk:
         raise InvalidKeyError('The JWK is a public key: the private member "d" is missing.')
