@@ -52,9 +52,10 @@ export function mountOnExpress(platform: AbstractHttpAdapter, guard: Guard, agen
   markRoutes(platform);
 }
 
-/** The adapter of Nest mounts a layer for its hooks, as soon as it has the instance. */
+/** The adapter of Nest mounts a layer for its hooks, as soon as it has the instance. Tracing keeps what it wraps. */
 function isOfAdapter({ handle }: Layer): boolean {
-  return typeof handle === 'function' && Function.prototype.toString.call(handle).includes('this.onRequestHook');
+  const { __original: mounted = handle } = handle as { readonly __original?: object };
+  return typeof mounted === 'function' && Function.prototype.toString.call(mounted).includes('this.onRequestHook');
 }
 
 function shown({ name, route, rawPath = '/' }: Layer): string {
