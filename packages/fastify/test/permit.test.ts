@@ -16,6 +16,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../../test/support/connection.js';
 import { deferred } from '../../../test/support/deferred.js';
 import { guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { patiently } from '../../../test/support/patiently.js';
 import { serialized } from '../../../test/support/signed-request.js';
 import { agentAuth, getCaller, Permit, permit, type PermitOptions, type PermitRequest } from '../src/index.js';
 import { Api, type AppOptions, codeOf } from './support.js';
@@ -455,6 +456,7 @@ describe('@Permit', () => {
 
   // A second answer would be an error that nothing catches, and fail the run.
   it('answers a refused call once, while an onSend hook with a callback waits [G3]', async () => {
+    const ended = vi.fn();
     await using api = await Api.start((app) => {
       app.addHook('onSend', (_request, _reply, payload, done) => {
         void setImmediate()
@@ -462,15 +464,30 @@ describe('@Permit', () => {
           .then(() => done(null, payload));
       });
       define(app);
+      app.get('/around/:id', { config: { permit: false } }, async (request) => {
+        try {
+          return await things.find(request);
+        } finally {
+          ended();
+        }
+      });
       app.get('/both/:id', { config: { permit: false } }, (request) =>
         Promise.all([things.find(request), things.find(request)]),
       );
     });
     const connection = await Connection.open(api.url);
-    for (const target of ['/read/forbidden', '/find/forbidden', '/legacy/forbidden', '/both/forbidden']) {
+    for (const target of [
+      '/read/forbidden',
+      '/find/forbidden',
+      '/legacy/forbidden',
+      '/both/forbidden',
+      '/around/forbidden',
+    ]) {
       connection.write(serialized(signed({ target })));
       expect(codeOf(await connection.read())).toBe('policy_denied');
     }
+    // A handler around the method goes on once the answer is out, as it may hold a lock.
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), patiently);
     connection.destroy();
   });
 

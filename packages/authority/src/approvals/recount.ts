@@ -35,7 +35,8 @@ export async function recount(services: {
     const isReopened = wasApproved && lacksPeople(approval);
     const change = isReopened
       ? sql`
-          UPDATE countersign_approvals SET recount = 0, version = version + 1, ended_at = NULL, use_by = NULL, broke_glass = 0
+          UPDATE countersign_approvals SET recount = 0, version = version + 1, ended_at = NULL, use_by = NULL,
+            broke_glass = 0, reviewed_by = NULL, reviewed_at = NULL
           WHERE id = ${id} AND version = ${version} RETURNING id`
       : sql`
           UPDATE countersign_approvals SET recount = 0, version = version + 1,

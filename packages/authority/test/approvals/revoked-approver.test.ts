@@ -193,6 +193,20 @@ describe.each(engines)('an approver who is revoked, in $name', ({ skip, open }) 
     expect(await poll(id)).toEqual([rita, sam]);
   });
 
+  it.skipIf(skip)('has no review of an emergency count for the next one [C11]', async () => {
+    const { ask, decide, revoke, queue } = await world(await open(), { breakGlass: [eve, sam] });
+    const id = await ask(needs(2));
+    await decide(id, eve, 'break_glass', 'production is down');
+    await queue.review(id, person(rita));
+    await revoke(eve);
+    await decide(id, sam, 'break_glass', 'it is down again');
+    const unreviewed = await queue.find(id);
+    expect(unreviewed).toMatchObject({ status: 'approved', brokeGlass: true });
+    expect(unreviewed?.reviewedBy).toBeUndefined();
+    await queue.review(id, person(ron));
+    expect(await queue.find(id)).toMatchObject({ reviewedBy: ron });
+  });
+
   it.skipIf(skip)('has no approval signed again that the agent has already [C11]', async () => {
     const { ask, decide, revoke, poll, queue } = await world(await open());
     const id = await ask();

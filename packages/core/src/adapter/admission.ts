@@ -1,7 +1,8 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from '../guard.js';
 import type { Caller, Subject } from '../model/caller.js';
 import type { Refusal } from '../model/refusal.js';
+import { clientIsGone } from './incoming-request.js';
 import type { OutcomeWatch } from './watch-outcome.js';
 
 /** A request that its guard admitted. */
@@ -29,6 +30,7 @@ export interface Coverage {
 
 /** What has been decided for an admitted request so far. */
 export interface Progress extends Coverage {
+  readonly response: ServerResponse;
   /** The target that was verified, even if an inner host shows another one. */
   readonly target: string;
   /** Whether routes without a permit are closed to this request. */
@@ -65,9 +67,10 @@ export function rememberAdmission(request: IncomingMessage, admission: Admission
   admitted.set(request, { admission: Object.freeze(admission), progress });
 }
 
-export function newProgress(target: string): Progress {
+export function newProgress(target: string, response: ServerResponse): Progress {
   return {
     target,
+    response,
     closed: false,
     covered: nothing,
     exempt: false,
@@ -78,6 +81,15 @@ export function newProgress(target: string): Progress {
     refused: undefined,
     answered: false,
   };
+}
+
+/** Resolves once the answer to an admitted request is out, or its client has gone. */
+export async function untilAnswered(request: IncomingMessage): Promise<void> {
+  const response = progressOf(request)?.response;
+  if (response === undefined || response.writableFinished || clientIsGone(request)) return;
+  await new Promise<void>((resolve) => {
+    for (const event of ['finish', 'close']) response.once(event, () => resolve());
+  });
 }
 
 /** What `admit` remembered; undefined if no guard admitted this request. */

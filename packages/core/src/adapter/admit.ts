@@ -185,7 +185,7 @@ function admitFirst(
 ): Admission {
   const { request, response } = exchange;
   if (caller !== undefined) keepFromSharedCaches(response);
-  const progress = newProgress(incoming.target);
+  const progress = newProgress(incoming.target, response);
   async function complete(by: Caller, { outcome, refused }: Ending): Promise<void> {
     const ended = await guard.complete(by, outcome, { refused, exempt: progress.exempt });
     if (ended?.undecided !== true || !progress.closed) return;

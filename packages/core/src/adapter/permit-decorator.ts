@@ -35,8 +35,8 @@ export interface HandlerHost {
   readonly callOf: (args: readonly unknown[]) => HandlerCall | undefined;
   /** Handles an error of the method or of the check. Default: the promise of the method rejects. */
   readonly onError?: (error: unknown, args: readonly unknown[]) => void;
-  /** What a refused method returns, which has been answered. Default undefined. */
-  readonly onRefused?: () => unknown;
+  /** What the promise of a refused method waits for, which has been answered. Default: nothing. */
+  readonly onRefused?: (args: readonly unknown[]) => Promise<void>;
   /** Marks the decorated method. Default `markHandler`. */
   readonly mark?: typeof markHandler;
 }
@@ -116,14 +116,14 @@ function wrap(
   name: string,
   method: Method,
   isAllowed: IsAllowed,
-  { onError = rethrow, onRefused = () => undefined, mark = markHandler }: MethodOptions,
+  { onError = rethrow, onRefused, mark = markHandler }: MethodOptions,
 ): Method {
   if (isPermit(method)) {
     throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
   }
   const guarded = async function guarded(this: never, ...args: never[]): Promise<unknown> {
     try {
-      return (await isAllowed(args)) ? await method.apply(this, args) : await onRefused();
+      return (await isAllowed(args)) ? await method.apply(this, args) : await onRefused?.(args);
     } catch (error) {
       return onError(error, args);
     }

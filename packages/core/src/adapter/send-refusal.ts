@@ -6,7 +6,7 @@ import type { RefusalResponse } from '../model/refusal-response.js';
 export type Respond = (response: RefusalResponse) => void;
 
 /**
- * What the hook or method of a refused request waits for, where the framework would go on, or answer a second time, once it
+ * What the hook of a refused request waits for, where the framework would go on, or answer a second time, once it
  * settles. A promise for each request: one for all would hold every request for ever.
  */
 export function neverSettling(): Promise<never> {
