@@ -6,6 +6,7 @@ import { MetadataScanner, Reflector } from '@nestjs/core';
 // Metadata, because decorators that wrap a method copy it, as they must for those of Nest.
 const permitOfMethod = 'countersign:permit';
 const openClass = 'countersign:open';
+const methodItself = 'countersign:method';
 const reflector = new Reflector();
 
 /** Notes the permit of a method, also beside it: a decorator above may replace the method and lose its metadata. */
@@ -54,6 +55,19 @@ export function permitOf(context: ExecutionContext): PermissionCheck<unknown> | 
   return isOpen && !missesPermit(context) ? admitEveryAgent : undefined;
 }
 
+/**
+ * Notes each method without a declared permit in its own metadata. Tracing replaces the handler by a wrapper with a copy of the
+ * metadata, so call this before Nest creates the handlers.
+ */
+export function noteMethods(prototype: object): void {
+  for (const method of undeclaredMethods(prototype) ?? []) SetMetadata(methodItself, method)(method);
+}
+
+/** The method that a wrapper stands for, if it has the metadata of that method. */
+function methodOf(handler: Function): Function {
+  return reflector.get<Function | undefined, string>(methodItself, handler) ?? handler;
+}
+
 /** The methods of a class that no permit was declared for; undefined if none was declared for any method. */
 const undeclared = new WeakMap<object, ReadonlySet<Function> | undefined>();
 
@@ -64,13 +78,14 @@ const undeclared = new WeakMap<object, ReadonlySet<Function> | undefined>();
 export function missesPermit(context: ExecutionContext): boolean {
   const handler = context.getHandler();
   if (isPermit(handler)) return false;
-  const prototype = context.getClass().prototype as Readonly<Record<string, Function>>;
+  const { prototype } = context.getClass() as { readonly prototype: object };
   if (!undeclared.has(prototype)) undeclared.set(prototype, undeclaredMethods(prototype));
-  return undeclared.get(prototype)?.has(handler) === false;
+  return undeclared.get(prototype)?.has(methodOf(handler)) === false;
 }
 
-function undeclaredMethods(prototype: Readonly<Record<string, Function>>): ReadonlySet<Function> | undefined {
+function undeclaredMethods(prototype: object): ReadonlySet<Function> | undefined {
   const names = new MetadataScanner().getAllMethodNames(prototype);
   const open = names.filter((name) => !declaresPermit(prototype, name));
-  return open.length === names.length ? undefined : new Set(open.map((name) => prototype[name] as Function));
+  if (open.length === names.length) return undefined;
+  return new Set(open.map((name) => methodOf((prototype as Readonly<Record<string, Function>>)[name] as Function)));
 }

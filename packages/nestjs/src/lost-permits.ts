@@ -1,6 +1,17 @@
 import { ConfigError } from '@countersign/core';
 import { MetadataScanner, type NestContainer } from '@nestjs/core';
-import { declaresOwnPermit, declaresPermit, hasPermit } from './declared-permit.js';
+import { declaresOwnPermit, declaresPermit, hasPermit, noteMethods } from './declared-permit.js';
+
+/**
+ * Notes the methods that Nest may run, so that `AgentGuard` recognizes them behind tracing. Call it while Nest creates the
+ * providers: each class has an instance without members by then, and no handler exists yet.
+ */
+export function noteHandlers(container: NestContainer): void {
+  for (const instance of membersOf(container)) {
+    const prototype = Object.getPrototypeOf(instance) as object | null;
+    if (prototype !== null) noteMethods(prototype);
+  }
+}
 
 /**
  * Looks at the methods that Nest may run: those of controllers, gateways and resolvers.
@@ -8,12 +19,17 @@ import { declaresOwnPermit, declaresPermit, hasPermit } from './declared-permit.
  * @throws ConfigError if one was declared with a permit that nothing would ask for.
  */
 export function checkPermits(container: NestContainer): void {
-  for (const { controllers, providers } of container.getModules().values()) {
-    for (const instance of [...instancesOf(controllers), ...instancesOf(providers)]) {
-      const name = methodNamesOf(instance).find((method) => hasLostPermit(instance, method));
-      if (name !== undefined) throw lost(`${instance.constructor.name}.${name}`);
-    }
+  for (const instance of membersOf(container)) {
+    const name = methodNamesOf(instance).find((method) => hasLostPermit(instance, method));
+    if (name !== undefined) throw lost(`${instance.constructor.name}.${name}`);
   }
+}
+
+function membersOf(container: NestContainer): object[] {
+  return [...container.getModules().values()].flatMap(({ controllers, providers }) => [
+    ...instancesOf(controllers),
+    ...instancesOf(providers),
+  ]);
 }
 
 /** What Nest has made of providers or controllers. One of the scope of a request has an instance without members. */

@@ -3,7 +3,7 @@ import { type AdmissionOptions } from '@countersign/core/adapter';
 import type { DynamicModule, FactoryProvider, ModuleMetadata, Provider } from '@nestjs/common';
 import { HttpAdapterHost, ModuleRef, type NestContainer } from '@nestjs/core';
 import { AgentGuard } from './agent-guard.js';
-import { checkPermits } from './lost-permits.js';
+import { checkPermits, noteHandlers } from './lost-permits.js';
 import { NoteThrown } from './note-thrown.js';
 import { mountOnPlatform, unsupported } from './mount.js';
 import { checkResolvers, watchResolvers } from './resolver-guards.js';
@@ -61,6 +61,7 @@ function moduleOf(provider: Provider, options: AdmissionOptions, closes: boolean
       await mountOnPlatform(guard, host, options);
       const container = containerOf(ref);
       runFirst(container);
+      noteHandlers(container);
       watchResolvers(container);
       const closesUnmapped = options.everyRequest !== true && options.unmapped !== 'authenticated';
       // Nest calls them on what a factory has made. The second comes before its server closes, which waits for connections
