@@ -6,6 +6,7 @@ import { FailedParts } from './failed-parts.js';
 import { halves } from './lists.js';
 import type { Receiver } from './receiver.js';
 import { readBatch, type Spool, type SpooledBatch } from './spool.js';
+import { Stops } from './stops.js';
 import type { Failure, Treatment } from './treatment.js';
 
 /** Waits; ends early when the signal aborts. A test passes its own. */
@@ -37,8 +38,7 @@ export class BatchQueue {
   #receiptsBefore = 0;
   /** Whether the last pass ended early: in an outage. */
   #isHeldUp = false;
-  /** The batch at which the last pass ended early: others are tried before it, since it may be the cause. */
-  #stoppedAt: SpooledBatch | undefined;
+  readonly #stops = new Stops();
 
   /** `onIdle` is called when no batch waits that was not tried, unless in an outage. */
   constructor(
@@ -61,8 +61,7 @@ export class BatchQueue {
 
   get isIdle(): boolean {
     const { length } = this.#spool.sealed;
-    // Held up by its only batch, it needs another to try.
-    return this.#isHeldUp ? length <= 1 : length === this.#refusals.size;
+    return this.#isHeldUp ? this.#stops.needOther(length) : length === this.#refusals.size;
   }
 
   wake(): void {
@@ -110,7 +109,7 @@ export class BatchQueue {
       const isOutage =
         error instanceof DeliveryPostponed && !error.isReceiverUp && this.#receiver.receipts === receipts;
       this.#isHeldUp = isOutage || isBusy(error);
-      this.#stoppedAt = this.#isHeldUp ? batch : undefined;
+      this.#stops.note(batch, this.#isHeldUp);
       if (this.#isHeldUp) return error;
       receipts = this.#receiver.receipts;
     }
@@ -118,14 +117,14 @@ export class BatchQueue {
     return lastError;
   }
 
-  /** The oldest batch, and then in turn one that was never tried and an older one; last of all the one that may be the cause. */
+  /** The oldest batch, and then in turn one that was never tried and an older one; last those that may be the cause. */
   #next(tried: ReadonlySet<SpooledBatch>): SpooledBatch | undefined {
     const { sealed } = this.#spool;
     if (tried.size > 0 && this.isIdle) this.#onIdle();
-    const isOpen = (batch: SpooledBatch): boolean => !tried.has(batch) && batch !== this.#stoppedAt;
+    const isOpen = (batch: SpooledBatch): boolean => !tried.has(batch) && !this.#stops.has(batch);
     const isNew = (batch: SpooledBatch): boolean => isOpen(batch) && !this.#refusals.has(batch);
     const untried = tried.size % 2 === 1 && this.#refusals.size < sealed.length ? sealed.find(isNew) : undefined;
-    return untried ?? sealed.find(isOpen) ?? sealed.find((batch) => !tried.has(batch));
+    return untried ?? sealed.find(isOpen) ?? this.#stops.next(tried);
   }
 
   /** Resolves to the error if the batch has to wait. */
@@ -138,6 +137,7 @@ export class BatchQueue {
       this.#spool.remove(batch);
       for (const line of lines) this.#settled.delete(line);
       this.#refusals.delete(batch);
+      this.#stops.delete(batch);
       this.#failed.forget(lines, this.#refusals.size === 0);
       // No 413 for this batch: larger requests may work again.
       if (this.#maxLines === maxLines) this.#maxLines = Math.min(maxLines * 2, this.#settings.batchRecords);

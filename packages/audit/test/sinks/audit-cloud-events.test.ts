@@ -1124,6 +1124,34 @@ describe('records beside those that fail [F4]', () => {
     expect(rejected.filter((id) => !String(id).startsWith('bad'))).toEqual([]);
   });
 
+  it.each([
+    ['429', 429],
+    ['502, down for three seconds', 502],
+  ])('are delivered past three batches that the receiver answers with %s', async (_how, status) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    for (const [at, id] of ['bad 1', 'bad 2', 'bad 3'].entries()) {
+      writeFileSync(join(folder.path, `spool-00000000000${at + 1}.jsonl`), lineBy(`agent-${at}`, id));
+    }
+    const sending = new Sending(address, folder.path, { batchRecords: 2 });
+    const taken = new Set<unknown>();
+    let downUntil = 0;
+    one.answer = (response) => {
+      const ids = one.batches.at(-1) ?? [];
+      const isBad = ids.some((id) => String(id).startsWith('bad'));
+      if (isBad && status === 502 && sending.now >= downUntil) downUntil = sending.now + 3000;
+      if (isBad || sending.now < downUntil) return void response.writeHead(status).end();
+      for (const id of ids) taken.add(id);
+      response.writeHead(204).end();
+    };
+    const ids = Array.from({ length: 6 }, (_, index) => `${index}`);
+    for (const id of ids) await sending.sink.write(event(id));
+    await vi.waitFor(() => {
+      sending.pass(1000);
+      expect([...taken]).toEqual(expect.arrayContaining(ids));
+    }, slowly);
+  });
+
   it('are delivered within one pause, all of them, past a batch that a gateway answers with Retry-After', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
