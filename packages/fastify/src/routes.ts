@@ -62,31 +62,28 @@ function isHeadOf(route: string, routes: ReadonlySet<string>): boolean {
 
 /**
  * Closes routes with `config.permit` that no `agentAuth` reaches: if it is registered only in another plugin, none of its
- * hooks runs there, and the route would be open. A hook of the root reaches all routes, earlier ones too. Each such route
- * is reported once.
+ * hooks runs there, and the route would be open. A hook of the root reaches all routes, earlier ones too.
  */
 export function refuseOutside(app: FastifyInstance, guard: Guard): void {
-  const reported = new Set<string>();
   // After every onRequest, which admits, and before the body is read.
   rootOf(app).addHook('preParsing', (request, reply, _payload, done) => {
     const { config, method, url } = request.routeOptions;
     if (config?.permit === undefined || !refuseUnguarded(request.raw, respondThrough(reply))) return done();
-    const route = `${String(method)} ${url}`;
-    if (!reported.has(route)) guard.report(`${route} is closed: it says 'permit', but no agentAuth reaches it`);
-    reported.add(route);
+    guard.report(`${String(method)} ${url} is closed`, "it says 'permit', but no agentAuth reaches it");
   });
 }
 
 /**
- * All that is ever given to `app.use` runs in one hook of these plugins, also what is mounted after `agentAuth`. Within a
- * plugin it may be meant to stand outside of the guarded part.
+ * All that is ever given to `app.use` runs in one hook of these plugins, also what is mounted after `agentAuth`. That of an
+ * instance around this one may be meant to stand outside of the guarded part.
  *
- * @throws ConfigError if it would run before the guard of the whole application.
+ * @throws ConfigError if that of this instance would run before the guard.
  */
 export function refuseMiddlewareBefore(app: FastifyInstance): void {
-  const isLate = app.hasPlugin('@fastify/middie') || app.hasPlugin('@fastify/express');
+  const around = Object.getPrototypeOf(app) as Partial<FastifyInstance>;
+  const isLate = (name: string): boolean => app.hasPlugin(name) && around.hasPlugin?.(name) !== true;
   // `@countersign/nestjs` moves the guard before its middleware by itself.
-  if (isLate && rootOf(app) === app && !(Symbol.for('countersign.guardIsMoved') in app))
+  if (['@fastify/middie', '@fastify/express'].some(isLate) && !(Symbol.for('countersign.guardIsMoved') in app))
     throw new ConfigError('register agentAuth before @fastify/middie or @fastify/express, which run app.use().');
 }
 

@@ -366,9 +366,12 @@ describe('agentAuth, misused', () => {
     const app = fastify();
     await app.register(middie);
     await expect(async () => app.register(agentAuth, { guard })).rejects.toThrow(ConfigError);
-    await expect(async () => fastify().register(middie).register(agentAuth, { guard })).rejects.toThrow(
-      /before @fastify\/middie/,
-    );
+    // An application that is a plugin itself, as fastify-cli and @fastify/autoload load it.
+    const inner = fastify().register(async (part) => {
+      await part.register(middie);
+      await part.register(agentAuth, { guard });
+    });
+    await expect(async () => inner).rejects.toThrow(/before @fastify\/middie/);
   });
 
   it('runs before what app.use() mounts, if it was registered first [G3]', async () => {

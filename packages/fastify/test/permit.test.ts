@@ -287,8 +287,8 @@ describe('permit without agentAuth', () => {
     expect(handler).not.toHaveBeenCalled();
     expect(parsed).not.toHaveBeenCalled();
     expect(troubles).toEqual(
-      ['/before', '/beside', '/after'].map(
-        (route) => `countersign: POST ${route} is closed: it says 'permit', but no agentAuth reaches it`,
+      ['/before is closed', '/beside is closed', '/after is closed', '/after is closed (2 so far)'].map(
+        (closed) => `countersign: POST ${closed}: it says 'permit', but no agentAuth reaches it`,
       ),
     );
     expect((await send(url, unsigned({ target: '/open' }))).body).toBe('open');

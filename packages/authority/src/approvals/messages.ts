@@ -23,7 +23,10 @@ export function sentenceOf({ event, approval, agentName, knownGroups }: Message)
     return `${agent} asks for approval of ${action}. To be decided by ${groups} until ${timeOf(approval.decideBy)}.`;
   }
   if (event === 'break_glass') {
-    const who = approval.decisions.find(({ verdict }) => verdict === 'break_glass')?.name ?? 'Somebody';
+    const [emergency] = approval.decisions.filter(
+      ({ verdict, revokedAt }) => verdict === 'break_glass' && revokedAt === undefined,
+    );
+    const who = emergency?.name ?? 'Somebody';
     return `EMERGENCY: ${shown(who)} alone approved ${action} by ${agent}. Somebody of ${groups} must review it.`;
   }
   return `${action} by ${agent} was ${event}.`;
