@@ -35,13 +35,15 @@ export function middleware<Request>(
   function handle(req: Request, res: ServerResponse, next: Next): void {
     mayPass(req, res, next)
       .then((passes) => (passes ? next() : undefined))
-      // Express goes on after nothing, and skips after 'route' or 'router'.
-      .catch((error: unknown) =>
-        next(error instanceof Error ? error : new Error('rejected without an error', { cause: error })),
-      );
+      .catch((error: unknown) => failWith(error, next));
   }
   // Express shows the name in its traces.
   return markHandler(Object.defineProperty(handle, 'name', { value: mark.role }), mark);
+}
+
+/** Express goes on after nothing, and skips after 'route' or 'router'. */
+export function failWith(error: unknown, next: Next): void {
+  next(error instanceof Error ? error : new Error('rejected without an error', { cause: error }));
 }
 
 declare global {

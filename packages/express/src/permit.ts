@@ -7,7 +7,8 @@ import {
   type ResourceOf,
   sendRefusal,
 } from '@countersign/core/adapter';
-import { type ExpressMiddleware, type ExpressRequest, middleware, type Next, type RouteRequest } from './middleware.js';
+import type { ExpressMiddleware, ExpressRequest, Next, RouteRequest } from './middleware.js';
+import { failWith, middleware } from './middleware.js';
 import { coverRouter } from './routes.js';
 
 /**
@@ -64,6 +65,6 @@ export const Permit: Permits<RouteRequest> = permitDecorator({
   // Express 4 ignores the promise of a handler: the request would hang, and the process might end.
   onError(error, [, , next]) {
     if (typeof next !== 'function') throw error;
-    (next as Next)(error);
+    failWith(error, next as Next);
   },
 });

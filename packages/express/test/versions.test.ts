@@ -113,6 +113,17 @@ describe.each(versions)('%s', (_version, express) => {
         ),
       );
       expect((await send(server.url, unsigned())).status).toBe(500);
+      class Rejecting {
+        @Permit('thing.read', thing)
+        async read(_req: Request, _res: Response, _next: NextFunction): Promise<void> {
+          await Promise.reject(reason);
+        }
+      }
+      const { read } = new Rejecting();
+      await using decorated = await api((app, { guard }) =>
+        app.use(agentAuth(guard)).get('/', read, behind).use(behind),
+      );
+      expect((await send(decorated.url, signed())).status).toBe(500);
       expect(behind).not.toHaveBeenCalled();
     },
   );

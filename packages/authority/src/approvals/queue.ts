@@ -36,7 +36,7 @@ export interface ApprovalQueue {
   ask(agent: RegisteredAgent, details: ApprovalDetails): Promise<Approval>;
   find(id: string): Promise<Approval | undefined>;
   /** As its agent may know it: approved only once the audit log has who decided. The agent has the approval from then on. */
-  findForAgent(id: string): Promise<Approval | undefined>;
+  findForAgent(id: string, agent: string): Promise<Approval | undefined>;
   /** @throws AuthorityError `approval_conflict` or `approval_forbidden` */
   decide(approver: ApproverIdentity, input: DecisionInput): Promise<Approval>;
   /** The agent takes its question back, as long as it is undecided. Undefined: it asked no such question. */
@@ -89,9 +89,10 @@ export function createApprovalQueue(services: {
     return approval;
   }
 
-  async function findForAgent(id: string): Promise<Approval | undefined> {
+  async function findForAgent(id: string, agent: string): Promise<Approval | undefined> {
     const found = await find(id);
-    if (found?.status !== 'approved') return found;
+    if (found?.agent !== agent) return undefined;
+    if (found.status !== 'approved') return found;
     const counts = (await trail.isWritten(id)) && (await store.run(signing(found, now()))).length > 0;
     return counts ? found : { ...found, status: 'pending' };
   }
@@ -219,7 +220,7 @@ export function createApprovalQueue(services: {
         ...happened(before, 'withdrawn', { id: agent, type: 'agent' }),
       ]);
       if (done !== undefined) announced();
-      return await findForAgent(id);
+      return await findForAgent(id, agent);
     },
 
     async review(id, reviewer) {

@@ -37,10 +37,9 @@ export async function approval(
     return { status: 200, body };
   }
   const id = parameters.get('approval_id') ?? '';
-  const found = path === '/approval/poll' ? await queue.findForAgent(id) : await queue.withdraw(id, agent.id);
+  const found = path === '/approval/poll' ? await queue.findForAgent(id, agent.id) : await queue.withdraw(id, agent.id);
   // The same for an approval of another agent: nobody learns which there are.
-  if (found?.agent !== agent.id)
-    throw new BadRequest(404, 'approval_unknown', 'there is no such approval of this agent');
+  if (found === undefined) throw new BadRequest(404, 'approval_unknown', 'there is no such approval of this agent');
   return { status: 200, body: await stateOf(found, services) };
 }
 

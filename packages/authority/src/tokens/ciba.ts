@@ -65,8 +65,8 @@ export function createCiba(services: {
 
     async poll(ctx) {
       const id = ctx.oidc.params?.['auth_req_id'];
-      const found = typeof id === 'string' ? await queue.findForAgent(id) : undefined;
-      if (found?.agent !== authenticated(ctx).agent.id) throw oauthError('invalid_grant', 'there is no such request');
+      const found = typeof id === 'string' ? await queue.findForAgent(id, authenticated(ctx).agent.id) : undefined;
+      if (found === undefined) throw oauthError('invalid_grant', 'there is no such request');
       if (found.status === 'pending')
         throw isTooOften(found.id) ? new errors.SlowDown() : new errors.AuthorizationPending();
       if (found.status === 'denied' || found.status === 'withdrawn') {

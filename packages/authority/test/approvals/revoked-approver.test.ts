@@ -97,7 +97,7 @@ async function processOn(store: Store, approvals: ApprovalOptions = {}) {
     endAll: async (subject: string) => await createUserDelegations(store, now).revoke(subject, 'all'),
     /** What the agent gets that asks now: the names of those who approved, or the status. */
     poll: async (id: string) => {
-      const found = await queue.findForAgent(id);
+      const found = await queue.findForAgent(id, 'agent-a');
       if (found?.status !== 'approved') return found?.status;
       const signed = await signApproval(found, { issuer: settings.issuerName, keys, now });
       const read = signed === undefined ? undefined : readApprovalClaims(decodeJwt(signed));
@@ -191,6 +191,16 @@ describe.each(engines)('an approver who is revoked, in $name', ({ skip, open }) 
     expect(await queue.list({ brokeGlass: true, limit: 9 })).toEqual([]);
     await decide(id, sam);
     expect(await poll(id)).toEqual([rita, sam]);
+  });
+
+  it.skipIf(skip)('is not helped by another agent that asks for the approval [C11]', async () => {
+    const { ask, decide, revoke, poll, queue } = await world(await open());
+    const id = await ask();
+    await decide(id, sam);
+    expect(await queue.findForAgent(id, 'agent-b')).toBeUndefined();
+    expect((await queue.find(id))?.signedAt).toBeUndefined();
+    await revoke(sam);
+    expect(await poll(id)).toBe('pending');
   });
 
   it.skipIf(skip)('has no review of an emergency count for the next one [C11]', async () => {
