@@ -1,4 +1,5 @@
-import { closesUnmapped, isPermit, refuseAgent, refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
+import { closesUnmapped, isPermit, neverSettling, refuseAgent } from '@countersign/core/adapter';
+import { refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
 import { type CanActivate, type ExecutionContext, ForbiddenException } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { missesPermit, permitOf } from './declared-permit.js';
@@ -29,14 +30,6 @@ export class AgentGuard implements CanActivate {
     decided.add(context);
     return true;
   }
-}
-
-/**
- * Never settles: the refusal has been sent, and nothing may run any more. With false, or an error, an exception filter of the
- * application would answer a second time. A promise for each request: one for all would hold every request for ever.
- */
-function neverSettling(): Promise<never> {
-  return new Promise(() => {});
 }
 
 async function mayHandle(context: ExecutionContext): Promise<boolean> {
