@@ -138,7 +138,8 @@ function exclusionProblem(
   return undefined;
 }
 
-function counted({ decisions }: Pick<Approval, 'decisions'>): readonly Decision[] {
+/** Decisions of people who were not revoked since. */
+export function counted({ decisions }: Pick<Approval, 'decisions'>): readonly Decision[] {
   return decisions.filter(({ revokedAt }) => revokedAt === undefined);
 }
 

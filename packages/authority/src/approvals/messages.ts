@@ -1,5 +1,5 @@
 import { boundString, escapeUnprintable } from '@countersign/common';
-import { type Approval, type ApprovalEvent, groupsAsked } from './approval.js';
+import { type Approval, type ApprovalEvent, counted, groupsAsked } from './approval.js';
 
 /** What a channel is told. Never an argument, a content, a resource or a reason: those are behind the link. */
 export interface Message {
@@ -23,10 +23,7 @@ export function sentenceOf({ event, approval, agentName, knownGroups }: Message)
     return `${agent} asks for approval of ${action}. To be decided by ${groups} until ${timeOf(approval.decideBy)}.`;
   }
   if (event === 'break_glass') {
-    const [emergency] = approval.decisions.filter(
-      ({ verdict, revokedAt }) => verdict === 'break_glass' && revokedAt === undefined,
-    );
-    const who = emergency?.name ?? 'Somebody';
+    const who = counted(approval).find(({ verdict }) => verdict === 'break_glass')?.name ?? 'Somebody';
     return `EMERGENCY: ${shown(who)} alone approved ${action} by ${agent}. Somebody of ${groups} must review it.`;
   }
   return `${action} by ${agent} was ${event}.`;

@@ -35,7 +35,7 @@ export interface ApprovalQueue {
   /** The same question twice is one question. @throws AuthorityError */
   ask(agent: RegisteredAgent, details: ApprovalDetails): Promise<Approval>;
   find(id: string): Promise<Approval | undefined>;
-  /** As its agent may know it: approved only once the audit log has who decided. The agent has the approval from then on. */
+  /** For its own agent: approved only once the audit log has who decided. The agent has the approval from then on. */
   findForAgent(id: string, agent: string): Promise<Approval | undefined>;
   /** @throws AuthorityError `approval_conflict` or `approval_forbidden` */
   decide(approver: ApproverIdentity, input: DecisionInput): Promise<Approval>;
