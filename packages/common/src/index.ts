@@ -14,7 +14,7 @@ export { readClock } from './options/read-clock.js';
 // json
 export { boundRecorded, isRecordedAs, missingMark } from './json/bound-recorded.js';
 export { brokenLine } from './json/broken-line.js';
-export { boundJson, boundString, escapeUnprintable, quoteForLog } from './json/escape.js';
+export { boundJson, boundString, escapeOf, escapeUnprintable, quoteForLog } from './json/escape.js';
 export { isJsonObject, type JsonObject, member } from '@countersign/delegation';
 export { ambiguityOfJson, type JsonAmbiguity } from './json/json-ambiguity.js';
 export { failed, type FailedReading, type Reading } from './json/reading.js';

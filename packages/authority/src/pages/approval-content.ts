@@ -6,7 +6,7 @@ import {
   readBody,
   type ReadableBody,
 } from '@countersign/approval';
-import { escapeUnprintable, isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
+import { escapeOf, escapeUnprintable, isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
 import { type Html, html } from './html.js';
 import { membersOfSource, unquoted, valueOfSource } from './json-source.js';
 import { codeOf } from './words.js';
@@ -125,12 +125,7 @@ const ignorable = /(?<!\p{Extended_Pictographic})\ufe0f|(?!\ufe0f)[\p{Default_Ig
 
 /** Text of somebody else, with what is invisible in it spelt out. */
 function spelledOut(text: string): string {
-  return escapeUnprintable(text).replace(ignorable, (character) =>
-    Array.from(
-      { length: character.length },
-      (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
-    ).join(''),
-  );
+  return escapeUnprintable(text).replace(ignorable, escapeOf);
 }
 
 /** A value of somebody else. */

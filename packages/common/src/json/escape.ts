@@ -7,10 +7,13 @@ const loneSurrogate = /\p{Cs}/gu;
  * keeps its meaning, since such characters occur only in strings; in other text the escapes are shown literally.
  */
 export function escapeUnprintable(json: string): string {
-  return json.replace(unprintable, (character) => {
-    const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
-    return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
-  });
+  return json.replace(unprintable, escapeOf);
+}
+
+/** The escape that JSON has for a character. */
+export function escapeOf(character: string): string {
+  const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
 }
 
 /**
