@@ -26,6 +26,7 @@ export class AgentGuard implements CanActivate {
     if (decided.has(context)) return true;
     const isHttp = context.getType<string>() === 'http';
     const mayRun = isHttp ? await mayHandle(context) : await mayRunElsewhere(context);
+    // With false, or an error, an exception filter of the application would answer a second time.
     if (!mayRun) return await neverSettling();
     decided.add(context);
     return true;

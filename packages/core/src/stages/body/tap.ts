@@ -135,7 +135,7 @@ export class Tap {
 }
 
 function cameWhole(request: IncomingMessage, stream: ServerHttp2Stream | undefined): boolean {
-  // HTTP/2 delivers nothing before the first read but an end without a byte, and takes that of a disconnected client for one.
+  // Before the first read, HTTP/2 delivers only an end without a byte. It ends so when its client disconnects, too.
   if (stream !== undefined) return stream.readableEnded && !isClosedStream(stream);
   return request.complete || wasEmptied(request);
 }
