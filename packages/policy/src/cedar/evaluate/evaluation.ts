@@ -51,6 +51,35 @@ export function evaluationOf(answer: AuthorizationAnswer, policies: readonly Pol
   });
 }
 
+/**
+ * The evaluation of policies that were evaluated in parts: Cedar decides by each of them alone. `policies` are those of all
+ * parts, in the order of the set.
+ */
+export function joinEvaluations(parts: readonly Evaluation[], policies: readonly Policy[]): Evaluation {
+  const failures = parts.filter((part) => !part.ok);
+  if (failures.length > 0) return joinFailures(failures, policies);
+  const forbidding = parts.filter((part) => part.ok && part.decision === 'deny' && part.policies.length > 0);
+  const forbidden = forbidding.length > 0;
+  const ids = new Set((forbidden ? forbidding : parts).flatMap((part) => part.policies));
+  const reasons = policies.filter(({ id }) => ids.has(id));
+  const decision = !forbidden && reasons.length > 0 ? 'allow' : 'deny';
+  const approval = decision === 'allow' ? approvalFor(reasons.map((policy) => policy.approval)) : undefined;
+  return deepFreeze({ ok: true, decision, policies: reasons.map(({ id }) => id), approval });
+}
+
+type Failure = Extract<Evaluation, { ok: false }>;
+
+function joinFailures(failures: readonly Failure[], policies: readonly Policy[]): Failure {
+  const ofRequest = failures.find((failure) => failure.policies.length === 0);
+  if (ofRequest !== undefined) return ofRequest;
+  const errors = new Map(failures.flatMap((failure) => failure.policies.map((id, at) => [id, failure.errors[at]])));
+  const failed = policies.flatMap(({ id }) => {
+    const error = errors.get(id);
+    return error === undefined ? [] : [{ id, error }];
+  });
+  return deepFreeze({ ok: false, policies: failed.map(({ id }) => id), errors: failed.map(({ error }) => error) });
+}
+
 /** Nothing, if one of the permits asks for none; else all that they ask for. */
 export function approvalFor(permits: readonly (ApprovalRequirement | undefined)[]): ApprovalRequirement | undefined {
   const [first, ...others] = permits.filter((approval) => approval !== undefined);

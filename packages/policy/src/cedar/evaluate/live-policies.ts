@@ -3,15 +3,15 @@ import { Hierarchy } from '../index/hierarchy.js';
 import { type Cedar, freshCedar } from '../instance/instance.js';
 import { addReachable, entitiesIn } from '../request/entities.js';
 import type { CedarRequest } from '../request/request.js';
-import { type Evaluation, evaluationOf, failed } from './evaluation.js';
+import { type Evaluation, evaluationOf, failed, joinEvaluations } from './evaluation.js';
 import { Memo } from './memo.js';
-import { PolicyIndex } from '../index/policy-index.js';
+import { PolicyIndex, type ResolvedRequest } from '../index/policy-index.js';
 import type { Policy, PolicySet } from '../load/policy-set.js';
 import { errorText } from '../instance/error-text.js';
 import { projectRequest, validatedRequest } from './projection.js';
 import { Repeats } from './repeats.js';
 import { keyFromJson } from '../index/scope.js';
-import { PolicySubsets } from './policy-subsets.js';
+import { partsOf, PolicySubsets } from './policy-subsets.js';
 import { expiringIn, unexpired } from './unexpired.js';
 
 /** The name of the preparsed schema. It cannot clash, as the instance belongs to one policy set. */
@@ -65,17 +65,37 @@ export class LivePolicies {
     }
   }
 
-  #evaluate({ cedar, subsets, memo }: InstanceState, asked: CedarRequest): Evaluation {
-    const { schema, entities: known } = this.set;
+  #evaluate(state: InstanceState, asked: CedarRequest): Evaluation {
+    const { schema, policies } = this.set;
     const entities = [...asked.entities];
     const request = { ...asked, entities };
-    addReachable(entities, entityKeysIn(request), known);
+    addReachable(entities, entityKeysIn(request), this.set.entities);
     const hierarchy = new Hierarchy(entities, schema?.actionGroups ?? new Map());
     const resolved = hierarchy.resolve(request);
     // With a schema Cedar receives all entities and detects cycles itself.
     const cyclic = schema === undefined && hierarchy.firstInCycle([resolved.principal, resolved.resource]);
     if (cyclic) return failed(`${cyclic.key} is in itself, by its parents and the entities beside the policies`);
-    const subset = subsets.take(this.#index.matching(resolved));
+    const matching = this.#index.matching(resolved);
+    const [first, ...others] = partsOf(matching, policies);
+    const evaluation = this.#evaluatePart(state, first, request, resolved);
+    if (others.length === 0) return evaluation;
+    const evaluations = [evaluation, ...others.map((part) => this.#evaluatePart(state, part, request, resolved))];
+    return joinEvaluations(
+      evaluations,
+      matching.flatMap((number) => policies[number] ?? []),
+    );
+  }
+
+  #evaluatePart(
+    { cedar, subsets, memo }: InstanceState,
+    part: readonly number[],
+    asked: CedarRequest,
+    resolved: ResolvedRequest,
+  ): Evaluation {
+    const { schema, entities: known } = this.set;
+    const entities = [...asked.entities];
+    const request = { ...asked, entities };
+    const subset = subsets.take(part);
     addReachable(entities, subset.reads.named, known);
     const keyed =
       schema === undefined

@@ -15,12 +15,29 @@ export interface PolicySubset {
   readonly groups: ReadonlySet<string>;
 }
 
-/** Cached, as Cedar's JSON of a policy takes about a third of a millisecond. */
-const readsByPolicy = new WeakMap<Policy, PolicyReads>();
-
 /** A subset takes about 2 KiB of the instance's memory for each policy. */
 const MAX_SUBSETS = 2048;
 const MAX_POLICIES = 16_384;
+/** Up to so many policies, the number of subsets is the bound that holds. */
+const MAX_WHOLE = MAX_POLICIES / MAX_SUBSETS;
+
+/**
+ * The matching policies in parts that are evaluated apart. A client chooses the resource, so that policies about one resource
+ * stand apart from many others: each resource would have these parsed again.
+ */
+export function partsOf(
+  matching: readonly number[],
+  policies: readonly Policy[],
+): readonly [readonly number[], ...(readonly number[])[]] {
+  if (matching.length <= MAX_WHOLE) return [matching];
+  const isOfOne = (number: number): boolean => policies[number]?.scope.resource.equals !== undefined;
+  const ofOne = matching.filter(isOfOne);
+  if (ofOne.length === 0 || ofOne.length === matching.length) return [matching];
+  return [matching.filter((number) => !isOfOne(number)), ofOne];
+}
+
+/** Cached, as Cedar's JSON of a policy takes about a third of a millisecond. */
+const readsByPolicy = new WeakMap<Policy, PolicyReads>();
 
 /**
  * The subsets that are preparsed in one instance, least recently used first. Instance memory never shrinks and the

@@ -177,6 +177,9 @@ const policyOf = (heads: fc.Arbitrary<string>, clauses: fc.Arbitrary<[string, st
   });
 
 const anything = fc.constant('principal, action, resource');
+const aboutOne = fc
+  .oneof(fc.constantFrom('Role::"d"', 'Repo::"a"', 'Color::"a"'), literal('Repo', 'Role'))
+  .map((it) => `principal, action, resource == ${it}`);
 const permitAll = 'permit(principal, action, resource);';
 const policies = fc.oneof(
   fc.array(
@@ -189,6 +192,14 @@ const policies = fc.oneof(
     arbitrary: policyOf(anything, fc.tuple(clause)).map((one) => (one.startsWith('forbid') ? [permitAll, one] : [one])),
   },
   policyOf(scope, fc.constant([])).map((one) => [permitAll, one]),
+  // So many that those about the resource are evaluated apart.
+  fc
+    .tuple(
+      fc.array(policyOf(anything, fc.array(clause, { maxLength: 2 })), { minLength: 8, maxLength: 10 }),
+      fc.array(policyOf(aboutOne, fc.array(clause, { maxLength: 1 })), { minLength: 2, maxLength: 6 }),
+      fc.boolean(),
+    )
+    .map(([general, ofOne, first]) => (first ? [...ofOne, ...general] : [...general, ...ofOne])),
 );
 
 /** Known entities. Parents come later in the alphabet, so that there is no cycle. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { freshCedar } from '../../../src/cedar/instance/instance.js';
 import type { CedarRequest } from '../../../src/cedar/request/request.js';
 import { LivePolicies } from '../../../src/cedar/evaluate/live-policies.js';
@@ -62,6 +62,24 @@ it('a cached evaluation is not used for a resource with other tags [D13]', async
   expect(live.evaluate(tagged('s', 1))).toMatchObject({ ok: true, decision: 'allow' });
   // Invalid by the schema.
   expect(live.evaluate(tagged('t', 'one'))).toMatchObject({ ok: false });
+});
+
+it('policies about single resources do not make the others be parsed again for each', async () => {
+  const cedar = freshCedar();
+  const general = Array.from(
+    { length: 100 },
+    (_, at) => `forbid(principal, action, resource) when { context.n == ${at} };`,
+  );
+  const ofOne = Array.from({ length: 50 }, (_, at) => `permit(principal, action, resource == Repo::"r${at}");`);
+  const live = await start([...general, ...ofOne].join('\n'), undefined, cedar);
+  const preparse = vi.spyOn(cedar, 'preparsePolicySet');
+  for (let at = 0; at < 50; at++) {
+    const request = { ...REQUEST, resource: { type: 'Repo', id: `r${at}` }, context: { n: 1_000 } };
+    expect(live.evaluate(request)).toEqual({ ok: true, decision: 'allow', policies: [`p.cedar#${100 + at}`] });
+  }
+  const parsed = JSON.stringify(preparse.mock.calls);
+  expect(parsed.match(/forbid/g)).toHaveLength(100);
+  expect(parsed.match(/permit/g)).toHaveLength(50);
 });
 
 function tagged(id: string, t: number | string): CedarRequest {
