@@ -1,6 +1,5 @@
 import { breakGlassSeconds } from '@countersign/approval';
 import { AuthorityError } from '../authority-error.js';
-import type { Grant } from '../delegation/ends.js';
 import {
   type Approval,
   type ApproverIdentity,
@@ -73,11 +72,6 @@ export function decisionOf(
   checkReason(reason);
   const facts = factsOf(approver, groupsAsked(request), reason);
   return { ...facts, approver: approver.subject, verdict, decidedAt: Math.max(now, approval.askedAt) };
-}
-
-/** A decision counts as what its person grants at that time: it must be later than each end. */
-export function grantOf({ approver, decidedAt }: Decision): Grant {
-  return { subject: approver, agent: '', grantedAt: decidedAt };
 }
 
 export function invalid(detail: string): AuthorityError {

@@ -4,7 +4,7 @@ import { checkOptionNames } from '@countersign/common';
 import type { RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { AuthorityError } from '../authority-error.js';
-import { isEnded, notEnded } from '../delegation/ends.js';
+import { type Grant, isEnded, notEnded } from '../delegation/ends.js';
 import { createSeal } from '../keys/seal.js';
 import type { ApprovalSettings } from '../options/read-approvals.js';
 import type { Settings } from '../options/read-options.js';
@@ -21,7 +21,7 @@ import {
 import { approvalEvent, decider, decisionName, type EventName } from './approval-event.js';
 import { approvalsOf } from './approval-rows.js';
 import { asking, tooMany, waiting } from './asking.js';
-import { conflict, type DecisionInput, decisionOf, grantOf, invalid, outcomeOf } from './decisions.js';
+import { conflict, type DecisionInput, decisionOf, invalid, outcomeOf } from './decisions.js';
 import { checkReason } from './question.js';
 import { recount } from './recount.js';
 import { type ApprovalFilter, filterNames, selection } from './selection.js';
@@ -69,7 +69,6 @@ export function createApprovalQueue(services: {
   const { settings, agents, announce, announced, trail, now } = services;
   const { store, approvals: options, resources } = settings;
   const seal = createSeal(settings.secret, 'approvals');
-
   const { issuerName: issuer } = settings;
 
   function happened(
@@ -108,14 +107,14 @@ export function createApprovalQueue(services: {
     return same;
   }
 
-  /** Records a decision, and what it leads to. False: another one came first. */
-  async function record(approval: Approval, decision: Decision): Promise<boolean> {
+  /** Records a decision, and what it leads to. False: another one came first, or the person was revoked. */
+  async function record(approval: Approval, decision: Decision, grant: Grant): Promise<boolean> {
     const { id, version, askedAt } = approval;
     const { status, brokeGlass, endedAt, useBy } = outcomeOf(approval, decision, options.denials);
     const { approver, verdict, decidedAt, ...facts } = decision;
     const event = brokeGlass ? 'break_glass' : status === 'pending' ? undefined : status;
     const done = await store.batch([
-      ...notEnded(grantOf(decision)),
+      ...notEnded(grant),
       required(sql`
         UPDATE countersign_approvals SET version = version + 1, status = ${status}, ended_at = ${endedAt},
           use_by = ${useBy}, broke_glass = ${brokeGlass ? 1 : 0}
@@ -145,9 +144,11 @@ export function createApprovalQueue(services: {
       if (status !== 'pending' && !(isUnsigned && approver === administrator))
         throw conflict(`it is ${status} already`);
       if (decisions.some((one) => one.approver === approver)) throw conflict('you have decided already');
+      // By the clock of the database, which no end is behind: one that comes after this check ends the decision.
+      const grant = { subject: approver, agent: '', grantedAt: await store.clock() };
       const decision = await decisionOn(approval);
-      if (await record(approval, decision)) return await known(id);
-      if (await isEnded(store, grantOf(decision))) throw new AuthorityError('approval_forbidden', revokedNow);
+      if (await record(approval, decision, grant)) return await known(id);
+      if (await isEnded(store, grant)) throw new AuthorityError('approval_forbidden', revokedNow);
     }
     throw conflict('too many decide at the same moment');
   }

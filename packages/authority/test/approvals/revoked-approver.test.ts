@@ -26,8 +26,13 @@ function person(subject: string): ApproverIdentity {
   return { subject, name: subject, groups: [], ...people[subject] };
 }
 
-/** A queue and a ledger of one process. `meanwhile` happens between a check and what follows from it. */
-async function processOn(store: Store, approvals: ApprovalOptions = {}) {
+/**
+ * A queue and a ledger of one process. `meanwhile` happens between a check and what follows from it. `ahead`: so many
+ * seconds is its clock ahead of that of the database.
+ */
+async function processOn(opened: Store, approvals: ApprovalOptions = {}) {
+  const state = { at: start, ahead: 0, meanwhile: none };
+  const store: Store = { ...opened, clock: async () => await Promise.resolve(state.at - state.ahead) };
   const settings = readOptions({
     issuer: 'https://id.acme.dev',
     secret: 'secret-of-the-tests-0123456789-0123456789',
@@ -37,7 +42,6 @@ async function processOn(store: Store, approvals: ApprovalOptions = {}) {
     approvals,
   });
   if (settings.approvals === undefined) throw new Error('no approvals');
-  const state = { at: start, meanwhile: none };
   const now = () => state.at;
   const interrupt = async () => {
     const { meanwhile } = state;
@@ -252,6 +256,22 @@ describe.each(engines)('an approver who is revoked, in $name', ({ skip, open }) 
     await expect(decide(id, sam)).rejects.toMatchObject({ code: 'approval_forbidden' });
     expect(await queue.find(id)).toMatchObject({ status: 'pending', decisions: [] });
   });
+
+  it.skipIf(skip).each(['asked', 'is asked to decide'])(
+    'cannot decide if revoked between the check and the decision, if the process that %s is ahead [C11]',
+    async (which) => {
+      const store = await open();
+      const [asked, decides, revokes] = [await world(store), await processOn(store), await processOn(store)];
+      const ahead = which === 'asked' ? asked : decides;
+      ahead.state.at += 5;
+      ahead.state.ahead = 5;
+      const id = await asked.ask();
+      decides.state.meanwhile = async () => await revokes.revoke(sam);
+      await expect(decides.decide(id, sam)).rejects.toMatchObject({ code: 'approval_forbidden' });
+      await revokes.queue.recount();
+      expect(await revokes.poll(id)).toBe('pending');
+    },
+  );
 
   it.skipIf(skip)('who only ended their agents still counts', async () => {
     const { ask, decide, endAll, poll, queue } = await world(await open());
