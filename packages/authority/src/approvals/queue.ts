@@ -239,7 +239,7 @@ export function createApprovalQueue(services: {
       return await known(id);
     },
 
-    recount: async () => await recount({ store, read, happened, announce, announced }),
+    recount: async () => await recount({ store, read, happened, announce, announced, now }),
 
     async list(filter) {
       checkOptionNames('approvals.list', filter, filterNames);

@@ -21,8 +21,9 @@ export async function recount(services: {
   ) => readonly Statement[];
   readonly announce: (approval: Approval, event: ApprovalEvent) => readonly Statement[];
   readonly announced: () => void;
+  readonly now: () => number;
 }): Promise<void> {
-  const { store, read, happened, announce, announced } = services;
+  const { store, read, happened, announce, announced, now } = services;
   const due = async (): Promise<readonly Row[]> =>
     await store.run(sql`SELECT * FROM countersign_approvals WHERE recount = 1 ORDER BY idx LIMIT ${atOnce}`);
   for (let rows = await due(); rows.length > 0; rows = await due()) {
@@ -30,23 +31,21 @@ export async function recount(services: {
   }
 
   async function count(approval: Approval): Promise<void> {
-    const { id, version, status, useBy, decisions } = approval;
-    const wasApproved = useBy !== undefined && (status === 'pending' || status === 'expired');
-    const isReopened = wasApproved && lacksPeople(approval);
+    const { id, version, status, signedAt, decideBy, decisions } = approval;
+    const isReopened = status === 'approved' && signedAt === undefined && lacksPeople(approval);
     const change = isReopened
       ? sql`
-          UPDATE countersign_approvals SET recount = 0, version = version + 1, ended_at = NULL, use_by = NULL,
-            broke_glass = 0, reviewed_by = NULL, reviewed_at = NULL
+          UPDATE countersign_approvals SET recount = 0, version = version + 1, status = 'pending', ended_at = NULL,
+            use_by = NULL, broke_glass = 0, reviewed_by = NULL, reviewed_at = NULL
           WHERE id = ${id} AND version = ${version} RETURNING id`
       : sql`
-          UPDATE countersign_approvals SET recount = 0, version = version + 1,
-            status = CASE WHEN ${wasApproved ? 'yes' : 'no'} = 'yes' THEN 'approved' ELSE status END
+          UPDATE countersign_approvals SET recount = 0, version = version + 1
           WHERE id = ${id} AND version = ${version} RETURNING id`;
     const people = decisions.flatMap(({ approver, revokedAt }) => (revokedAt === undefined ? [] : [approver]));
     // If it changed meanwhile, or another process counted, the next turn sees it.
     const done = await store.batch([
       required(change),
-      ...(isReopened && status === 'pending' ? announce(approval, 'asked') : []),
+      ...(isReopened && decideBy > now() ? announce(approval, 'asked') : []),
       ...happened(
         approval,
         'decision_revoked',

@@ -8,12 +8,13 @@ import { type Approval, consenting, lacksPeople } from './approval.js';
 /** All reasons together: a header holds no more. The store has them whole. */
 const reasonBytes = 3000;
 
-/** Notes that the agent gets the approval. No row: it changed since it was read, as when somebody was revoked. */
+/** Notes that the agent gets the approval. No row: it changed since it was read, or is to be counted anew before. */
 export function signing({ id, version }: Approval, now: number): Statement {
   return sql`
     UPDATE countersign_approvals SET
       signed_at = CASE WHEN signed_at IS NULL AND use_by > ${now} THEN ${now} ELSE signed_at END
-    WHERE id = ${id} AND version = ${version} AND status = 'approved' RETURNING id`;
+    WHERE id = ${id} AND version = ${version} AND status = 'approved' AND (recount = 0 OR signed_at IS NOT NULL)
+    RETURNING id`;
 }
 
 /**

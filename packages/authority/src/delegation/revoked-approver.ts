@@ -11,8 +11,7 @@ export function endingDecisions(subject: string, at: number): readonly Statement
   const since = at - mostClockDifferenceSeconds;
   return [
     sql`
-      UPDATE countersign_approvals SET recount = 1, version = version + 1,
-        status = CASE WHEN signed_at IS NULL THEN 'pending' ELSE status END
+      UPDATE countersign_approvals SET recount = 1, version = version + 1
       WHERE ((status = 'pending' AND decide_by > ${since}) OR (status = 'approved' AND use_by > ${since})) AND id IN
         (SELECT approval_id FROM countersign_approval_decisions WHERE approver = ${subject} AND revoked_at IS NULL)`,
     sql`

@@ -69,12 +69,12 @@ ${formsOf(view)}`,
 }
 
 function statusOf(approval: Approval): Html | undefined {
-  const { status, brokeGlass, reviewedBy } = approval;
+  const { status, signedAt, brokeGlass, reviewedBy } = approval;
   if (brokeGlass) {
     return html`<p class="alarm"><strong>Approved in an emergency.</strong> ${reviewedBy === undefined ? 'Nobody has reviewed it yet.' : html`Reviewed by <bdi>${reviewedBy}</bdi>.`}</p>`;
   }
   if (status !== 'pending') {
-    return html`<p class="limit"><strong>This request ${endings[status]}</strong></p>${status === 'approved' && lacksPeople(approval) ? tooLate : undefined}`;
+    return html`<p class="limit"><strong>This request ${endings[status]}</strong></p>${signedAt !== undefined && lacksPeople(approval) ? tooLate : undefined}`;
   }
   const missing = stillMissing(approval).map(
     ({ groups, count }, index) => html`${index === 0 ? '' : ', and '}${count} more of ${groupsOf(groups)}`,
