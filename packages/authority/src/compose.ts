@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { approvalLimits } from '@countersign/approval';
-import { closeParts, holdParts } from '@countersign/common';
+import { closeParts, ConfigError, holdParts, isClosed } from '@countersign/common';
 import { openTrustBundles } from '@countersign/spiffe';
 import { createInvitations } from './agents/invitations.js';
 import { createAgentRegistry } from './agents/registry.js';
@@ -164,7 +164,12 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     else await engine.handle(place.rewritten(taken.notOurs), response);
   }
 
-  // Last: a start that fails keeps no sink from being closed.
+  const started = [approvals, bundles, sweeper, keys, trail].filter((part) => part !== undefined);
+  // Last: a start that fails keeps no sink from being closed, and one that takes a while finds what was closed meanwhile.
+  if (isClosed(settings.audit)) {
+    await closeParts(started).catch(() => undefined);
+    throw new ConfigError(closedAudit);
+  }
   if (settings.audit !== undefined) holdParts([settings.audit]);
   return Object.freeze({
     listener: (request, response, next) => {
@@ -179,10 +184,12 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     challenges,
     approvals: queue,
     rotateSigningKey: () => keys.rotate(),
-    close: () =>
-      closeParts([...[approvals, bundles].filter((part) => part !== undefined), sweeper, keys, trail, store]),
+    close: () => closeParts([...started, store]),
   } satisfies Authority);
 }
+
+const closedAudit =
+  "createAuthority: 'audit' was closed, such as by an earlier guard or authority. Open it again, or create the new authority before you close the old one.";
 
 /** What we need does not answer now. */
 const outages = [StoreUnavailable, ProviderUnavailable, IssuerUnavailable, BundleUnavailable];

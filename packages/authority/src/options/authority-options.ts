@@ -201,7 +201,8 @@ export interface AuthorityOptions {
   readonly spiffe?: SpiffeOptions;
   /**
    * Where it is recorded who asked, decided, consented and administered: a sink or several, like `auditFile('audit')`. The
-   * authority closes it. An approval counts once it is recorded. Default: nowhere.
+   * authority closes it, unless a guard has it as well. One that was closed is refused. An approval counts once it is
+   * recorded. Default: nowhere.
    */
   readonly audit?: AuditSink | readonly AuditSink[];
   /** Days until a signing key is replaced, 1 to 365. Default 90. */

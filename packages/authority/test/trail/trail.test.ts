@@ -1,3 +1,4 @@
+import { ConfigError } from '@countersign/common';
 import {
   agentsFromObjects,
   type AuditEvent,
@@ -9,9 +10,10 @@ import {
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
 import { recordExpired, startExpiry } from '../../src/approvals/expiry.js';
+import { createAuthority } from '../../src/index.js';
 import { sql } from '../../src/storage/store.js';
 import { startTrail, type Trail } from '../../src/trail/trail.js';
-import { decide, needs, startApprovals } from '../support/approvals.js';
+import { authenticatePeople, decide, needs, startApprovals } from '../support/approvals.js';
 import { newKey } from '../support/client.js';
 import { submit, ticketOf } from '../support/pages.js';
 import { engines } from '../support/stores.js';
@@ -192,6 +194,40 @@ describe.each(engines)('the audit log of an authority on $name', ({ skip, open }
     expect(close).not.toHaveBeenCalled();
     await running.authority.close();
     expect(close).toHaveBeenCalledOnce();
+  });
+
+  it.skipIf(skip).each([
+    ['before the start', true],
+    ['during the start', false],
+  ])('does not start if a guard closed its sink %s, and leaves nothing running', async (_when, isBefore) => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const audit = { ...memoryAudit(), close: async () => {} };
+    const policy = await cedarFromText({ policies: 'permit (principal, action, resource);' });
+    const guard = await createGuard({ origin: 'https://api.acme.dev', agents: agentsFromObjects([]), policy, audit });
+    if (isBefore) await guard.close();
+    const store = await open();
+    const starting = createAuthority({
+      issuer: 'https://id.acme.dev',
+      secret: 'secret-of-the-tests-0123456789-0123456789',
+      resources: [{ audience: 'https://api.acme.dev' }],
+      users: { authenticate: authenticatePeople },
+      approvals: {},
+      store: {
+        ...store,
+        async run(statement) {
+          await guard.close();
+          return await store.run(statement);
+        },
+      },
+      audit: [audit, memoryAudit()],
+    });
+    await expect(starting).rejects.toThrow(
+      new ConfigError(
+        "createAuthority: 'audit' was closed, such as by an earlier guard or authority. Open it again, or create the new authority before you close the old one.",
+      ),
+    );
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it.skipIf(skip)('has no request as expired by the clock of a process that is ahead', async () => {
