@@ -3,7 +3,10 @@ import { type ApprovalRequirement, requirementKey } from '@countersign/approval'
 import { numberOf, type Row, sql, type Store, textOf } from '../storage/store.js';
 import { requestIn } from './suggestions.js';
 
-/** How one person decides where this is demanded. Somebody who approves everything within seconds does not read it. */
+/**
+ * How one person decides where this is demanded. Somebody who approves everything within seconds does not read it. All they
+ * decided is in it, also what counts no more because they were revoked.
+ */
 export interface ApproverStatistics {
   readonly approver: string;
   /** By the word of the agent that asked: the authority knows no policies, and an agent can ask its friends. */
@@ -15,7 +18,7 @@ export interface ApproverStatistics {
 }
 
 export interface ApprovalStatistics {
-  /** What was asked since then, by how it ended. */
+  /** What was asked since then, by how it ended. What was opened again, because somebody was revoked, is pending. */
   readonly asked: number;
   readonly pending: number;
   readonly approved: number;

@@ -42,8 +42,9 @@ const atOnce = 500;
 
 /**
  * Groups the questions that people decided about by who asked for what, for whom, at which API, and by what was demanded.
- * A denial or an emergency at any API ends the groups of the same call at all of them: people did read. All that the store
- * holds is read, since an agent could push a denial out of the newest ones.
+ * A denial or an emergency at any API ends the groups of the same call at all of them, also by people who were revoked since.
+ * What one of these approved counts for nothing: their account may have been stolen.
+ * All that the store holds is read, since an agent could push a denial out of the newest ones.
  * Nothing is remembered: a person commits a policy, or nothing changes.
  */
 export async function readSuggestions(store: Store, least: number): Promise<readonly ApprovalSuggestion[]> {
@@ -51,7 +52,7 @@ export async function readSuggestions(store: Store, least: number): Promise<read
   const doubtful = new Set<string>();
   for (let before = Number.MAX_SAFE_INTEGER; ; ) {
     const rows = await store.run(sql`
-      SELECT idx, id, request, status, broke_glass FROM countersign_approvals
+      SELECT idx, id, request, status FROM countersign_approvals
       WHERE idx < ${before} AND id IN (SELECT approval_id FROM countersign_approval_decisions)
       ORDER BY idx DESC LIMIT ${atOnce}`);
     const last = rows.at(-1);
@@ -59,15 +60,16 @@ export async function readSuggestions(store: Store, least: number): Promise<read
     before = numberOf(last, 'idx');
     const ids = rows.map((row) => textOf(row, 'id'));
     const decisions = await store.run({
-      text: `SELECT approval_id, approver, verdict FROM countersign_approval_decisions
+      text: `SELECT approval_id, approver, verdict, revoked_at FROM countersign_approval_decisions
         WHERE approval_id IN (${ids.map((_, index) => `$${index + 1}`).join(', ')})`,
       values: ids,
     });
     for (const row of rows) {
       const request = requestIn(row);
       const own = decisions.filter((one) => one['approval_id'] === row['id']);
-      if (row['broke_glass'] === 1 || own.some(({ verdict }) => verdict === 'deny')) doubtful.add(callOf(request));
-      if (row['status'] === 'approved') count(request, own, groups);
+      if (own.some(({ verdict }) => verdict !== 'approve')) doubtful.add(callOf(request));
+      const isApproved = row['status'] === 'approved' && own.every((one) => one['revoked_at'] === null);
+      if (isApproved) count(request, own, groups);
     }
   }
   return [...groups.values()].flatMap((alike) => suggestionOf(alike, least, doubtful));

@@ -72,6 +72,18 @@ describe.each(engines)('the statistics of approvals in $name', ({ skip, open }) 
     expect(await readStatistics(store, start + 1000, start + 2000)).toMatchObject({ asked: 0, approvers: [] });
   });
 
+  it.skipIf(skip)('count decisions that count no more, because their person was revoked', async () => {
+    const { store, ask, decide } = await world();
+    await ask('a', 'pending', start);
+    await decide('a', 'sam', 'break_glass', start + 2);
+    await store.run(sql`UPDATE countersign_approval_decisions SET revoked_at = ${start + 3}`);
+    expect(await readStatistics(store, start, start + 20)).toMatchObject({
+      pending: 1,
+      brokeGlass: 0,
+      approvers: [{ approver: 'sam', decisions: 1, approveRate: 1, medianSeconds: 2 }],
+    });
+  });
+
   it.skipIf(skip)('count decisions by what was demanded, as the agent says, most first [C11]', async () => {
     const { store, ask, decide } = await world();
     const staff = { ...requirement, quorums: [{ groups: ['staff'], count: 1 }] };

@@ -10,8 +10,9 @@ const start = 1_800_000_000;
 interface Question {
   readonly change?: Partial<ApprovalRequest>;
   readonly status?: string;
-  readonly brokeGlass?: boolean;
   readonly verdicts?: Readonly<Record<string, 'approve' | 'deny' | 'break_glass'>>;
+  /** Whose decisions count no more. */
+  readonly revoked?: readonly string[];
 }
 
 let count = 0;
@@ -28,11 +29,12 @@ async function fill(store: Store, questions: readonly Question[]): Promise<Store
     insertion(
       'countersign_approvals',
       ['id', 'request', 'status', 'broke_glass', 'binding', 'agent', 'tenant', 'version', 'asked_at', 'decide_by'],
-      named.map(({ id, change, status = 'approved', brokeGlass = false }) => [
+      named.map(({ id, change, status = 'approved' }) => [
         id,
         JSON.stringify(requestOf(change)),
         status,
-        brokeGlass ? 1 : 0,
+        // As after the revocation of whoever broke it.
+        0,
         'b',
         'agent-a',
         '',
@@ -43,9 +45,16 @@ async function fill(store: Store, questions: readonly Question[]): Promise<Store
     ),
     insertion(
       'countersign_approval_decisions',
-      ['approval_id', 'approver', 'verdict', 'facts', 'decided_at'],
-      named.flatMap(({ id, verdicts = { rita: 'approve' } }) =>
-        Object.entries(verdicts).map(([approver, verdict]) => [id, approver, verdict, '{}', start]),
+      ['approval_id', 'approver', 'verdict', 'facts', 'decided_at', 'revoked_at'],
+      named.flatMap(({ id, verdicts = { rita: 'approve' }, revoked = [] }) =>
+        Object.entries(verdicts).map(([approver, verdict]) => [
+          id,
+          approver,
+          verdict,
+          '{}',
+          start,
+          revoked.includes(approver) ? start : null,
+        ]),
       ),
     ),
   ]);
@@ -79,7 +88,12 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
   it.skipIf(skip).each<[string, Question]>([
     ['denied', denied],
     ['denied by one of several', { status: 'pending', verdicts: { rita: 'approve', sam: 'deny' } }],
-    ['approved in an emergency', { brokeGlass: true, verdicts: { eve: 'break_glass' } }],
+    ['approved in an emergency', { verdicts: { eve: 'break_glass' } }],
+    [
+      'approved in an emergency by somebody who was revoked',
+      { verdicts: { eve: 'break_glass', rita: 'approve' }, revoked: ['eve'] },
+    ],
+    ['denied by somebody who was revoked', { verdicts: { sam: 'deny', rita: 'approve' }, revoked: ['sam'] }],
     ['denied when other policies asked', { ...denied, change: { policies: ['other.cedar#x'] } }],
     ['denied at another API', { ...denied, change: { audience: 'https://api.prod.acme.dev' } }],
     [
@@ -88,13 +102,22 @@ describe.each(engines)('suggestions in $name', ({ skip, open }) => {
     ],
     [
       'approved in an emergency at another API',
-      { brokeGlass: true, verdicts: { eve: 'break_glass' }, change: { audience: 'https://api.prod.acme.dev' } },
+      { verdicts: { eve: 'break_glass' }, change: { audience: 'https://api.prod.acme.dev' } },
     ],
   ])('are not for what was once %s, whatever came afterwards [C11]', async (_how, question) => {
     // An agent asks and withdraws as often as it likes.
     const later = Array.from({ length: 1200 }, () => withdrawn);
     const store = await fill(await open(), [question, ...later, {}, {}, {}]);
     expect(await readSuggestions(store, 2)).toEqual([]);
+  });
+
+  it.skipIf(skip)('count no question that somebody decided who was revoked [C11]', async () => {
+    const stolen: Question = { verdicts: { sam: 'approve' }, revoked: ['sam'] };
+    const again: Question = { verdicts: { sam: 'approve', rita: 'approve' }, revoked: ['sam'] };
+    const store = await fill(await open(), [stolen, stolen, again, {}]);
+    expect(await readSuggestions(store, 2)).toEqual([]);
+    await fill(store, [{}]);
+    expect(await readSuggestions(store, 2)).toMatchObject([{ approvals: 2, approvers: ['rita'] }]);
   });
 
   it.skipIf(skip)('count only equal questions, which the same policies asked', async () => {
