@@ -19,12 +19,12 @@ export function mountOnFastify(platform: AbstractHttpAdapter, agentAuth: object,
   });
   void app.register(
     onThisInstance(async (root) => {
-      const hooks = hooksOf(root);
-      const earlier = hooks.length;
+      const earlier = hooksOf(root).length;
       Object.defineProperty(root, Symbol.for('countersign.guardIsMoved'), { value: true });
       await root.register(agentAuth, options);
-      if (hooks.length !== earlier + 1) throw unsupported();
-      moveBeforeMiddleware(root, hooks);
+      const [admitting, ...others] = hooksOf(root).slice(earlier);
+      if (admitting === undefined || others.length > 0) throw unsupported();
+      moveBeforeMiddleware(root, admitting);
     }),
   );
 }
@@ -34,20 +34,33 @@ function onThisInstance(plugin: (app: Instance) => Promise<void>): object {
   return Object.assign(plugin, { [Symbol.for('skip-override')]: true });
 }
 
+/**
+ * Nest registers its middleware before any module is created, and middleware must not see an unverified request. Plugins that
+ * were registered earlier have copies of the list of hooks.
+ */
+function moveBeforeMiddleware(app: Instance, admitting: Hook): void {
+  const hooks = hooksOf(app);
+  if (hooks.at(-1) !== admitting) throw unsupported();
+  if ('use' in app) {
+    hooks.pop();
+    // Tracing wraps hooks and minifiers rename them: then before all others.
+    const middleware = hooks.findIndex(({ name }) => name === 'runMiddie');
+    hooks.splice(Math.max(0, middleware), 0, admitting);
+  }
+  for (const plugin of kept(app, 'children') as Instance[]) moveBeforeMiddleware(plugin, admitting);
+}
+
 function hooksOf(app: Instance): Hook[] {
-  const key = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.hooks');
-  const { onRequest } = (key === undefined ? {} : Reflect.get(app, key)) as { readonly onRequest?: Hook[] };
+  const { onRequest } = kept(app, 'hooks') as { readonly onRequest?: Hook[] };
   if (!Array.isArray(onRequest)) throw unsupported();
   return onRequest;
 }
 
-/** Nest registers its middleware before any module is created, and middleware must not see an unverified request. */
-function moveBeforeMiddleware(app: Instance, hooks: Hook[]): void {
-  if (!('use' in app)) return;
-  const [admitting] = hooks.splice(-1);
-  // Tracing wraps hooks and minifiers rename them: then before all others.
-  const middleware = hooks.findIndex(({ name }) => name === 'runMiddie');
-  hooks.splice(Math.max(0, middleware), 0, admitting as Hook);
+/** What Fastify keeps in an instance of its own, which it shows to no plugin. */
+function kept(app: Instance, name: 'hooks' | 'children'): unknown {
+  const key = Object.getOwnPropertySymbols(app).find(({ description }) => description === `fastify.${name}`);
+  if (key === undefined) throw unsupported();
+  return Reflect.get(app, key);
 }
 
 function unsupported(): ConfigError {

@@ -13,8 +13,10 @@ import {
 } from '@nestjs/common';
 import { ExternalContextCreator, HttpAdapterHost, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import express, { type Express, json as jsonParser } from 'express';
+import { fastify } from 'fastify';
 import supertest from 'supertest';
 import { describe, expect, it, vi } from 'vitest';
 import { guarded, host, key, send, signed, unsigned } from '../../../test/support/guarded.js';
@@ -56,6 +58,23 @@ function traced(value: unknown): unknown {
   };
   return Object.defineProperty(wrapped, 'length', { value: value.length });
 }
+
+it('on Fastify, verifies a request before any middleware in the plugins that its own instance of Fastify had before [G3]', async () => {
+  const instance = fastify();
+  instance.register(async (plugin) => {
+    plugin.addHook('onRequest', async () => {});
+    plugin.get('/status', { config: { permit: false } }, async () => 'up');
+    plugin.register(async (inner) => void inner.get('/inner', { config: { permit: false } }, async () => 'up'));
+  });
+  const ran = vi.fn((_request: unknown, response: { end(text: string): void }) => response.end('mounted'));
+  const adapter = new FastifyAdapter(instance);
+  await using api = await Api.start('fastify', [Things], { adapter, main: (app) => app.use(ran) });
+  for (const target of ['/status', '/inner', '/']) {
+    expect(codeOf(await api.send(unsigned({ target })))).toBe('signature_required');
+  }
+  expect(ran).not.toHaveBeenCalled();
+  expect(await api.call({ target: '/status' })).toMatchObject({ status: 200, body: 'mounted' });
+});
 
 describe.each(platforms)('CountersignModule on %s', (platform) => {
   it('verifies a request before any middleware of a module sees it', async () => {
