@@ -43,7 +43,8 @@ export function middleware<Request>(
 
 /** Express goes on after nothing, and skips after 'route' or 'router'. */
 export function failWith(error: unknown, next: Next): void {
-  next(error instanceof Error ? error : new Error('rejected without an error', { cause: error }));
+  const fails = Boolean(error) && error !== 'route' && error !== 'router';
+  next(fails ? error : new Error('rejected without an error', { cause: error }));
 }
 
 declare global {

@@ -128,6 +128,18 @@ describe.each(versions)('%s', (_version, express) => {
     },
   );
 
+  it('passes on what a method with a permit throws, also what is no Error of this realm', async () => {
+    class Failing {
+      @Permit('thing.read', thing)
+      async read(_req: Request, _res: Response, _next: NextFunction): Promise<void> {
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what an application may do
+        await Promise.reject({ status: 404 });
+      }
+    }
+    await using server = await api((app, { guard }) => app.use(agentAuth(guard)).get('/', new Failing().read));
+    expect((await send(server.url, signed())).status).toBe(404);
+  });
+
   it.each([
     ['permit', permit('thing.read', thing)],
     ['permit(false)', permit(false)],
