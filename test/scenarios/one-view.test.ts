@@ -290,6 +290,24 @@ onEveryHost(
   },
 );
 
+onEveryHost(
+  'A request of HTTP/1.0 without any field, to which the application adds one, in mixed traffic',
+  (api) => {
+    it('is one of a person, like the health check of a balancer [A18, H1]', async () => {
+      const connection = await api.connect();
+      connection.write('GET /health HTTP/1.0\r\n\r\n');
+      expect((await connection.read()).status).not.toBe(500);
+      connection.destroy();
+    });
+  },
+  {
+    start: {
+      guard: { traffic: 'mixed' },
+      before: async ({ headers }) => void (headers['x-request-id'] ??= '1'),
+    },
+  },
+);
+
 function unsigned({ fields, ...request }: RawRequest): RawRequest {
   return { ...request, fields: fields.filter(([name]) => !/^(signature|signature-input)$/i.test(name)) };
 }

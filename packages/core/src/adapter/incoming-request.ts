@@ -15,7 +15,9 @@ export function incomingRequest(
   target: string,
   body: RequestBody = holdIncoming(request),
 ): HttpRequest {
-  const { method = '', rawHeaders, headers, socket } = request;
+  const { method = '', rawHeaders, headers, httpVersion, socket } = request;
+  // HTTP/1.0 has requests without any field, such as health checks. Whatever they show was added by the application.
+  const isBare = rawHeaders.length === 0 && httpVersion === '1.0';
   const remoteAddress = socket.remoteAddress;
   const stream = http2StreamOf(request);
   const isHttp1 = stream === undefined;
@@ -23,7 +25,7 @@ export function incomingRequest(
     method,
     target: (isHttp1 ? undefined : http2Path(rawHeaders)) ?? target,
     rawHeaders,
-    headers,
+    headers: isBare ? {} : headers,
     remoteAddress,
     body,
     // The socket of an HTTP/2 request is a proxy of its stream, and that of the session is the same for all requests.
