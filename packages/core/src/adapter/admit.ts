@@ -145,12 +145,12 @@ const answeredBefore =
 function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 'throw', respond: Respond): Refuse {
   const { request, response } = exchange;
   return (refused, rejected) => {
-    if (response.headersSent) guard.report(answeredBefore, refused.code);
     // Of HTTP/1: a client that keeps its connection would not come to the next process.
     if (refused.code === 'shutting_down') response.shouldKeepAlive = false;
     const rendered = guard.respond(refused);
     const outcome = admissionOf(request)?.outcome;
     const progress = progressOf(request);
+    if (response.headersSent && progress?.answered !== true) guard.report(answeredBefore, refused.code);
     // A refusal that is repeated, because the application caught it, has its line.
     if (progress?.refused === undefined) logRefusal(exchange.logger, request, refused, rejected);
     if (progress !== undefined) progress.refused = refused;
