@@ -19,7 +19,8 @@ export interface AgentState {
 /**
  * Admits a request only after it has verified completely: signature, body, freshness, token, chain. Use it before body
  * parsers, so that no parser reads an unverified byte. An agent on a route without a `permit` is refused, unless
- * `unmapped` says otherwise. `guard` may be a promise: requests wait for it.
+ * `unmapped` says otherwise. `guard` may be a promise: requests wait for it. Call it once for each place: the same object
+ * counts as the one in `app.use` wherever it runs.
  *
  * @throws ConfigError when the guard or an option is wrong.
  * @example

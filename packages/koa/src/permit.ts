@@ -19,7 +19,8 @@ export interface RouteContext extends KoaContext {
 /**
  * Asks policy for an action before the rest of the route runs; the decision is recorded first. In a route it applies to
  * this route alone, in `app.use` of the outermost application to everything below. In `router.use`, in a mounted
- * application and in koa-compose it decides, but opens no route.
+ * application and in koa-compose it decides, but opens no route. Make one for each place: the same object counts as the one
+ * in `app.use` wherever it runs.
  *
  * @throws ConfigError when an argument is missing or wrong.
  * @example
