@@ -40,6 +40,8 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
   refuseOutside(app, guard);
 };
 
+const metadata = { fastify: '5.x', name: '@countersign/fastify' };
+
 /**
  * The Fastify plugin: admits a request only after it has verified completely, and asks policy for the permission of its
  * route: before the body is parsed if its resource is constant, else after its validation. Register it before
@@ -53,7 +55,4 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
  * app.post('/repos/:repo/pulls', permit('pr.create', ({ params }) => ({ type: 'Repo', id: params.repo })), handler);
  * ```
  */
-export const agentAuth: FastifyPluginAsync<AgentAuthOptions> = fastifyPlugin(plugin, {
-  fastify: '5.x',
-  name: '@countersign/fastify',
-});
+export const agentAuth: FastifyPluginAsync<AgentAuthOptions> = fastifyPlugin(plugin, metadata);

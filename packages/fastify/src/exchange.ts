@@ -1,5 +1,5 @@
 import type { Caller, Subject } from '@countersign/core';
-import { actingUserOf, callerOf, type Respond } from '@countersign/core/adapter';
+import { actingUserOf, callerOf, type Respond, untilAnswered } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
@@ -24,7 +24,19 @@ export function actingUser({ raw }: ServedRequest): Subject | undefined {
   return actingUserOf(raw as IncomingMessage);
 }
 
+const refusing = new WeakMap<ServedRequest['raw'], FastifyReply>();
+
 /** Responds through Fastify, so that its hooks and logs see the refusal. As bytes: Fastify adds a charset to JSON text. */
 export function respondThrough(reply: FastifyReply): Respond {
-  return ({ status, headers, body }) => void reply.code(status).headers(headers).send(Buffer.from(body));
+  return ({ status, headers, body }) => {
+    refusing.set(reply.request.raw, reply);
+    void reply.code(status).headers(headers).send(Buffer.from(body));
+  };
+}
+
+/** Resolves once a refused request has its answer, or its client has gone while a hook is still at work on that. */
+export async function untilRefused({ raw }: ServedRequest): Promise<void> {
+  await untilAnswered(raw as IncomingMessage);
+  // Fastify sends what a handler returns, and would answer twice.
+  refusing.get(raw)?.hijack();
 }

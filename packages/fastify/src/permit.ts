@@ -1,7 +1,7 @@
 import type { PermitOptions, Permits, ResourceOf } from '@countersign/core/adapter';
-import { admissionOf, permitCheck, permitDecorator, untilAnswered } from '@countersign/core/adapter';
+import { admissionOf, permitCheck, permitDecorator } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import type { ServedRequest } from './exchange.js';
+import { type ServedRequest, untilRefused } from './exchange.js';
 import { type PermitRequest, permitPreHandler, type RoutePermit } from './route-permit.js';
 
 /** The options of a route with a permit. */
@@ -61,8 +61,7 @@ function isAdmitted(argument: unknown): argument is { readonly raw: IncomingMess
  */
 export const Permit: Permits<PermitRequest> = permitDecorator({
   needs: 'its request and reply',
-  // Fastify sends what a handler returns, and would answer twice while an onSend hook is at work.
-  onRefused: (args) => untilAnswered(args.find(isAdmitted)?.raw as IncomingMessage),
+  onRefused: (args) => untilRefused(args.find(isAdmitted) as ServedRequest),
   callOf(args) {
     const request = args.find(isAdmitted);
     // An admitted request is answered through its own reply.

@@ -40,24 +40,18 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
     checkPermitKept(route);
     // @fastify/swagger copies it into the document.
     if (isMapped(route)) route.schema = markedSchema(route.schema, route.config?.permit);
-    else if (closed) routes.add(`${String(route.method)} ${route.url}`);
+    // Fastify adds a HEAD route to each GET route.
+    else if (closed && route.method !== 'HEAD') routes.add(`${String(route.method)} ${route.url}`);
   });
   app.addHook('onReady', async () => {
     if (routes.size === 0) return;
-    const listed = [...routes].filter((route) => !isHeadOf(route, routes));
     const are = guard.mode === 'observe' ? 'would be' : 'are';
     const text = `these routes ask for no permission, so agents ${are} refused there`;
-    app.log.warn({ routes: listed }, `countersign: ${text}`);
+    app.log.warn({ routes: [...routes] }, `countersign: ${text}`);
     // Without a configured logger, Fastify's own has no level and drops every line.
-    if (app.log.level === undefined) guard.report(`${text}: ${listed.join(', ')}`);
+    if (app.log.level === undefined) guard.report(`${text}: ${[...routes].join(', ')}`);
     routes.clear();
   });
-}
-
-/** Fastify adds a HEAD route to each GET route, with a slash at the end below a prefix. */
-function isHeadOf(route: string, routes: ReadonlySet<string>): boolean {
-  const [method, url = ''] = route.split(' ');
-  return method === 'HEAD' && [url, url.replace(/\/$/, '')].some((each) => routes.has(`GET ${each}`));
 }
 
 /**
@@ -74,17 +68,17 @@ export function refuseOutside(app: FastifyInstance, guard: Guard): void {
 }
 
 /**
- * All that is ever given to `app.use` runs in one hook of these plugins, also what is mounted after `agentAuth`. That of an
- * instance around this one may be meant to stand outside of the guarded part.
+ * All that is ever given to `app.use` runs in one hook of these plugins, wherever and whenever it is given.
  *
- * @throws ConfigError if that of this instance would run before the guard.
+ * @throws ConfigError if that hook would run before the guard, in this instance or in one within.
  */
 export function refuseMiddlewareBefore(app: FastifyInstance): void {
-  const around = Object.getPrototypeOf(app) as Partial<FastifyInstance>;
-  const isLate = (name: string): boolean => app.hasPlugin(name) && around.hasPlugin?.(name) !== true;
   // `@countersign/nestjs` moves the guard before its middleware by itself.
-  if (['@fastify/middie', '@fastify/express'].some(isLate) && !(Symbol.for('countersign.guardIsMoved') in app))
+  if (Symbol.for('countersign.guardIsMoved') in app) return;
+  if (app.hasPlugin('@fastify/middie') || app.hasPlugin('@fastify/express'))
     throw new ConfigError('register agentAuth before @fastify/middie or @fastify/express, which run app.use().');
+  const children = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.children');
+  if (children !== undefined) for (const each of Reflect.get(app, children)) refuseMiddlewareBefore(each);
 }
 
 /** The instance of a plugin inherits from the instance around it (Fastify's encapsulation). */

@@ -374,6 +374,18 @@ describe('agentAuth, misused', () => {
     await expect(async () => inner).rejects.toThrow(/before @fastify\/middie/);
   });
 
+  it('stops the start when app.use() of an instance around it, or in an earlier plugin, would run before it [G3, G5]', async () => {
+    const { guard } = await guarded();
+    const around = fastify();
+    await around.register(middie);
+    await expect(async () => around.register(async (part) => void part.register(agentAuth, { guard }))).rejects.toThrow(
+      /before @fastify\/middie/,
+    );
+    const app = fastify();
+    app.register(async (part) => void part.register(async (inner) => void inner.register(middie)));
+    await expect(async () => app.register(agentAuth, { guard })).rejects.toThrow(/before @fastify\/middie/);
+  });
+
   it('runs before what app.use() mounts, if it was registered first [G3]', async () => {
     const mounted = vi.fn((_request: unknown, response: { end(): void }) => response.end());
     await using api = await Api.start(async (app) => {
@@ -386,13 +398,12 @@ describe('agentAuth, misused', () => {
     expect(await outcomeOf(api.guarded)).toMatchObject({ undecided: true });
   });
 
-  it('may be registered within a plugin of an application with middleware [G3]', async () => {
+  it('may be registered within a plugin beside one with middleware, or before it [G3]', async () => {
     const { guard } = await guarded();
     const app = fastify();
+    await app.register(async (part) => void part.register(middie));
+    await app.register(async (part) => void part.register(agentAuth, { guard }));
     await app.register(middie);
-    await app.register(async (part) => {
-      await part.register(agentAuth, { guard });
-    });
     await app.ready();
     await app.close();
   });

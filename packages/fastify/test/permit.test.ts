@@ -491,6 +491,58 @@ describe('@Permit', () => {
     connection.destroy();
   });
 
+  it('takes its own answer for none of the application, when a handler asks twice', async () => {
+    const onTrouble = vi.fn();
+    const { promise: asked, resolve: wasAsked } = deferred();
+    const define = (app: FastifyInstance) =>
+      app.get('/:id', { config: { permit: false } }, async (request) => {
+        await things.find(request);
+        await things.find(request);
+        wasAsked();
+      });
+    await using api = await Api.start(define, { guarded: await guarded({ onTrouble }) });
+    expect(codeOf(await api.call({ target: '/forbidden' }))).toBe('policy_denied');
+    await asked;
+    expect(onTrouble).not.toHaveBeenCalled();
+  });
+
+  // A second answer would be an error that nothing catches, and fail the run.
+  it.each(['read', 'find', 'returns', 'sends', 'throws'])(
+    'answers a refused call once, whose client leaves while an onSend hook is at work: %s [G3]',
+    async (path) => {
+      const { promise: sent, resolve: wasSent } = deferred();
+      const around: Record<string, (called: Promise<unknown>, reply: FastifyReply) => unknown> = {
+        returns: async (called) => ({ data: await called }),
+        sends: async (called, reply) => void (await called.then(() => reply.send('done'))),
+        throws: (called) => called.then(() => Promise.reject(new Error('refused'))),
+      };
+      const sending = vi.fn();
+      await using api = await Api.start((app) => {
+        app.addHook('onSend', (_request, reply, payload, done) => {
+          sending();
+          connection.destroy();
+          void once(reply.raw, 'close').then(async () => {
+            for (let turn = 0; turn < 5; turn++) await setImmediate();
+            done(null, payload);
+            for (let turn = 0; turn < 5; turn++) await setImmediate();
+            wasSent();
+          });
+        });
+        define(app);
+        for (const [name, handle] of Object.entries(around)) {
+          app.get(`/${name}/:id`, { config: { permit: false } }, (request, reply) =>
+            handle(things.find(request), reply),
+          );
+        }
+      });
+      const connection = await Connection.open(api.url);
+      connection.write(serialized(signed({ target: `/${path}/forbidden` })));
+      await sent;
+      expect(sending).toHaveBeenCalledOnce();
+      expect(api.guarded.audit.records).toMatchObject([{ decision: 'deny' }]);
+    },
+  );
+
   it.each([
     ['the method itself', '/read', 'GET', 200, { by: 'agent-1' }],
     ['a bound method', '/create', 'POST', 201, { made: 'things' }],
