@@ -7,7 +7,6 @@ export function callerKey({ actor, subject }: Caller): string {
   return JSON.stringify([actor.id, subject.type, subject.id, subject.issuer ?? null]);
 }
 
-/** A task whose owner was forgotten belongs to nobody. */
 const maxRemembered = 100_000;
 
 /** Who began a task, and by which tool. */
@@ -19,19 +18,39 @@ interface Ownership {
 
 /** Whose task is whose. Stores of tasks do not know callers, so that anybody could read any task. */
 export class TaskOwners {
+  readonly #max: number;
   readonly #owners = new Map<string, Ownership>();
+  /** The tasks that each agent has begun, oldest first. */
+  readonly #begun = new Map<string, Set<string>>();
+
+  constructor(max: number = maxRemembered) {
+    this.#max = max;
+  }
 
   /**
-   * Notes the task that a result announces, and the tool that was called. One that is announced to two callers, as by a server that restarted and counts
-   * anew, is nobody's: either could read what belongs to the other.
+   * Notes the task that a result announces, and the tool that was called. One that is announced to two callers, as by a
+   * server that restarted and counts anew, is nobody's: either could read what belongs to the other.
    */
   note(caller: Caller, result: unknown, tool: string | undefined): void {
     const taskId = announcedIn(result);
     if (typeof taskId !== 'string' || this.owns(caller, taskId)) return;
-    const owner = this.#owners.has(taskId) ? '' : callerKey(caller);
-    const [oldest] = this.#owners.keys();
-    if (this.#owners.size >= maxRemembered && oldest !== undefined) this.#owners.delete(oldest);
-    this.#owners.set(taskId, { owner, tool });
+    if (this.#owners.has(taskId)) {
+      this.#owners.set(taskId, { owner: '', tool });
+      return;
+    }
+    this.#owners.set(taskId, { owner: callerKey(caller), tool });
+    const begun = this.#begun.get(caller.actor.id) ?? new Set();
+    this.#begun.set(caller.actor.id, begun.add(taskId));
+    if (this.#owners.size > this.#max) this.#forgetOne();
+  }
+
+  /** The oldest task of the agent that has most, so that it is nobody's: who begins many loses no task of another. */
+  #forgetOne(): void {
+    const [agent, begun] = [...this.#begun].reduce((most, each) => (each[1].size > most[1].size ? each : most));
+    const [oldest = ''] = begun;
+    begun.delete(oldest);
+    this.#owners.delete(oldest);
+    if (begun.size === 0) this.#begun.delete(agent);
   }
 
   /** The result without the tasks of others that it lists. */
