@@ -491,6 +491,26 @@ describe('@Permit', () => {
     connection.destroy();
   });
 
+  it('lets a handler around a refused call go on, though its client reads no answer [A12]', async () => {
+    const { promise: ended, resolve: wasEnded } = deferred();
+    await using api = await Api.start((app) =>
+      app
+        .get('/large', permit(false), async () => Buffer.alloc(20_000_000))
+        .get('/around/:id', { config: { permit: false } }, async (request) => {
+          try {
+            return await things.find(request);
+          } finally {
+            wasEnded();
+          }
+        }),
+    );
+    const connection = await Connection.open(api.url, { paused: true });
+    connection.write(serialized(signed({ target: '/large' })));
+    connection.write(serialized(signed({ target: '/around/forbidden' })));
+    await ended;
+    connection.destroy();
+  });
+
   it('takes its own answer for none of the application, when a handler asks twice', async () => {
     const onTrouble = vi.fn();
     const { promise: asked, resolve: wasAsked } = deferred();

@@ -83,12 +83,20 @@ export function newProgress(target: string, response: ServerResponse): Progress 
   };
 }
 
-/** Resolves once the answer to an admitted request is out, or its client has gone. */
+/**
+ * Resolves once Node has the whole answer to an admitted request, or its client has gone. How long the client takes to read
+ * it must not matter.
+ */
 export async function untilAnswered(request: IncomingMessage): Promise<void> {
   const response = progressOf(request)?.response;
-  if (response === undefined || response.writableFinished || clientIsGone(request)) return;
+  if (response === undefined || response.writableEnded || clientIsGone(request)) return;
   await new Promise<void>((resolve) => {
-    for (const event of ['finish', 'close']) response.once(event, () => resolve());
+    const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+    response.once('close', () => resolve());
+    response.end = (...args: unknown[]) => {
+      resolve();
+      return end(...args);
+    };
   });
 }
 
