@@ -31,8 +31,10 @@ export function failReader(
   for (const destination of destinations) {
     // Before the count: pipe itself listens for errors of its destination.
     request.unpipe(destination);
-    if (destination.listenerCount('error') > 0) heard = true;
-    else destination.on('error', () => {});
+    // One that nobody listens to is left as `pipe` leaves it: it might take its `close` for the end, and pass the error on to
+    // streams of its own.
+    if (destination.listenerCount('error') === 0) continue;
+    heard = true;
     destination.destroy?.(error);
   }
   // A reader that comes later finds the error on the stream. Without a listener it would end the process.

@@ -33,13 +33,17 @@ export function holdIncoming(request: IncomingMessage): IncomingBody {
  */
 export function streamIncoming(request: IncomingMessage, onUnheard: (failure: BodyFailure) => void): IncomingBody {
   return new TakenBody(request, (tap, limits, expected, sender) => {
-    // Without a digest there is nothing to compare a stream with. What a parser inflates may end before its coded bytes do.
-    const isCoded = request.headers['content-encoding'] !== undefined;
-    const comparable = expected.size > 0 && limits.maxBytes > 0 && limits.keepsFailed !== true && !isCoded;
+    // Without a digest there is nothing to compare a stream with.
+    const comparable = expected.size > 0 && limits.maxBytes > 0 && limits.keepsFailed !== true && !showsItsEnd(request);
     return comparable
       ? new Streaming(tap, limits, { expected, onUnheard })
       : new Holding(tap, limits, expected, sender);
   });
+}
+
+/** Whether what reads a body finds an end in it that may come before that of its bytes: inflated bytes, and a form with parts. */
+function showsItsEnd({ headers }: IncomingMessage): boolean {
+  return headers['content-encoding'] !== undefined || /^\s*multipart\//i.test(headers['content-type'] ?? '');
 }
 
 class TakenBody implements IncomingBody {
