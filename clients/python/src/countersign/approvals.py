@@ -171,4 +171,4 @@ def _content(body: bytes | str | None) -> dict[str, str]:
 def _number(value: object, otherwise: float) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return otherwise
-    return float(min(value, _MAX_NUMBER))
+    return float(max(-_MAX_NUMBER, min(value, _MAX_NUMBER)))
