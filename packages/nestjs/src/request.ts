@@ -25,9 +25,9 @@ export function requestAmong(args: readonly unknown[]): IncomingMessage | undefi
   return requestsAmong(args).find((node) => admissionOf(node) !== undefined);
 }
 
-/** Whether a call has the request that opened a WebSocket, which no guard admits. */
+/** Whether a call has the request that opened a WebSocket, which no guard admits. The field alone is the client's word. */
 export function isOfSocket(args: readonly unknown[]): boolean {
-  return requestsAmong(args).some((node) => isNodeRequest(node) && node.headers.upgrade !== undefined);
+  return requestsAmong(args).some((node) => isNodeRequest(node) && 'upgrade' in node && node.upgrade === true);
 }
 
 function requestsAmong(args: readonly unknown[]): IncomingMessage[] {

@@ -407,8 +407,22 @@ describe('a handler outside of HTTP', () => {
     expect(resolver.ran).toBe(0);
   });
 
+  it('is closed when GraphQL has a copy of a request that names a protocol to upgrade to [D8]', async () => {
+    const { api, resolver } = await startResolver('graphql', (request) => [
+      {},
+      {},
+      { req: Object.create(request) },
+      {},
+    ]);
+    await using _closing = api;
+    const { fields, ...request } = signed({ target: '/graphql' });
+    const answer = await api.send({ ...request, fields: [...fields, ['Upgrade', 'websocket']] });
+    expect(answer.body).toContain('this call has no HTTP request');
+    expect(resolver.ran).toBe(0);
+  });
+
   it('runs for a query over a WebSocket, which authenticates by itself', async () => {
-    const upgrade = Object.assign(new IncomingMessage(new Socket()), { headers: { upgrade: 'websocket' } });
+    const upgrade = Object.assign(new IncomingMessage(new Socket()), { upgrade: true });
     const { api, resolver } = await startResolver('graphql', () => [{}, {}, { extra: { request: upgrade } }, {}]);
     await using _closing = api;
     expect((await api.call({ target: '/graphql' })).body).toBe('orders');
