@@ -99,6 +99,14 @@ describe.each(eras)('approvals in $host.name, modern: $isModern', ({ host, isMod
     expect(running.ran).not.toContain('approve_me 7');
   });
 
+  it('a hidden tool that people approve is not told by an approval that cannot be read [E5]', async () => {
+    for (const _meta of [{}, { 'countersign/approval': 'x' }]) {
+      const answer = await rpc.call(running.alice, 'tools/call', { name: 'approve_hidden', arguments: {}, _meta });
+      expect(answer.error).toMatchObject({ code: -32602, message: 'Tool approve_hidden not found' });
+      expect(answer.error).not.toHaveProperty('data');
+    }
+  });
+
   it('it does not run with what its sender says beside the arguments later [C11]', async () => {
     const approval = await approvalOf(askIn(await pay({ amount: 8 })), authority);
     const _meta = { 'countersign/approval': approval };

@@ -36,15 +36,16 @@ const requirement = {
 
 /**
  * Policy hides what is called `hidden`, denies what is called `deny`, the data set `payroll`, and all that mallory asks
- * for but `early`. It asks people about `approve_me`.
+ * for but `early`. It asks people about what is called `approve_…`.
  */
 function decide({ action, resource, principal }: PolicyQuery): PolicyDecision {
   const { id, attributes } = resource;
   const listed = action.endsWith('.list') && !id.includes('hidden');
-  const allowed = !/hidden|deny|secret/.test(id) && attributes?.['dataset'] !== 'payroll';
-  const known = principal.id === 'alice' || id === 'early' || id === 'approve_me';
+  const asks = id.startsWith('approve_');
+  const allowed = asks || (!/hidden|deny|secret/.test(id) && attributes?.['dataset'] !== 'payroll');
+  const known = principal.id === 'alice' || id === 'early' || asks;
   const decision = (action.endsWith('.list') ? listed : allowed) && known ? 'allow' : 'deny';
-  const approval = id === 'approve_me' && action === 'tool.call' ? { approval: requirement } : {};
+  const approval = asks && action === 'tool.call' ? { approval: requirement } : {};
   return { decision, cause: 'policy', policies: ['p#1'], policySet: 'test', errors: [], ...approval };
 }
 

@@ -66,7 +66,9 @@ export function contentOf(params: unknown, given?: JsonObject): JsonObject {
   const answers = inputResponses === undefined ? {} : { inputResponses };
   if (given === undefined) return { ...argumentsIn(params), ...answers };
   const more = { ...others, ...answers };
-  return Object.keys(more).length === 0 ? given : { arguments: given, ...more };
+  // Arguments with this name would look like the ones that have more beside them.
+  const isAlone = Object.keys(more).length === 0 && !Object.hasOwn(given, 'arguments');
+  return isAlone ? given : { arguments: given, ...more };
 }
 
 /** The parameters for the server, with its own state and the answers to it. */
