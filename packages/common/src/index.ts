@@ -30,7 +30,7 @@ export { answerInTime, LateAnswer } from './time/answer-in-time.js';
 export { andThen, answerOr, type Awaitable, awaitable, isPromise } from './time/awaitable.js';
 export { bothSettled } from './time/both-settled.js';
 export { closePart, closeParts, holdParts, isClosed, madeOf, type Part } from './time/close-parts.js';
-export { containRejection } from './time/contain-rejection.js';
+export { containRejection, containRejections } from './time/contain-rejection.js';
 export { mapConcurrent } from './time/map-concurrent.js';
 export { oneAtATime } from './time/one-at-a-time.js';
 export { withTimeout } from './time/with-timeout.js';

@@ -1,4 +1,4 @@
-import { containRejection, isPromise } from '@countersign/common';
+import { containRejections, isPromise } from '@countersign/common';
 import type { Resource } from './engine.js';
 
 /**
@@ -9,7 +9,7 @@ export function readResource(value: unknown): Resource | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { type, id, attributes, parents } = value as Partial<Resource>;
   // Where an `await` was forgotten.
-  for (const member of [type, id, attributes, parents]) containRejection(member);
+  containRejections([type, id, attributes, parents]);
   if (typeof type !== 'string' || type === '' || typeof id !== 'string' || id === '') return undefined;
   return { type, id, ...(attributes !== undefined && { attributes }), ...(parents !== undefined && { parents }) };
 }
@@ -22,6 +22,7 @@ export function readResource(value: unknown): Resource | undefined {
  * @throws IncompleteResource
  */
 export function readNamedResource(value: unknown, given: unknown = value): Resource {
+  containRejections(given);
   const read = readResource(value);
   if (read === undefined) throw new IncompleteResource(resourceProblem(value));
   refuseUnknownMembers(given as object, ['type', 'id', 'attributes', 'parents']);

@@ -13,7 +13,10 @@ it.each<[string, () => object, string]>([
   await setImmediate();
 });
 
-it('the rejection of a promise as attributes or parents is contained [D11]', async () => {
+it('the rejections of all promises in a resource are contained [D11]', async () => {
   readNamedResource({ type: 'Repo', id: '1', attributes: rejected(), parents: rejected() });
+  readNamedResource({ type: 'Repo', id: '1', attributes: { a: rejected(), b: [rejected()] }, parents: [rejected()] });
+  expect(() => readNamedResource({ type: 'Repo', id: '1', attribute: rejected() })).toThrow("'attribute' is no member");
+  expect(() => readNamedResource({ id: rejected(), attribute: { of: rejected() } })).toThrow("'type'");
   await setImmediate();
 });

@@ -1,7 +1,7 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { RequestFacts } from '../../model/request.js';
 import { isDeepStrictEqual } from 'node:util';
-import { type Awaitable, containRejection, kindOf, errorMessage, withTimeout } from '@countersign/common';
+import { type Awaitable, containRejections, kindOf, errorMessage, withTimeout } from '@countersign/common';
 import { IncompleteResource, isResource, refuseUnknownMembers, type Resource } from '@countersign/policy';
 
 /**
@@ -100,9 +100,10 @@ const timedOut = Symbol('timed out');
 function recordOf(found: unknown): EntityRecord {
   if (typeof found !== 'object' || found === null || Array.isArray(found))
     throw new IncompleteResource('it gave neither an object nor undefined');
-  refuseUnknownMembers(found, ['attributes', 'parents']);
   const { attributes, parents } = found as EntityRecord;
-  for (const member of [attributes, parents]) containRejection(member);
+  // A class may give them by getters.
+  for (const each of [found, attributes, parents]) containRejections(each);
+  refuseUnknownMembers(found, ['attributes', 'parents']);
   if (
     attributes !== undefined &&
     (typeof attributes !== 'object' || attributes === null || Array.isArray(attributes))

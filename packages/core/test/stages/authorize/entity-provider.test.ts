@@ -212,14 +212,15 @@ describe('entities', () => {
   });
 
   // A rejection that nobody handles fails the run.
-  it('one that gives a promise of attributes or parents is refused, and its rejection contained [D11]', async () => {
-    const { guard } = await withEntities(({ id }) => {
-      const rejected = Promise.reject(new Error('no such row')) as never;
-      return id === 'open' ? { attributes: rejected } : { parents: rejected };
-    });
-    const caller = await letIn(guard);
-    expect(await guard.authorize(caller, reading('open'))).toMatchObject({ ok: false });
-    expect(await guard.authorize(caller, reading('other'))).toMatchObject({ ok: false });
+  it.each<[string, (rejected: () => never) => object]>([
+    ['attributes', (rejected) => ({ attributes: rejected() })],
+    ['parents', (rejected) => ({ parents: rejected() })],
+    ['two attributes', (rejected) => ({ attributes: { a: rejected(), b: rejected() } })],
+    ['a parent', (rejected) => ({ parents: [rejected(), rejected()] })],
+    ['another member', (rejected) => ({ attribute: rejected() })],
+  ])('one that gives a promise of %s is refused, and its rejection contained [D11]', async (_what, record) => {
+    const { guard } = await withEntities(() => record(() => Promise.reject(new Error('no such row')) as never));
+    expect(await guard.authorize(await letIn(guard), reading('open'))).toMatchObject({ ok: false });
   });
 
   it('one that does not answer in time: 503', async () => {
