@@ -59,7 +59,7 @@ function traced(value: unknown): unknown {
   return Object.defineProperty(wrapped, 'length', { value: value.length });
 }
 
-it('on Fastify, verifies a request before any middleware in the plugins that its own instance of Fastify had before [G3]', async () => {
+it('on fastify, verifies a request before any middleware in the plugins that its own instance of Fastify had before [G3]', async () => {
   const instance = fastify();
   instance.register(async (plugin) => {
     plugin.addHook('onRequest', async () => {});
