@@ -5,14 +5,23 @@ export function containRejection(value: unknown): void {
   if (isPromise(value)) Promise.resolve(value).catch(() => undefined);
 }
 
-/** The same for the promises in plain objects and lists, some levels deep. Getters are not called. */
-export function containRejections(value: unknown, levels = 8): void {
-  containRejection(value);
-  if (levels === 0 || !isPlain(value)) return;
-  for (const key of Object.keys(value)) {
-    const member: unknown = Object.getOwnPropertyDescriptor(value, key)?.value;
-    if (typeof member === 'object') containRejections(member, levels - 1);
+/** A resource has far fewer. It may hold on to all that an application knows, though. */
+const maxVisited = 1_000;
+
+/** The same for the promises in plain objects and lists, as far as a resource goes. Getters are not called. */
+export function containRejections(value: unknown): void {
+  const found = new Set([value]);
+  for (const each of found) {
+    containRejection(each);
+    if (found.size > maxVisited) return;
+    for (const member of isPlain(each) ? ownValues(each) : []) if (typeof member === 'object') found.add(member);
   }
+}
+
+function ownValues(value: object): unknown[] {
+  return Object.keys(value)
+    .slice(0, maxVisited)
+    .map((key): unknown => Object.getOwnPropertyDescriptor(value, key)?.value);
 }
 
 function isPlain(value: unknown): value is object {
