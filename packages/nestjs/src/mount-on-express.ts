@@ -33,7 +33,9 @@ export function mountOnExpress(platform: AbstractHttpAdapter, guard: Guard, agen
   const app = platform.getInstance<Application>();
   const stack = stackOf(app);
   const start = stack.findLastIndex(isOfAdapter);
-  const before = (start === -1 ? stack : stack.slice(0, start)).filter(({ name }) => !ownLayers.includes(name));
+  // The adapter of NestJS 10 has none. That of newer ones may be hidden by tracing: then before all others.
+  const isKnown = start !== -1 || 'setOnRequestHook' in platform;
+  const before = (isKnown ? stack.slice(0, Math.max(0, start)) : stack).filter(({ name }) => !ownLayers.includes(name));
   const earlier = before.find(({ name }) => parsers.includes(name));
   if (earlier !== undefined) {
     throw new ConfigError(
@@ -41,7 +43,7 @@ export function mountOnExpress(platform: AbstractHttpAdapter, guard: Guard, agen
     );
   }
   app.use(agentAuth);
-  if (start !== -1) stack.splice(start + 1, 0, ...stack.splice(-1));
+  if (isKnown) stack.splice(start + 1, 0, ...stack.splice(-1));
   if (before.length > 0) {
     const open = before.map(shown).join(', ');
     guard.report(
@@ -52,10 +54,11 @@ export function mountOnExpress(platform: AbstractHttpAdapter, guard: Guard, agen
   markRoutes(platform);
 }
 
-/** The adapter of Nest mounts a layer for its hooks, as soon as it has the instance. Tracing keeps what it wraps. */
+/** The adapter of Nest mounts a layer for its hooks, as soon as it has the instance. Most tracing keeps what it wraps. */
 function isOfAdapter({ handle }: Layer): boolean {
-  const { __original: mounted = handle } = handle as { readonly __original?: object };
-  return typeof mounted === 'function' && Function.prototype.toString.call(mounted).includes('this.onRequestHook');
+  const { __original: wrapped } = handle as { readonly __original?: object };
+  if (typeof wrapped === 'function') return isOfAdapter({ name: '', handle: wrapped });
+  return typeof handle === 'function' && Function.prototype.toString.call(handle).includes('this.onRequestHook');
 }
 
 function shown({ name, route, rawPath = '/' }: Layer): string {
