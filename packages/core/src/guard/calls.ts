@@ -93,11 +93,14 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
   ): Promise<Result | NotServed> {
     if (ended) return notServed;
     const result = await beforeOutcome(decision());
-    return result.ok && isEnded() ? notServed : result;
+    if (isEnded()) return result.ok ? notServed : result;
+    // It may go on after its request, and its outcome belongs in the log.
+    if (unit.allowed) served.begin(unit, () => void call.end({ result: 'aborted' }));
+    return result;
   }
   const isEnded = (): boolean => ended;
 
-  return {
+  const call: Call = {
     id,
     async authorize(permission) {
       checkPermissionNames('call.authorize', permission);
@@ -113,9 +116,11 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
     async end({ result, code }) {
       if (ended) return;
       ended = true;
+      served.end(unit);
       await outcomes.completeCall(caller, unit, pending, { result, ...(code !== undefined && { code }) });
     },
   };
+  return call;
 }
 
 /** By name: the object of the application may hold the arguments of the call, and an id that its client chose. */

@@ -52,8 +52,8 @@ const cutMilliseconds = 1000;
 
 /** Knows the very callers that this guard made. A forged or foreign caller is not among them and gets nothing. */
 export class ServedRequests {
-  /** Requests whose host can cut them. */
-  readonly #open = new Set<ServedRequest>();
+  /** What a guard that closes waits for, each with what ends it then: requests whose host can cut them, and calls. */
+  readonly #open = new Map<object, () => void>();
   #onIdle = (): void => {};
   #isClosing = false;
 
@@ -63,20 +63,29 @@ export class ServedRequests {
   }
 
   /**
-   * Admits no further request. Resolves once those that were admitted have been completed; cuts those that take longer
-   * than this.
+   * Admits no further request. Resolves once those that were admitted, and their calls, have ended; cuts those that take
+   * longer than this.
    */
   async close(milliseconds: number): Promise<void> {
     this.#isClosing = true;
     await this.#idle(milliseconds);
-    for (const { received } of this.#open) received?.request.cut?.();
+    for (const cut of this.#open.values()) cut();
     await this.#idle(cutMilliseconds);
   }
 
   /** Notes that the answer of a request has ended. */
   complete(request: ServedRequest): void {
     request.completed = true;
-    this.#open.delete(request);
+    this.end(request);
+  }
+
+  /** Notes a part that a guard that closes waits for, and how to cut it. */
+  begin(part: object, cut: () => void): void {
+    this.#open.set(part, cut);
+  }
+
+  end(part: object): void {
+    this.#open.delete(part);
     if (this.#open.size === 0) this.#onIdle();
   }
 
@@ -115,7 +124,7 @@ export class ServedRequests {
       completed: false,
       pendingDecisions: undefined,
     };
-    if (received?.request.cut !== undefined) this.#open.add(served);
+    if (received?.request.cut !== undefined) this.begin(served, received.request.cut);
     // It is the same object with private fields.
     return Object.freeze(new ServedCaller(caller, this, served)) as unknown as Caller;
   }

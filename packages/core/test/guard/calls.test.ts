@@ -334,6 +334,27 @@ describe('A call within a request', () => {
     expect(written).toEqual(['decision', 'outcome', 'closed']);
   });
 
+  it('is waited for by a guard that closes, also after its request, and is aborted if it takes longer [F5]', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { guard, audit } = await guarded();
+    const [caller, other] = [await letIn(guard), await letIn(guard)];
+    const [ending, staying, denied] = [caller, caller, other].map((by) => guard.begin(by, query));
+    for (const call of [ending, staying]) await call?.authorize(permission);
+    await denied?.refuse('policy_denied');
+    for (const by of [caller, other]) await guard.complete(by, { result: 'aborted', status: 0 });
+    let isClosed = false;
+    const closing = guard.close().then(() => (isClosed = true));
+    await ending?.end({ result: 'finished' });
+    await vi.advanceTimersByTimeAsync(7_999);
+    expect(isClosed).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    await closing;
+    vi.useRealTimers();
+    await staying?.end({ result: 'finished' });
+    expect(phases(audit.records).slice(-2)).toEqual(['outcome finished', 'outcome aborted']);
+    expect(audit.records.at(-1)?.call?.id).toBe(staying?.id);
+  });
+
   it('records nothing else of the object that describes it [F2]', async () => {
     const { guard, audit } = await guarded();
     const message = { id: 'of the client', jsonrpc: '2.0', method: 'tools/call', params: { password: 'secret' } };
