@@ -200,6 +200,9 @@ it('A stdio guard refuses an id that waits for its answer, and records a cancell
   pipe.send(call('echo'));
   expect(await pipe.next()).toMatchObject({ id: 1, error: { code: -32600 } });
   pipe.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+  // The server may still answer the first call, and that answer must not be taken for one of another call.
+  pipe.send(call('echo'));
+  expect(await pipe.next()).toMatchObject({ id: 1, error: { code: -32600 } });
   pipe.send(call('echo', { result: { isError: true } }, 2));
   expect(await pipe.next()).toMatchObject({ method: 'notifications/progress' });
   expect(await pipe.next()).toMatchObject({ id: 2 });

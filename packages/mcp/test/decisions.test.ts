@@ -512,6 +512,7 @@ describe('Other requests', () => {
       decide(bob, { requestState }),
       decide(alice, { requestState, name: 'query' }),
       decide(alice, { requestState, arguments: { amount: 500 } }),
+      decide(alice, { requestState, record: '2' }),
       decide(alice, { requestState }, 'prompts/get'),
       decide(alice, { requestState: 'payee=7' }),
       decide(alice, { requestState: `${requestState}x` }),

@@ -1,5 +1,5 @@
 import type { Caller } from '@countersign/core';
-import { digestOf } from './arguments.js';
+import { argumentsIn, digestOf } from './arguments.js';
 import { isJsonObject, type JsonObject, memberOf } from './json-rpc.js';
 import type { AskedRequest } from './request-meta.js';
 import type { Seal } from './seal.js';
@@ -38,8 +38,7 @@ export function openState(asked: StateRequest, seal: Seal, caller: Caller): Stat
 export function purposeOf({ request, endpoint }: StateRequest, kind: 'state' | 'approval' = 'state'): string {
   const { method, params } = request;
   // Absent and empty arguments are the same call.
-  const given = memberOf(params, 'arguments') ?? {};
-  const digest = isJsonObject(given) ? digestOf(given) : undefined;
+  const digest = digestOf({ ...argumentsIn(params), arguments: memberOf(params, 'arguments') ?? {} });
   return JSON.stringify([kind, endpoint ?? null, method, named(params), digest ?? null]);
 }
 

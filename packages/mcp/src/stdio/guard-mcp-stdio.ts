@@ -48,6 +48,8 @@ export async function guardMcpStdio(
   const rules = readRules('guardMcpStdio', options);
   const decisions = decisionsOf(guard, rules);
   const pending = new Map<unknown, PendingRequest>();
+  /** Ids of cancelled requests, which the server may still answer. */
+  const cancelled = new Set<unknown>();
   const ownQuestions = new Map<unknown, (answer: unknown) => void>();
 
   /** Asks the server something in our own name. Undefined: it ended without an answer. */
@@ -67,7 +69,7 @@ export async function guardMcpStdio(
   /** Whether the message may go on. */
   async function admitRequest(message: ClientRequest): Promise<boolean> {
     const { id, method, params, approval } = message;
-    if (pending.has(id)) {
+    if (pending.has(id) || cancelled.has(id)) {
       await answerError(id, { code: errorCodes.invalidRequest, message: 'Invalid request: the id is in use' });
       return false;
     }
@@ -104,8 +106,11 @@ export async function guardMcpStdio(
     if (denial !== undefined) return false;
     if (message.method === 'notifications/cancelled') {
       const id = memberOf(message.params, 'requestId');
-      await pending.get(id)?.decision.end({ result: 'cancelled' });
+      const request = pending.get(id);
+      if (request === undefined) return true;
       pending.delete(id);
+      cancelled.add(id);
+      await request.decision.end({ result: 'cancelled' });
     }
     return true;
   }
@@ -123,6 +128,7 @@ export async function guardMcpStdio(
   function take(id: unknown): PendingRequest | undefined {
     const request = pending.get(id);
     pending.delete(id);
+    cancelled.delete(id);
     return request;
   }
 
