@@ -511,6 +511,16 @@ describe('@Permit', () => {
     connection.destroy();
   });
 
+  it('waits once for the answer, whatever number of calls is refused', async () => {
+    await using api = await Api.start((app) => {
+      app.addHook('onSend', (_request, _reply, payload, done) => void setImmediate().then(() => done(null, payload)));
+      app.get('/many/:id', { config: { permit: false } }, (request) =>
+        Promise.all(Array.from({ length: 20_000 }, () => things.find(request))),
+      );
+    });
+    expect(codeOf(await api.call({ target: '/many/forbidden' }))).toBe('policy_denied');
+  });
+
   it('takes its own answer for none of the application, when a handler asks twice', async () => {
     const onTrouble = vi.fn();
     const { promise: asked, resolve: wasAsked } = deferred();

@@ -49,6 +49,8 @@ export interface Progress extends Coverage {
   refused: Refusal | undefined;
   /** Whether it has been answered with a refusal: a host may answer later than it was told to. */
   answered: boolean;
+  /** Settles when Node has the whole answer; undefined before somebody waits for it. */
+  sent: Promise<void> | undefined;
 }
 
 const nothing: readonly never[] = [];
@@ -80,6 +82,7 @@ export function newProgress(target: string, response: ServerResponse): Progress 
     wouldRefuse: false,
     refused: undefined,
     answered: false,
+    sent: undefined,
   };
 }
 
@@ -88,8 +91,14 @@ export function newProgress(target: string, response: ServerResponse): Progress 
  * it must not matter.
  */
 export async function untilAnswered(request: IncomingMessage): Promise<void> {
-  const response = progressOf(request)?.response;
-  if (response === undefined || response.writableEnded || clientIsGone(request)) return;
+  const progress = progressOf(request);
+  if (progress === undefined || progress.response.writableEnded || clientIsGone(request)) return;
+  // A handler may ask thousands of permits.
+  progress.sent ??= whenEnded(progress.response);
+  await progress.sent;
+}
+
+async function whenEnded(response: ServerResponse): Promise<void> {
   await new Promise<void>((resolve) => {
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
     response.once('close', () => resolve());
