@@ -1,5 +1,6 @@
 import middie from '@fastify/middie';
 import multipart from '@fastify/multipart';
+import websocket from '@fastify/websocket';
 import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { EventEmitter, once } from 'node:events';
@@ -7,12 +8,55 @@ import { Readable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, signed, unsigned } from '../../../test/support/guarded.js';
+import { patiently } from '../../../test/support/patiently.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
-import { agentAuth, getCaller } from '../src/index.js';
+import { agentAuth, getCaller, permit } from '../src/index.js';
 import { Api, codeOf } from './support.js';
 
 const verifiedOnly = { config: { permit: false } } as const;
 const json = { method: 'POST', body: '{"a":[1]}' };
+
+describe.each([
+  ['before', [agentAuth, websocket]],
+  ['after', [websocket, agentAuth]],
+])('agentAuth %s a plugin that routes the openings of WebSockets', (_order, plugins) => {
+  const opening = [
+    ['Connection', 'Upgrade'],
+    ['Upgrade', 'websocket'],
+    ['Sec-WebSocket-Version', '13'],
+    ['Sec-WebSocket-Key', 'MDEyMzQ1Njc4OWFiY2RlZg=='],
+  ] as const;
+
+  it('keeps no connection of a refused one, and opens that of an agent that may [D8, G3]', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    for (const plugin of plugins) await app.register(plugin as typeof agentAuth, { guard });
+    const opened = vi.fn();
+    app.get('/open', { ...permit('thing.read', { type: 'Thing', id: '1' }), websocket: true }, (socket) => {
+      opened();
+      socket.close();
+    });
+    app.get('/closed', { websocket: true }, opened);
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    for (const [request, status] of [
+      [unsigned({ target: '/open' }), 401],
+      [signed({ target: '/closed' }), 403],
+      [unsigned({ target: '/.well-known/countersign' }), 200],
+    ] as const) {
+      const connection = await Connection.open(url);
+      connection.write(serialized({ ...request, fields: [...request.fields, ...opening] }));
+      expect((await connection.read()).status).toBe(status);
+      await connection.closed();
+    }
+    expect(opened).not.toHaveBeenCalled();
+    const connection = await Connection.open(url);
+    const request = signed({ target: '/open' });
+    connection.write(serialized({ ...request, fields: [...request.fields, ...opening] }));
+    await vi.waitFor(() => expect(opened).toHaveBeenCalledOnce(), patiently);
+    connection.destroy();
+    await app.close();
+  });
+});
 
 describe('agentAuth', () => {
   it('answers with the exact bytes of the refusal and runs no later handler', async () => {

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalResponse } from '../model/refusal-response.js';
 
@@ -11,6 +11,21 @@ export type Respond = (response: RefusalResponse) => void;
  */
 export function neverSettling(): Promise<never> {
   return new Promise(() => {});
+}
+
+/**
+ * Closes the connection after an answer to a request that asked for another protocol, where a plugin has the framework route
+ * it: Node has given the connection away, and no time limit of a server ends it.
+ */
+export function closingUpgrade(
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  respond: Respond,
+): Respond {
+  if (!('upgrade' in request) || request.upgrade !== true) return respond;
+  return (refused) => {
+    response.once('finish', () => request.socket.destroySoon());
+    respond(refused);
+  };
 }
 
 /** How long the connection of a client that is still sending stays open, so that the client can read our answer. */
