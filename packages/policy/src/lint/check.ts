@@ -60,6 +60,7 @@ function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
       ...permitAll(policy),
       ...mayErr(cedar, policy, schema),
       ...expired(policy, Date.now),
+      ...forbidsPath(policy),
     ]),
     ...coveredPolicies(policies, coverage).flatMap((pair) => redundant(pair, policies)),
     ...tooManyApprovals(policies, coverage, Date.now).map(({ policy, quorums }) => {
@@ -108,6 +109,16 @@ function neverHolds({ scope, text }: Policy): string | undefined {
 function expired(policy: Policy, clock: () => number): PolicyFinding[] {
   if (policy.expiresAt === undefined || policy.expiresAt > clock() / 1000) return [];
   return [finding(policy, 'warning', 'expired', 'Its @expires is in the past, so it permits nothing. Remove it.')];
+}
+
+function forbidsPath(policy: Policy): PolicyFinding[] {
+  const forbids = conditionsOf(policy.text).some(
+    ({ clause, text }) => (policy.effect === 'forbid' || clause === 'unless') && /\brequest\b\W+path\b/.test(text),
+  );
+  if (!forbids) return [];
+  const message =
+    'It forbids by a path, and routers may serve the same route under another: /Admin, /admin/, /%61dmin. Permit paths, or forbid an action.';
+  return [finding(policy, 'warning', 'forbids-path', message)];
 }
 
 function permitAll(policy: Policy): PolicyFinding[] {

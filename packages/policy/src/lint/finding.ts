@@ -32,6 +32,8 @@ export type PolicyFindingCode =
   | 'expired'
   /** Its evaluation can fail on some requests, and an error denies. */
   | 'may-err'
+  /** It forbids by the path of a request, of which routers serve other spellings, too. */
+  | 'forbids-path'
   /** An action of the schema that no policy permits. */
   | 'never-permitted'
   /** It names a role or group that `entities.json` does not name. */
