@@ -29,14 +29,15 @@ const refusing = new WeakMap<ServedRequest['raw'], FastifyReply>();
 /** Responds through Fastify, so that its hooks and logs see the refusal. As bytes: Fastify adds a charset to JSON text. */
 export function respondThrough(reply: FastifyReply): Respond {
   return ({ status, headers, body }) => {
-    refusing.set(reply.request.raw, reply);
-    void reply.code(status).headers(headers).send(Buffer.from(body));
+    // The application answers by itself.
+    if (reply.sent || reply.raw.headersSent) return;
+    refusing.set(reply.request.raw, reply.code(status).headers(headers).send(Buffer.from(body)));
   };
 }
 
 /** Resolves once a refused request has its answer, or its client has gone while a hook is still at work on that. */
 export async function untilRefused({ raw }: ServedRequest): Promise<void> {
-  await untilAnswered(raw as IncomingMessage);
+  if (refusing.has(raw)) await untilAnswered(raw as IncomingMessage);
   // Fastify sends what a handler returns, and would answer twice.
   refusing.get(raw)?.hijack();
 }

@@ -511,6 +511,23 @@ describe('@Permit', () => {
     connection.destroy();
   });
 
+  it.each<[string, (reply: FastifyReply) => void]>([
+    ['before', (reply) => void reply.hijack()],
+    ['and begun', (reply) => reply.hijack().raw.writeHead(200).flushHeaders()],
+  ])('holds no handler that has taken the answer over %s', async (_when, takeOver) => {
+    const { promise: ended, resolve: wasEnded } = deferred();
+    await using api = await Api.start((app) =>
+      app.get('/events/:id', { config: { permit: false } }, async (request, reply) => {
+        takeOver(reply);
+        await things.find(request).finally(wasEnded);
+      }),
+    );
+    const connection = await Connection.open(api.url);
+    connection.write(serialized(signed({ target: '/events/forbidden' })));
+    await ended;
+    connection.destroy();
+  });
+
   it('waits once for the answer, whatever number of calls is refused', async () => {
     await using api = await Api.start((app) => {
       app.addHook('onSend', (_request, _reply, payload, done) => void setImmediate().then(() => done(null, payload)));
