@@ -184,7 +184,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     challenges,
     approvals: queue,
     rotateSigningKey: () => keys.rotate(),
-    close: () => closeParts([...started, store]),
+    close: () => closeParts([...started, ...(settings.audit === undefined ? [] : [settings.audit]), store]),
   } satisfies Authority);
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closePart, errorMessage, FailureThrottle, isJsonObject, parseStrictJson } from '@countersign/common';
+import { errorMessage, FailureThrottle, isJsonObject, parseStrictJson } from '@countersign/common';
 import type { AuditAuthorityEvent, AuditEvent, AuditSink } from '@countersign/core';
 import { clockMarginSeconds } from '../storage/clock.js';
 import { numberOf, sql, type Statement, type Store, textOf } from '../storage/store.js';
@@ -20,6 +20,7 @@ export interface Trail {
   record(event: TrailEvent): readonly Statement[];
   /** Whether the log has all events about something. */
   isWritten(about: string): Promise<boolean>;
+  /** Writes what waits, and leaves the sink open. */
   close(): Promise<void>;
 }
 
@@ -123,7 +124,6 @@ export function startTrail(services: {
       again = false;
       await running;
       await writeAll();
-      await closePart(sink);
     },
   };
 }

@@ -207,6 +207,7 @@ describe.each(engines)('the audit log of an authority on $name', ({ skip, open }
     const guard = await createGuard({ origin: 'https://api.acme.dev', agents: agentsFromObjects([]), policy, audit });
     if (isBefore) await guard.close();
     const store = await open();
+    const close = vi.fn();
     const starting = createAuthority({
       issuer: 'https://id.acme.dev',
       secret: 'secret-of-the-tests-0123456789-0123456789',
@@ -220,7 +221,7 @@ describe.each(engines)('the audit log of an authority on $name', ({ skip, open }
           return await store.run(statement);
         },
       },
-      audit: [audit, memoryAudit()],
+      audit: [audit, { ...memoryAudit(), close }],
     });
     await expect(starting).rejects.toThrow(
       new ConfigError(
@@ -228,6 +229,8 @@ describe.each(engines)('the audit log of an authority on $name', ({ skip, open }
       ),
     );
     expect(vi.getTimerCount()).toBe(0);
+    // A running guard may have it.
+    expect(close).not.toHaveBeenCalled();
   });
 
   it.skipIf(skip)('has no request as expired by the clock of a process that is ahead', async () => {
