@@ -18,10 +18,9 @@ export function containRejections(value: unknown): void {
   }
 }
 
-function ownValues(value: object): unknown[] {
-  return Object.keys(value)
-    .slice(0, maxVisited)
-    .map((key): unknown => Object.getOwnPropertyDescriptor(value, key)?.value);
+function ownValues(value: object): readonly unknown[] {
+  if (Array.isArray(value)) return value.slice(0, maxVisited);
+  return Object.keys(value).map((key): unknown => Object.getOwnPropertyDescriptor(value, key)?.value);
 }
 
 function isPlain(value: unknown): value is object {
