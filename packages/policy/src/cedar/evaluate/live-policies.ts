@@ -76,12 +76,11 @@ export class LivePolicies {
     const cyclic = schema === undefined && hierarchy.firstInCycle([resolved.principal, resolved.resource]);
     if (cyclic) return failed(`${cyclic.key} is in itself, by its parents and the entities beside the policies`);
     const matching = this.#index.matching(resolved);
-    const [first, ...others] = partsOf(matching, policies);
-    const evaluation = this.#evaluatePart(state, first, request, resolved);
-    if (others.length === 0) return evaluation;
-    const evaluations = [evaluation, ...others.map((part) => this.#evaluatePart(state, part, request, resolved))];
+    const parts = partsOf(matching, policies).map((part) => this.#evaluatePart(state, part, request, resolved));
+    const [first] = parts;
+    if (first !== undefined && parts.length === 1) return first;
     return joinEvaluations(
-      evaluations,
+      parts,
       matching.flatMap((number) => policies[number] ?? []),
     );
   }

@@ -192,11 +192,11 @@ const policies = fc.oneof(
     arbitrary: policyOf(anything, fc.tuple(clause)).map((one) => (one.startsWith('forbid') ? [permitAll, one] : [one])),
   },
   policyOf(scope, fc.constant([])).map((one) => [permitAll, one]),
-  // So many that those about the resource are evaluated apart.
+  // So many of the same scope that they are evaluated apart.
   fc
     .tuple(
-      fc.array(policyOf(anything, fc.array(clause, { maxLength: 2 })), { minLength: 8, maxLength: 10 }),
-      fc.array(policyOf(aboutOne, fc.array(clause, { maxLength: 1 })), { minLength: 2, maxLength: 6 }),
+      fc.array(policyOf(anything, fc.array(clause, { maxLength: 2 })), { minLength: 9, maxLength: 11 }),
+      fc.array(policyOf(fc.oneof(aboutOne, scope), fc.array(clause, { maxLength: 1 })), { minLength: 2, maxLength: 6 }),
       fc.boolean(),
     )
     .map(([general, ofOne, first]) => (first ? [...ofOne, ...general] : [...general, ...ofOne])),

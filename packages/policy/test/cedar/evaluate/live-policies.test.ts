@@ -64,17 +64,30 @@ it('a cached evaluation is not used for a resource with other tags [D13]', async
   expect(live.evaluate(tagged('t', 'one'))).toMatchObject({ ok: false });
 });
 
-it('policies about single resources do not make the others be parsed again for each', async () => {
+it.each([
+  ['single resources', (at: number) => `permit(principal, action, resource == Repo::"r${at}");`],
+  ['groups of resources', (at: number) => `permit(principal, action, resource in Org::"o${at}");`],
+  ['types of resources', (at: number) => `permit(principal, action, resource is T${at});`],
+  ['single actions', (at: number) => `permit(principal, action == Action::"a${at}", resource);`],
+])('policies about %s do not make the others be parsed again for each', async (what, ofOne) => {
   const cedar = freshCedar();
   const general = Array.from(
     { length: 100 },
     (_, at) => `forbid(principal, action, resource) when { context.n == ${at} };`,
   );
-  const ofOne = Array.from({ length: 50 }, (_, at) => `permit(principal, action, resource == Repo::"r${at}");`);
-  const live = await start([...general, ...ofOne].join('\n'), undefined, cedar);
+  const others = Array.from({ length: 50 }, (_, at) => ofOne(at));
+  const live = await start([...general, ...others].join('\n'), undefined, cedar);
   const preparse = vi.spyOn(cedar, 'preparsePolicySet');
   for (let at = 0; at < 50; at++) {
-    const request = { ...REQUEST, resource: { type: 'Repo', id: `r${at}` }, context: { n: 1_000 } };
+    const resource = { type: what.startsWith('types') ? `T${at}` : 'Repo', id: `r${at}` };
+    const parents = [{ type: 'Org', id: `o${at}` }];
+    const request = {
+      ...REQUEST,
+      action: { type: 'Action', id: `a${at}` },
+      resource,
+      context: { n: 1_000 },
+      entities: [{ uid: resource, attrs: {}, parents }],
+    };
     expect(live.evaluate(request)).toEqual({ ok: true, decision: 'allow', policies: [`p.cedar#${100 + at}`] });
   }
   const parsed = JSON.stringify(preparse.mock.calls);
