@@ -56,6 +56,9 @@ export function withoutApprovalAnswer(responses: unknown): unknown {
   return Object.keys(others).length === 0 ? undefined : others;
 }
 
+/** Where arguments stand that have more beside them. Agents digest plain arguments as they are, so no tool may have it. */
+const besideMore = 'countersign/arguments';
+
 /**
  * What people approve of a call, and records name by its digest: its arguments. Beside them stands what else its sender
  * chooses and the server may act by, such as answers to what a tool asked, if there is any.
@@ -66,9 +69,9 @@ export function contentOf(params: unknown, given?: JsonObject): JsonObject {
   const answers = inputResponses === undefined ? {} : { inputResponses };
   if (given === undefined) return { ...argumentsIn(params), ...answers };
   const more = { ...others, ...answers };
-  // Arguments with this name would look like the ones that have more beside them.
-  const isAlone = Object.keys(more).length === 0 && !Object.hasOwn(given, 'arguments');
-  return isAlone ? given : { arguments: given, ...more };
+  // Arguments of this name would look like ones that have more beside them.
+  const isAlone = Object.keys(more).length === 0 && !Object.hasOwn(given, besideMore);
+  return isAlone ? given : { [besideMore]: given, ...more };
 }
 
 /** The parameters for the server, with its own state and the answers to it. */

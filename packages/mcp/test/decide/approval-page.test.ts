@@ -3,9 +3,11 @@ import { expect, it } from 'vitest';
 import { contentOf } from '../../src/decide/approval-page.js';
 import { digestOf } from '../../src/decide/arguments.js';
 
-const inner = fc.dictionary(fc.constantFrom('a', 'arguments', 'inputResponses'), fc.constantFrom(1, 2), { maxKeys: 3 });
+const inner = fc.dictionary(fc.constantFrom('a', 'countersign/arguments', 'inputResponses'), fc.constantFrom(1, 2), {
+  maxKeys: 3,
+});
 const given = fc.dictionary(
-  fc.constantFrom('a', 'arguments', 'inputResponses', 'more'),
+  fc.constantFrom('a', 'countersign/arguments', 'inputResponses', 'more'),
   fc.oneof(fc.constant(1), inner),
   {
     maxKeys: 3,
@@ -34,7 +36,7 @@ it('Two calls of a tool that a server may tell apart have different digests [C11
       numRuns: 2_000,
       examples: [
         [
-          [{ arguments: { a: 1 }, inputResponses: { a: 2 } }, {}],
+          [{ 'countersign/arguments': { a: 1 }, inputResponses: { a: 2 } }, {}],
           [{ a: 1 }, { inputResponses: { a: 2 } }],
         ],
       ],
@@ -48,3 +50,9 @@ function sorted(value: unknown): unknown {
   const entries = Object.entries(value).map(([name, each]) => [name, sorted(each)] as const);
   return Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)));
 }
+
+it('Plain arguments have the digest that agents make of them, whatever their names [C11]', () => {
+  for (const asked of [{}, { amount: 5 }, { name: 'pay', arguments: { amount: 5 } }]) {
+    expect(digest([asked, {}])).toBe(digestOf(asked));
+  }
+});
