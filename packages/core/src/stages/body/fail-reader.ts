@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, OutgoingMessage } from 'node:http';
+import { Http2ServerResponse } from 'node:http2';
 import { acceptSignature } from '../possession/profile.js';
 import { refusal } from '../../model/refusal.js';
 import { RefusalError, refusalResponse } from '../../model/refusal-response.js';
@@ -31,10 +32,12 @@ export function failReader(
   for (const destination of destinations) {
     // Before the count: pipe itself listens for errors of its destination.
     request.unpipe(destination);
-    // One that nobody listens to is left as `pipe` leaves it: it might take its `close` for the end, and pass the error on to
-    // streams of its own.
-    if (destination.listenerCount('error') === 0) continue;
-    heard = true;
+    if (destination.listenerCount('error') > 0) heard = true;
+    // An answer, or a request to another server, would stay open for ever.
+    else if (isMessage(destination)) destination.on('error', () => {});
+    // Any other that nobody listens to is left as `pipe` leaves it: it might take its `close` for the end, and pass the error
+    // on to streams of its own.
+    else continue;
     destination.destroy?.(error);
   }
   // A reader that comes later finds the error on the stream. Without a listener it would end the process.
@@ -45,6 +48,10 @@ export function failReader(
   // The requests of inject() do not let themselves be destroyed once they have handed over their body.
   if (!request.destroyed) request.emit('error', error);
   return heard;
+}
+
+function isMessage(destination: Destination): boolean {
+  return destination instanceof OutgoingMessage || destination instanceof Http2ServerResponse;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
@@ -378,6 +379,25 @@ describe('a streamed body that is not what was signed [A4]', () => {
       expect(server.unheard).toEqual([]);
     },
   );
+
+  it('ends the answer that it is piped to, and a request to another server [F5, A4]', async () => {
+    const upstream = createServer((request) => void request.resume()).listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    const { port } = upstream.address() as AddressInfo;
+    const cut = new Deferred<unknown>();
+    upstream.on('request', (request) => request.on('error', cut.resolve));
+    await using server = await streaming({
+      handle: async (request, response) => {
+        request.pipe(httpRequest({ host: '127.0.0.1', port, method: 'POST' }));
+        request.pipe(response);
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(digested(long, wrong));
+    await once(client.socket, 'close');
+    expect(await cut.promise).toMatchObject({ code: 'ECONNRESET' });
+    upstream.close();
+  });
 
   it('leaves a sink open that nobody listens to, and counts as unheard [F5, A4]', async () => {
     const sink = new PassThrough().resume();
