@@ -73,9 +73,9 @@ export function refuseOutside(app: FastifyInstance, guard: Guard): void {
  * @throws ConfigError if that hook would run before the guard, in this instance or in one within.
  */
 export function refuseMiddlewareBefore(app: FastifyInstance): void {
-  // `@countersign/nestjs` moves the guard before its middleware by itself.
-  if (Symbol.for('countersign.guardIsMoved') in app) return;
-  if (app.hasPlugin('@fastify/middie') || app.hasPlugin('@fastify/express'))
+  // `@countersign/nestjs` moves the guard before the middleware of Nest by itself.
+  const isMoved = Symbol.for('countersign.guardIsMoved') in app;
+  if ((app.hasPlugin('@fastify/middie') && !isMoved) || app.hasPlugin('@fastify/express'))
     throw new ConfigError('register agentAuth before @fastify/middie or @fastify/express, which run app.use().');
   const children = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.children');
   if (children !== undefined) for (const each of Reflect.get(app, children)) refuseMiddlewareBefore(each);

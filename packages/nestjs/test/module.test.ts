@@ -76,6 +76,19 @@ it('on fastify, verifies a request before any middleware in the plugins that its
   expect(await api.call({ target: '/status' })).toMatchObject({ status: 200, body: 'mounted' });
 });
 
+it('on fastify, does not start with @fastify/express in a plugin that its own instance had before [G5]', async () => {
+  const { guard } = await guarded();
+  const express = Object.assign(async () => {}, {
+    [Symbol.for('skip-override')]: true,
+    [Symbol.for('plugin-meta')]: { name: '@fastify/express' },
+  });
+  const instance = fastify();
+  instance.register(async (plugin) => void plugin.register(express));
+  const module = { module: class AppModule {}, imports: [CountersignModule.forRoot({ guard })] };
+  const app = await NestFactory.create(module, new FastifyAdapter(instance), settings);
+  await expect(app.listen(0, '127.0.0.1')).rejects.toThrow('@fastify/express');
+});
+
 describe.each(platforms)('CountersignModule on %s', (platform) => {
   it('verifies a request before any middleware of a module sees it', async () => {
     const seen: unknown[] = [];
