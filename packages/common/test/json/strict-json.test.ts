@@ -61,6 +61,28 @@ describe('parseStrictJson', () => {
     parse.mockRestore();
   });
 
+  it.each([
+    ['{"a":1,"b":{"c":",:[{"}}', 6],
+    ['["a",[2],{"a":1}]', 6],
+    ['{}', 1],
+    ['"a:"', 0],
+  ])('counts the commas, colons and opening brackets of %s', (text, count) => {
+    expect(parseStrictJson(text, count)).toEqual({ ok: true, value: JSON.parse(text) });
+    if (count > 0) expect(parseStrictJson(text, count - 1).ok).toBe(false);
+  });
+
+  it.each([
+    ['members', `{${Array.from({ length: 65 }, (_, index) => `"${index}":1`).join(',')}}`],
+    ['items', `[${'1,'.repeat(64)}1]`],
+    ['lists', `[${'[],'.repeat(64)}[]]`],
+    ['colons', `{${Array.from({ length: 65 }, (_, index) => `"${index}":`).join('')}1}`],
+  ])('refuses too many %s before the parser sees them [A16]', (_what, text) => {
+    const parse = vi.spyOn(JSON, 'parse');
+    expect(parseStrictJson(text, 64)).toEqual({ ok: false, problem: 'it has too many members or items' });
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
+  });
+
   it('reads a megabyte of text and of escapes', () => {
     expect(parseStrictJson(JSON.stringify({ a: 'x'.repeat(1_000_000) })).ok).toBe(true);
     expect(parseStrictJson(JSON.stringify({ a: '"\\'.repeat(300_000) })).ok).toBe(true);
