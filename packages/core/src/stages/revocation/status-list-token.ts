@@ -28,6 +28,9 @@ export interface StatusListQuestion {
 /** Largest token; two layers of base64url are in it. */
 export const maxStatusListLength: number = 4 * 1024 ** 2;
 
+/** Commas, colons and opening brackets in its claims, which need about 20. */
+const maxMarks = 256;
+
 /**
  * Verifies a Status List Token (draft-ietf-oauth-status-list §5.1, §8.3) as strictly as an access token: typed, signed
  * by a key of the issuer whose token refers to it, about this very address, and not over. Never rejects.
@@ -37,7 +40,7 @@ export async function verifyStatusListToken(
   question: StatusListQuestion,
 ): Promise<Reading<StatusListToken>> {
   // RFC 8725 §3.11: no other token of the issuer may pass for its status list.
-  const document = { typ: 'statuslist+jwt', maxLength: maxStatusListLength };
+  const document = { typ: 'statuslist+jwt', maxLength: maxStatusListLength, maxMarks };
   const payload = await verifyIssuerDocument(text, document, question.issuer, question.now);
   if (!payload.ok) return payload;
   const claims = readClaims(payload.value, question);

@@ -38,12 +38,14 @@ export interface DocumentRules {
   /** Its `typ`: no other document of the issuer may pass for it (RFC 8725 §3.11). */
   readonly typ: string;
   readonly maxLength: number;
+  /** Most commas, colons and opening brackets in its claims. */
+  readonly maxMarks?: number;
 }
 
 /** The claims of a document that an issuer signed, which is no token: as strict as for an access token. Never rejects. */
 export async function verifyIssuerDocument(
   text: string,
-  { typ, maxLength }: DocumentRules,
+  { typ, maxLength, maxMarks }: DocumentRules,
   issuer: Pick<TrustedIssuer, 'keys' | 'algorithms'>,
   now: number,
 ): Promise<Reading<JsonObject>> {
@@ -56,13 +58,16 @@ export async function verifyIssuerDocument(
   const found = await findKey(issuer, header.value, now);
   if (!found.ok) return failed(found.detail);
   if (!(await signatureVerifies(text, found.key, alg))) return failed('its signature does not verify');
-  const payload = parseStrictJson(parts.payload);
+  const payload = parseStrictJson(parts.payload, maxMarks);
   if (!payload.ok) return failed(`its payload cannot be read: ${payload.problem}`);
   return isJsonObject(payload.value) ? { ok: true, value: payload.value } : failed('its payload is not a JSON object');
 }
 
+/** Of commas, colons and opening brackets. Nobody has signed a header that is read. */
+const maxHeaderMarks = 256;
+
 function readHeader(bytes: Buffer, expected: string): Reading<JwsHeader> {
-  const json = parseStrictJson(bytes);
+  const json = parseStrictJson(bytes, maxHeaderMarks);
   if (!json.ok || !isJsonObject(json.value)) return failed('its header cannot be read');
   const header = readJwsHeader(json.value);
   if (!header.ok) return failed(header.detail);

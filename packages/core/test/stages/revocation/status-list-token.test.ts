@@ -14,6 +14,8 @@ const uri = 'https://id.example/statuslists/1';
 const list = { bits: 2, lst: packed(2, [0, 1, 2, 3]) };
 const good = { sub: uri, iat: now - 60, exp: now + 600, ttl: 300, status_list: list };
 
+const manyMembers = Object.fromEntries(Array.from({ length: 256 }, (_, index) => [`_${index}`, 1]));
+
 function question(options: Partial<IssuerOptions> = {}) {
   const trusted = readIssuers([{ issuer, jwks: { keys: [key.jwk] }, ...options }]).get(issuer);
   if (trusted === undefined) throw new Error('no issuer');
@@ -41,6 +43,7 @@ describe('a valid Status List Token', () => {
     ['may omit exp and ttl', { exp: undefined, ttl: undefined }],
     ['may name its issuer', { iss: issuer }],
     ['may carry unrelated claims', { aud: 'https://else.example', purpose: 'x' }],
+    ['may carry a list of 100 items', { purpose: Array.from({ length: 100 }, () => 'x') }],
     ['may have the full media type as typ', {}, { typ: 'application/statuslist+jwt' }],
     ['may have expired within the clock skew', { exp: now - 4 }],
     ['may be issued ahead by the clock skew', { iat: now + 5, nbf: now + 5 }],
@@ -70,6 +73,8 @@ describe('verifyStatusListToken refuses [B11]', () => {
       jws({ typ: 'statuslist+jwt', alg: key.alg }, `{"sub":"${uri}","sub":"${uri}"}`, key),
       /same member twice/,
     ],
+    ['a claim with many members [A16]', statusListToken(key, { ...good, purpose: manyMembers }), /too many members/],
+    ['a header with many members [A16]', statusListToken(key, good, manyMembers), /header cannot be read/],
     ['an access token [B3]', statusListToken(key, good, { typ: 'at+jwt' }), /typ is not statuslist/],
     ['no typ [B3]', statusListToken(key, good, { typ: undefined }), /typ is not statuslist/],
     ['a CWT [B3]', statusListToken(key, good, { typ: 'application/statuslist+cwt' }), /typ is not statuslist/],

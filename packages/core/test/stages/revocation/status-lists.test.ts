@@ -1,5 +1,5 @@
 import { deflateSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { maxInflatedBytes } from '../../../src/stages/revocation/status-list-token.js';
 import { createStatusLists } from '../../../src/stages/revocation/status-lists.js';
 import { readIssuers, type IssuerOptions } from '../../../src/stages/token/issuers.js';
@@ -10,8 +10,8 @@ import { packed, statusListToken } from './status-list-tokens.js';
 
 const key = newIssuerKey('Ed25519');
 
-function trusted(options: Partial<IssuerOptions> = local) {
-  return readIssuers([{ issuer, jwks: { keys: [key.jwk] }, ...options }]).get(issuer)!;
+function trusted(options: Partial<IssuerOptions> = local, name = issuer) {
+  return readIssuers([{ issuer: name, jwks: { keys: [key.jwk] }, ...options }]).get(name)!;
 }
 
 /** A verified token that refers to an entry of a list. */
@@ -41,8 +41,21 @@ function lists(claims: object = {}, type = 'application/statuslist+jwt'): Answer
   };
 }
 
+/** So many bytes that are no list. */
+function noList(bytes: number): Answer {
+  return (_request, response) => {
+    response.setHeader('content-type', 'application/statuslist+jwt');
+    response.end(Buffer.alloc(bytes, 'e'));
+  };
+}
+
 function zeros(bytes: number): string {
   return deflateSync(Buffer.alloc(bytes)).toString('base64url');
+}
+
+/** A token of another issuer, with the same key. */
+function tenantsToken(uri: string): VerifiedToken {
+  return { ...token(uri, 0), issuer: trusted(local, 'https://id.tenant.example') };
 }
 
 async function codeOf(
@@ -114,13 +127,7 @@ describe('createStatusLists reports an outage [B11]', () => {
     ['for a redirect', (_request, response) => response.writeHead(302, { location: 'https://id.example/' }).end()],
     ['for a closed connection', (request) => request.socket.destroy()],
     ['for a switch of protocols', ({ socket }) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')],
-    [
-      'for an endless answer',
-      (_request, response) => {
-        response.setHeader('content-type', 'application/statuslist+jwt');
-        response.end(Buffer.alloc(4 * 1024 ** 2 + 1, 'e'));
-      },
-    ],
+    ['for an endless answer', noList(4 * 1024 ** 2 + 1)],
   ])('%s', async (_title, answer) => {
     const server = await startServer(answer);
     expect(await codeOf(token(`${server.url}1`, 0))).toBe('revocations_unavailable');
@@ -170,5 +177,68 @@ describe('the cached lists', () => {
     expect(server.requests).toBe(9);
     await codeOf(token(`${server.url}1`, 0), now, statusLists);
     expect(server.requests).toBe(10);
+  });
+});
+
+describe('an issuer that names many lists', () => {
+  const outage = 'revocations_unavailable';
+  const large = noList(4_000_000);
+
+  it('has at most 13 new ones under way at once, and the others get an outage, while another issuer is served [B11]', async () => {
+    const held: (() => void)[] = [];
+    const answer = lists();
+    const server = await startServer((request, response) => {
+      const send = (): void => answer(request, response);
+      if (request.url?.startsWith('/slow')) held.push(send);
+      else send();
+    });
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    const ask = (path: string) => codeOf(tenantsToken(`${server.url}${path}`), now, statusLists);
+    const pending = Array.from({ length: 13 }, (_, number) => ask(`slow${number}`));
+    expect(await ask('new')).toBe(outage);
+    expect(await codeOf(token(`${server.url}other`, 0), now, statusLists)).toBe('ok');
+    await vi.waitFor(() => expect(held).toHaveLength(13));
+    for (const release of held) release();
+    expect(await Promise.all(pending)).toEqual(pending.map(() => 'ok'));
+    expect(await ask('new')).toBe('ok');
+  });
+
+  it('gets an outage for each new one after 48 MiB, until a MiB for each second has passed [B11]', async () => {
+    const server = await startServer(large);
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    const requestsAfter = async (number: number, at = now) => {
+      expect(await codeOf(tenantsToken(`${server.url}${number}`), at, statusLists)).toBe(outage);
+      return server.requests;
+    };
+    for (let number = 1; number <= 13; number++) expect(await requestsAfter(number)).toBe(number);
+    expect([await requestsAfter(14), await requestsAfter(15)]).toEqual([13, 13]);
+    expect([await requestsAfter(16, now + 1), await requestsAfter(17, now + 5)]).toEqual([13, 14]);
+    expect(await requestsAfter(18, now + 5)).toBe(14);
+    server.answer = lists();
+    expect(await codeOf(token(`${server.url}other`, 0), now, statusLists)).toBe('ok');
+  });
+
+  it('keeps the lists that it has while new ones are refused [B11]', async () => {
+    const server = await startServer(lists({ ttl: 100 }));
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    const ask = (path: string, at = now) => codeOf(tenantsToken(`${server.url}${path}`), at, statusLists);
+    await ask('own');
+    server.answer = large;
+    for (let number = 0; number < 100; number++) await ask(`${number}`, now + 100);
+    expect(await ask('new', now + 100)).toBe(outage);
+    server.answer = lists();
+    expect(await ask('own', now + 100)).toBe('ok');
+  });
+
+  it('evicts no list of another issuer [B11]', async () => {
+    const server = await startServer(lists());
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    await codeOf(token(`${server.url}mine`, 0), now, statusLists);
+    for (let number = 0; number < 257; number++) {
+      await codeOf(tenantsToken(`${server.url}${number}`), now, statusLists);
+    }
+    expect(server.requests).toBe(258);
+    await codeOf(token(`${server.url}mine`, 0), now, statusLists);
+    expect(server.requests).toBe(258);
   });
 });
