@@ -8,23 +8,19 @@ export function containRejection(value: unknown): void {
 /** A resource has far fewer. It may hold on to all that an application knows, though. */
 const maxVisited = 1_000;
 
-/** The same for the promises in plain objects and lists, as far as a resource goes. Getters are not called. */
+/** The same for the promises in objects and lists, as far as a resource goes. Getters are not called. */
 export function containRejections(value: unknown): void {
   const found = new Set([value]);
   for (const each of found) {
     containRejection(each);
     if (found.size > maxVisited) return;
-    for (const member of isPlain(each) ? ownValues(each) : []) if (typeof member === 'object') found.add(member);
+    for (const member of membersOf(each)) if (typeof member === 'object') found.add(member);
   }
 }
 
-function ownValues(value: object): readonly unknown[] {
+function membersOf(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value.slice(0, maxVisited);
-  return Object.keys(value).map((key): unknown => Object.getOwnPropertyDescriptor(value, key)?.value);
-}
-
-function isPlain(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === Array.prototype || prototype === null;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return [];
+  const keys = Object.keys(value).slice(0, maxVisited);
+  return keys.map((key): unknown => Object.getOwnPropertyDescriptor(value, key)?.value);
 }
