@@ -20,7 +20,7 @@ export interface Authority {
   /** Lets an agent sign a message of the application, and trade it for a token. */
   readonly challenges: Pick<Challenges, 'expect'>;
   /** The queue of approvals, for pages of the application. Undefined without the option `approvals`. */
-  readonly approvals: Pick<ApprovalQueue, 'find' | 'list' | 'decide' | 'review'> | undefined;
+  readonly approvals: Pick<ApprovalQueue, 'find' | 'list' | 'since' | 'decide' | 'review'> | undefined;
   /** Makes the next signing key. It signs ten minutes later. Rejects if the clock of this process is not that of the database. */
   readonly rotateSigningKey: () => Promise<void>;
   /** Stops the work in the background and closes the store. */

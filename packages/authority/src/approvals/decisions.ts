@@ -20,6 +20,8 @@ export interface DecisionInput {
   readonly binding: string;
   readonly verdict: Verdict;
   readonly reason?: string;
+  /** From `since`. A revocation after it refuses the decision. Default: the person is signed in at the moment of the call. */
+  readonly since?: number;
 }
 
 /** What a decision leads to. Times are unix seconds; null: none. */
@@ -76,6 +78,14 @@ export function decisionOf(
 
 export function invalid(detail: string): AuthorityError {
   return new AuthorityError('approval_invalid', detail);
+}
+
+/** The person was revoked since their grant was read. */
+export function ended(): AuthorityError {
+  return new AuthorityError(
+    'approval_forbidden',
+    'Your access ended meanwhile. If you may still sign in, open the request again.',
+  );
 }
 
 export function conflict(detail: string): AuthorityError {

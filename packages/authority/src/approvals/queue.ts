@@ -4,7 +4,7 @@ import { checkOptionNames } from '@countersign/common';
 import type { RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { AuthorityError } from '../authority-error.js';
-import { type Grant, isEnded, notEnded } from '../delegation/ends.js';
+import { type Grant, isEnded, notEnded, sinceLastEnd } from '../delegation/ends.js';
 import { createSeal } from '../keys/seal.js';
 import type { ApprovalSettings } from '../options/read-approvals.js';
 import type { Settings } from '../options/read-options.js';
@@ -21,7 +21,7 @@ import {
 import { approvalEvent, decider, decisionName, type EventName } from './approval-event.js';
 import { approvalsOf } from './approval-rows.js';
 import { asking, tooMany, waiting } from './asking.js';
-import { conflict, type DecisionInput, decisionOf, invalid, outcomeOf } from './decisions.js';
+import { conflict, type DecisionInput, decisionOf, ended, invalid, outcomeOf } from './decisions.js';
 import { checkReason } from './question.js';
 import { recount } from './recount.js';
 import { type ApprovalFilter, filterNames, selection } from './selection.js';
@@ -37,6 +37,8 @@ export interface ApprovalQueue {
   find(id: string): Promise<Approval | undefined>;
   /** For its own agent: approved only once the audit log has who decided. The agent has the approval from then on. */
   findForAgent(id: string, agent: string): Promise<Approval | undefined>;
+  /** For `decide` and `review`, read before the person is asked who they are: the next revocation of the subject ends it. */
+  since(subject: string): Promise<number>;
   /** @throws AuthorityError `approval_conflict` or `approval_forbidden` */
   decide(approver: ApproverIdentity, input: DecisionInput): Promise<Approval>;
   /** The agent takes its question back, as long as it is undecided. Undefined: it asked no such question. */
@@ -44,7 +46,7 @@ export interface ApprovalQueue {
   /** An administrator ends a question, also one that is approved, if its agent does not have the approval yet. */
   denyAsAdministrator(id: string, reason: string | undefined): Promise<Approval>;
   /** Marks an emergency as reviewed, by another person than the one who decided, whom the policy does not exclude. */
-  review(id: string, reviewer: ApproverIdentity): Promise<Approval>;
+  review(id: string, reviewer: ApproverIdentity, since?: number): Promise<Approval>;
   /** Counts anew what people decided about who were revoked since. */
   recount(): Promise<void>;
   /** Without what the agents showed, which may be large: `find` has it. */
@@ -55,7 +57,6 @@ export interface ApprovalQueue {
 const mostAttempts = 50;
 /** How decisions by the API of administrators are signed. */
 const administrator = 'an administrator';
-const revokedNow = 'Your access ended at this moment. If you may still sign in, try again in a minute.';
 
 export function createApprovalQueue(services: {
   readonly settings: Settings & { readonly approvals: ApprovalSettings };
@@ -67,9 +68,8 @@ export function createApprovalQueue(services: {
   readonly now: () => number;
 }): ApprovalQueue {
   const { settings, agents, announce, announced, trail, now } = services;
-  const { store, approvals: options, resources } = settings;
+  const { store, approvals: options, resources, issuerName: issuer } = settings;
   const seal = createSeal(settings.secret, 'approvals');
-  const { issuerName: issuer } = settings;
 
   function happened(
     approval: Approval,
@@ -102,9 +102,8 @@ export function createApprovalQueue(services: {
     return approval;
   }
 
-  async function waitingAlike({ agent, binding }: Approval): Promise<Approval | undefined> {
-    const [same] = await read(await store.run(waiting(agent, binding, now())));
-    return same;
+  async function grantOf(subject: string, since?: number): Promise<Grant> {
+    return { subject, agent: '', grantedAt: since ?? (await sinceLastEnd(store, subject)) };
   }
 
   /** Records a decision, and what it leads to. False: another one came first, or the person was revoked. */
@@ -134,9 +133,10 @@ export function createApprovalQueue(services: {
   /** Decides as long as others decide at the same moment. */
   async function decide(
     id: string,
-    approver: string,
+    grant: Grant,
     decisionOn: (approval: Approval) => Decision | Promise<Decision>,
   ): Promise<Approval> {
+    const { subject: approver } = grant;
     for (let attempt = 0; attempt < mostAttempts; attempt++) {
       const approval = await known(id);
       const { status, decisions, signedAt, useBy = 0 } = approval;
@@ -144,11 +144,8 @@ export function createApprovalQueue(services: {
       if (status !== 'pending' && !(isUnsigned && approver === administrator))
         throw conflict(`it is ${status} already`);
       if (decisions.some((one) => one.approver === approver)) throw conflict('you have decided already');
-      // By the clock of the database, which no end is behind: one that comes after this check ends the decision.
-      const grant = { subject: approver, agent: '', grantedAt: await store.clock() };
-      const decision = await decisionOn(approval);
-      if (await record(approval, decision, grant)) return await known(id);
-      if (await isEnded(store, grant)) throw new AuthorityError('approval_forbidden', revokedNow);
+      if (await record(approval, await decisionOn(approval), grant)) return await known(id);
+      if (await isEnded(store, grant)) throw ended();
     }
     throw conflict('too many decide at the same moment');
   }
@@ -181,7 +178,7 @@ export function createApprovalQueue(services: {
       const asked = happened(approval, 'asked', { id: agent.id, type: 'agent' });
       const statements = [...asking(approval, sealed), ...announce(approval, 'asked'), ...asked];
       for (let attempt = 0; attempt < 2; attempt++) {
-        const same = await waitingAlike(approval);
+        const [same] = await read(await store.run(waiting(agent.id, binding, now())));
         if (same !== undefined) return same;
         if ((await store.batch(statements)) === undefined) continue;
         announced();
@@ -190,8 +187,10 @@ export function createApprovalQueue(services: {
       throw new AuthorityError('approvals_full', tooMany);
     },
 
+    since: async (subject) => await sinceLastEnd(store, subject),
+
     async decide(approver, input) {
-      return await decide(input.id, approver.subject, async (approval) => {
+      return await decide(input.id, await grantOf(approver.subject, input.since), async (approval) => {
         const owner = (await agents.get(approval.agent))?.owner;
         return decisionOf(approval, approver, input, { named: options.breakGlass, owner, now: now() });
       });
@@ -199,7 +198,7 @@ export function createApprovalQueue(services: {
 
     async denyAsAdministrator(id, reason) {
       checkReason(reason);
-      return await decide(id, administrator, ({ askedAt }) => ({
+      return await decide(id, await grantOf(administrator), ({ askedAt }) => ({
         approver: administrator,
         name: administrator,
         groups: [],
@@ -224,17 +223,19 @@ export function createApprovalQueue(services: {
       return await findForAgent(id, agent);
     },
 
-    async review(id, reviewer) {
+    async review(id, reviewer, since) {
+      const grant = await grantOf(reviewer.subject, since);
       const approval = await known(id);
       const problem = reviewProblem(approval, reviewer, options.breakGlass, (await agents.get(approval.agent))?.owner);
       if (problem !== undefined) throw new AuthorityError('approval_forbidden', problem);
       const done = await store.batch([
+        ...notEnded(grant),
         required(sql`
           UPDATE countersign_approvals SET reviewed_by = ${reviewer.subject}, reviewed_at = ${now()}
           WHERE id = ${id} AND broke_glass = 1 AND reviewed_at IS NULL RETURNING id`),
         ...happened(approval, 'reviewed', { id: reviewer.subject, type: 'user' }),
       ]);
-      if (done === undefined) throw conflict('there is nothing to review');
+      if (done === undefined) throw (await isEnded(store, grant)) ? ended() : conflict('there is nothing to review');
       announced();
       return await known(id);
     },

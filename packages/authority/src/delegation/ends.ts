@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { required, sql, type Statement, type Store } from '../storage/store.js';
+import { numberOf, required, sql, type Statement, type Store } from '../storage/store.js';
 
 /**
  * What a user or an administrator ended: one agent for a subject, all agents for a subject, or one agent for all subjects.
@@ -29,18 +29,28 @@ export function ending(ended: Ended, now: number): readonly Statement[] {
   const { subject = '', agent = '' } = ended;
   const lock =
     subject === '' ? sql`SELECT id FROM countersign_end_locks ORDER BY id FOR UPDATE` : lockOfSubject(subject);
-  // A process whose clock is behind must not shorten an end.
+  // A process whose clock is behind must not shorten an end. One of a subject is later than the one before: see `sinceLastEnd`.
   const remember = sql`
     INSERT INTO countersign_ends (subject, agent, ended_at)
     SELECT ${subject}, ${agent}, ${now} WHERE ${subject} = '' OR ${agent} = '' OR EXISTS
       (SELECT 1 FROM countersign_agents WHERE id = ${agent})
     ON CONFLICT (subject, agent) DO UPDATE SET ended_at =
-      CASE WHEN excluded.ended_at > countersign_ends.ended_at THEN excluded.ended_at ELSE countersign_ends.ended_at END
+      CASE WHEN excluded.ended_at > countersign_ends.ended_at THEN excluded.ended_at ELSE countersign_ends.ended_at + ${agent === '' ? 1 : 0} END
     RETURNING ended_at`;
   // All agents: one row says it.
   const replaced = sql`
     DELETE FROM countersign_ends WHERE subject = ${subject} AND agent <> '' AND ended_at <= ${now}`;
   return [required(lock), required(remember), ...(agent === '' ? [replaced] : [])];
+}
+
+/**
+ * The `grantedAt` of what a person does themselves: later than their last end, and not than the next one, whatever the clocks.
+ * Read it before the person proves who they are: a revocation before it has ended their session, and `notEnded` finds one
+ * after it.
+ */
+export async function sinceLastEnd(store: Store, subject: string): Promise<number> {
+  const [row] = await store.run(sql`SELECT ended_at FROM countersign_ends WHERE subject = ${subject} AND agent = ''`);
+  return row === undefined ? 1 : numberOf(row, 'ended_at') + 1;
 }
 
 /** Requires that the grant is later than every end. First in its transaction. The same second counts as before the end. */
@@ -57,7 +67,7 @@ function standing({ subject, agent, grantedAt, parentId }: Grant): Statement {
   return sql`
     SELECT 1 AS standing WHERE NOT EXISTS (
       SELECT 1 FROM countersign_ends WHERE subject IN (${subject}, '') AND agent IN (${agent}, '') AND ended_at >=
-        COALESCE(${grantedAt ?? null}, (SELECT granted_at FROM countersign_delegations WHERE id = ${parentId ?? null})))`;
+        COALESCE(${grantedAt ?? null}, (SELECT granted_at FROM countersign_delegations WHERE id = ${parentId ?? null}), 0))`;
 }
 
 /** One of a few rows, so that subjects hardly wait for each other. Exclusive: whoever shared it could keep an end waiting. */

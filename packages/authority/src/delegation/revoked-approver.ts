@@ -7,8 +7,8 @@ import { sql, type Statement } from '../storage/store.js';
  * waits until the queue has counted anew. The version ends each decision or signature that was prepared before.
  */
 export function endingDecisions(subject: string, at: number): readonly Statement[] {
-  // The clock of the process that signs may be behind.
-  const since = at - mostClockDifferenceSeconds;
+  // The clock of this process may be ahead, and that of the process that decides or signs behind.
+  const since = at - 2 * mostClockDifferenceSeconds;
   return [
     sql`
       UPDATE countersign_approvals SET recount = 1, version = version + 1

@@ -132,8 +132,9 @@ export function createApprovalPages({
     const approval = await visible(id, user);
     const { binding, tenant } = approval;
     const ofAgent = { agent: approval.agent, tenant };
-    const [agent, alike, denied] = await Promise.all([
+    const [agent, since, alike, denied] = await Promise.all([
       agents.get(approval.agent),
+      queue.since(user.subject),
       queue.list({ ...ofAgent, binding, ended: true, decidedFirst: true, limit: mostAlike }),
       queue.list({ ...ofAgent, groups: user.groups, denied: true, limit: mostDenied }),
     ]);
@@ -159,7 +160,7 @@ export function createApprovalPages({
         reviewProblem(approval, user, options.breakGlass, agent?.owner) === undefined,
       action: `${here}/${id}`,
       inbox: here,
-      ticket: tickets.seal({ subject, id, binding, exp: now() + ticketSeconds }),
+      ticket: tickets.seal({ subject, id, binding, since, exp: now() + ticketSeconds }),
       now: now(),
       ...(query.has('done') && { notice: 'Your decision is recorded.' }),
     });
@@ -171,14 +172,16 @@ export function createApprovalPages({
     const ticket = tickets.open(form.get('ticket'));
     if ('status' in user || ticket?.['subject'] !== user.subject || ticket['id'] !== id) throw foreign();
     await visible(id, user);
+    // As of the page, so before the session was found above.
+    const since = Number(ticket['since']);
     const [decision, text = ''] = [form.get('decision'), form.get('reason')?.trim()];
     try {
-      if (decision === 'review') await queue.review(id, user);
+      if (decision === 'review') await queue.review(id, user, since);
       else {
         const verdict = verdicts.find((each) => each === decision);
         if (verdict === undefined) throw foreign();
         const reason = text === '' ? {} : { reason: text };
-        await queue.decide(user, { id, binding: String(ticket['binding']), verdict, ...reason });
+        await queue.decide(user, { id, binding: String(ticket['binding']), verdict, ...reason, since });
       }
     } catch (error) {
       if (!(error instanceof AuthorityError)) throw error;

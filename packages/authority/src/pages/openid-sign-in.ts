@@ -61,7 +61,8 @@ export async function createOpenIdSignIn({
   async function begin(query: URLSearchParams): Promise<Answer> {
     const [state, nonce, verifier] = [randomToken(), randomToken(), randomToken()];
     const returnTo = readReturnTo(query.get('return_to'));
-    const sealed = attempts.seal({ state, nonce, verifier, returnTo, exp: now() + attemptSeconds });
+    const begunAt = await store.clock();
+    const sealed = attempts.seal({ state, nonce, verifier, returnTo, begunAt, exp: now() + attemptSeconds });
     if (sealed.length > longestAttempt) {
       throw new PageProblem(
         414,
@@ -88,7 +89,15 @@ export async function createOpenIdSignIn({
       String(attempt[name]),
     ) as [string, string, string, string];
     const user = await signedInBy(query, { state, nonce, verifier });
-    return withCookies(redirect(returnTo), [cookies.write(attemptCookie, '', 0), await sessions.begin(request, user)]);
+    const session = await sessions.begin(request, user, Number(attempt['begunAt']));
+    if (session === undefined) {
+      throw new PageProblem(
+        403,
+        'You are not signed in',
+        'Your access ended while you signed in. If you may, start again.',
+      );
+    }
+    return withCookies(redirect(returnTo), [cookies.write(attemptCookie, '', 0), session]);
   }
 
   async function signedInBy(

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { SignedInUser } from '../options/authority-options.js';
+import { notEnded } from '../delegation/ends.js';
 import { sql, type Statement, type Store, textOf } from '../storage/store.js';
 import { tokenDigestText } from '../storage/token-digest.js';
 
@@ -30,8 +31,11 @@ export function createCookies({ protocol }: URL): Cookies {
 /** Who is signed in, in which browser. The cookie is a random secret, of which the database has a digest. */
 export interface Sessions {
   userOf(request: IncomingMessage): Promise<SignedInUser | undefined>;
-  /** A new session; that of the browser until now ends. Returns the field that sets its cookie. */
-  begin(request: IncomingMessage, user: SignedInUser): Promise<string>;
+  /**
+   * A new session; that of the browser until now ends. Returns the field that sets its cookie. Undefined: the user was
+   * revoked since the sign-in began. `begunAt`: by the clock of the database.
+   */
+  begin(request: IncomingMessage, user: SignedInUser, begunAt: number): Promise<string | undefined>;
   /** Ends the session. Returns the field that removes its cookie. */
   end(request: IncomingMessage): Promise<string>;
 }
@@ -55,14 +59,15 @@ export function createSessions(store: Store, cookies: Cookies, now: () => number
       return { ...facts, subject: textOf(row, 'subject'), name: textOf(row, 'name') };
     },
 
-    async begin(request, { subject, name = subject, ...facts }) {
+    async begin(request, { subject, name = subject, ...facts }, begunAt) {
       const secret = randomBytes(32).toString('base64url');
-      await store.batch([
+      const done = await store.batch([
+        ...notEnded({ subject, agent: '', grantedAt: begunAt }),
         removal(request),
         sql`INSERT INTO countersign_sessions (digest, subject, name, facts, expires_at)
           VALUES (${tokenDigestText(secret)}, ${subject}, ${name}, ${JSON.stringify(facts)}, ${now() + sessionSeconds})`,
       ]);
-      return cookies.write(cookieName, secret, sessionSeconds);
+      return done && cookies.write(cookieName, secret, sessionSeconds);
     },
 
     async end(request) {

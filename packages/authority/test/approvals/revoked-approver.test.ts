@@ -97,9 +97,10 @@ async function processOn(opened: Store, approvals: ApprovalOptions = {}) {
     queue,
     agents,
     announced,
-    decide: async (id: string, subject: string, verdict: Verdict = 'approve', reason?: string) => {
+    decide: async (id: string, subject: string, verdict: Verdict = 'approve', reason?: string, since?: number) => {
       const { binding = '' } = (await queue.find(id)) ?? {};
-      return await queue.decide(person(subject), { id, binding, verdict, ...(reason !== undefined && { reason }) });
+      const optional = { ...(reason !== undefined && { reason }), ...(since !== undefined && { since }) };
+      return await queue.decide(person(subject), { id, binding, verdict, ...optional });
     },
     revokeNow: async (subject: string) => await ledger.revoke({ subject }),
     revoke: async (subject: string) => {
@@ -289,6 +290,70 @@ describe.each(engines)('an approver who is revoked, in $name', ({ skip, open }) 
     },
   );
 
+  it.skipIf(skip)('cannot decide if revoked at the same time, by an end that was dated before [C11]', async () => {
+    const store = await open();
+    const [{ ask, decide, queue, poll, state }, revokes] = [await world(store), await processOn(store)];
+    const id = await ask();
+    // A second begins between the date of the end and its transaction.
+    state.at += 1;
+    state.meanwhile = async () => await revokes.revoke(sam);
+    await expect(decide(id, sam)).rejects.toMatchObject({ code: 'approval_forbidden' });
+    expect(await poll(id)).toBe('pending');
+    expect(await queue.find(id)).toMatchObject({ decisions: [] });
+  });
+
+  it.skipIf(skip)('cannot decide on a page that was opened before the revocation [C11]', async () => {
+    const { ask, decide, revoke, poll, queue } = await world(await open());
+    const id = await ask();
+    const since = await queue.since(sam);
+    await revoke(sam);
+    await expect(decide(id, sam, 'approve', undefined, since)).rejects.toMatchObject({ code: 'approval_forbidden' });
+    await expect(decide(id, sam, 'approve', undefined, NaN)).rejects.toThrow();
+    expect(await poll(id)).toBe('pending');
+    await decide(id, sam, 'approve', undefined, await queue.since(sam));
+    expect(await poll(id)).toEqual([sam]);
+  });
+
+  it.skipIf(skip)('cannot decide if revoked again in the same second, by any clock [C11]', async () => {
+    const store = await open();
+    const [{ ask, decide, state }, revokes] = [await world(store), await processOn(store)];
+    const id = await ask();
+    for (const at of [start + 60, start, start - 60]) {
+      revokes.state.at = at;
+      revokes.state.ahead = at - start;
+      state.meanwhile = async () => await revokes.revoke(sam);
+      await expect(decide(id, sam)).rejects.toMatchObject({ code: 'approval_forbidden' });
+    }
+    // Whoever may sign in again need not wait for the clock that was ahead.
+    expect((await decide(id, sam)).status).toBe('approved');
+  });
+
+  it.skipIf(skip)('cannot review if revoked between the check and the review [C11]', async () => {
+    const { ask, decide, revokeNow, queue, state } = await world(await open(), { breakGlass: [eve] });
+    const id = await ask();
+    await decide(id, eve, 'break_glass', 'production is down');
+    state.meanwhile = async () => void (await revokeNow(rita));
+    await expect(queue.review(id, person(rita))).rejects.toMatchObject({ code: 'approval_forbidden' });
+    expect(await queue.find(id)).not.toHaveProperty('reviewedBy');
+  });
+
+  it.skipIf(skip)(
+    'counts no more if the process that revokes is a minute ahead, and the one that decides a minute behind [C11]',
+    async () => {
+      const store = await open();
+      const [{ ask, decide, poll, state, queue }, revokes] = [await world(store), await processOn(store)];
+      const id = await ask(needs(2));
+      await decide(id, sam);
+      // 30 s after the time to decide.
+      Object.assign(revokes.state, { at: start + 3690, ahead: 60 });
+      Object.assign(state, { at: start + 3570, ahead: -60 });
+      await revokes.revoke(sam);
+      expect((await decide(id, rita)).status).toBe('pending');
+      expect(await poll(id)).toBe('pending');
+      expect((await queue.find(id))?.decisions).toMatchObject([{ revokedAt: start + 3690 }, { approver: rita }]);
+    },
+  );
+
   it.skipIf(skip)('who only ended their agents still counts', async () => {
     const { ask, decide, endAll, poll, queue } = await world(await open());
     const id = await ask();
@@ -323,9 +388,10 @@ it.skipIf(engines[1]?.skip)(
     const approved = await Promise.all(Array.from({ length: 20 }, (_, index) => one.ask({ action: `a.${index}` })));
     const open = await Promise.all(Array.from({ length: 20 }, (_, index) => one.ask({ action: `b.${index}` })));
     for (const id of approved) await one.decide(id, sam);
+    const since = await other.queue.since(sam);
     const [told, decided] = await Promise.all([
       Promise.all(approved.map(async (id) => await other.poll(id))),
-      Promise.allSettled(open.map(async (id) => await other.decide(id, sam))),
+      Promise.allSettled(open.map(async (id) => await other.decide(id, sam, 'approve', undefined, since))),
       one.revoke(sam),
     ]);
     await Promise.all([one.queue.recount(), other.queue.recount()]);

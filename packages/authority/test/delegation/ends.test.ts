@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
 import { createAgentRegistry } from '../../src/agents/registry.js';
 import { createUserDelegations } from '../../src/delegation/consents.js';
-import { type Ended, ending, isEnded, notEnded } from '../../src/delegation/ends.js';
+import { type Ended, ending, isEnded, notEnded, sinceLastEnd } from '../../src/delegation/ends.js';
 import { createLedger, type LedgerEntry } from '../../src/delegation/ledger.js';
 import { openPostgres } from '../../src/storage/postgres.js';
 import { sql, type Statement, type Store } from '../../src/storage/store.js';
@@ -148,10 +148,26 @@ describe.each(engines)('what was ended, on $name', ({ skip, open }) => {
     expect(await free(0)).toBe(true);
     await store.batch(ending({ subject: alice }, 1000));
     expect([await free(999), await free(1000), await free(1001)]).toEqual([false, false, true]);
+    // Nor is it the same as the one before.
     await store.batch(ending({ subject: alice }, 990));
-    expect([await free(1000), await free(1001)]).toEqual([false, true]);
+    expect([await free(1001), await free(1002)]).toEqual([false, true]);
     expect(await isEnded(store, { subject: alice, agent: 'agent-a', grantedAt: 1000 })).toBe(true);
     expect(await isEnded(store, { subject: 'acme:bob', agent: 'agent-a', grantedAt: 1000 })).toBe(false);
+  });
+
+  it.skipIf(skip)('ends what a person may do themselves, whatever the clock of the end', async () => {
+    const store = await open();
+    const holds = async (grantedAt: number) =>
+      (await store.batch(notEnded({ subject: alice, agent: '', grantedAt }))) !== undefined;
+    for (const at of [1000, 1000, 940, 1060]) {
+      const before = await sinceLastEnd(store, alice);
+      await store.batch(ending({ subject: 'acme:bob' }, at));
+      await store.batch(ending({ agent: 'agent-a' }, at));
+      expect(await holds(before)).toBe(true);
+      await store.batch(ending({ subject: alice }, at));
+      expect(await holds(before)).toBe(false);
+      expect(await holds(await sinceLastEnd(store, alice))).toBe(true);
+    }
   });
 
   it.skipIf(skip)('takes one row for a user and a registered agent, and one for all agents', async () => {

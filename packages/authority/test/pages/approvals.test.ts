@@ -1,12 +1,14 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { approvalDetails, type ApprovalDisclosure, argumentsDigest } from '@countersign/approval';
 import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { decide, needs, people, requestOf, requirement, startApprovals } from '../support/approvals.js';
-import { sql } from '../../src/storage/store.js';
+import { sql, type Store } from '../../src/storage/store.js';
 import { claimsOf, exchange, newKey, post } from '../support/client.js';
 import { open, submit, ticketOf } from '../support/pages.js';
 import { login, world } from '../support/sign-in.js';
+import { engines } from '../support/stores.js';
 
 const rita = 'user:rita';
 const given = {
@@ -403,3 +405,62 @@ describe('the pages of approvers', () => {
     expect((await browser.open(`${issuer}/delegations`)).text).toContain('agent-b');
   });
 });
+
+describe.each(engines)(
+  'a person who is revoked while their decision is on its way, on $name,',
+  ({ skip, open: openStore }) => {
+    it.skipIf(skip).each(['begins', 'was dated before, and is done'])(
+      'decides nothing if the revocation %s between the check of the session and the decision [C11]',
+      async (what) => {
+        const opened = await openStore();
+        const events = new EventEmitter();
+        const [dated, sessionSeen] = [once(events, 'dated'), once(events, 'session seen')];
+        let looks = 0;
+        let early: Promise<number> | undefined;
+        let sessionFound: (() => Promise<void>) | undefined;
+        const store: Store = {
+          ...opened,
+          // A second begins wherever the clock is asked.
+          clock: async () => (await opened.clock()) + looks++,
+          async run(statement) {
+            const rows = await opened.run(statement);
+            if (statement.text.includes('facts FROM countersign_sessions')) await sessionFound?.();
+            return rows;
+          },
+          async batch(statements) {
+            if (
+              statements.some(({ text: each }) => each.startsWith('DELETE FROM countersign_sessions WHERE subject'))
+            ) {
+              events.emit('dated');
+              if (early !== undefined) await sessionSeen;
+            }
+            return await opened.batch(statements);
+          },
+        };
+        const { browser, running, issuer } = await world({ store, approvals: { groups: { staff: ['acme:alice'] } } });
+        const { authority } = running;
+        const quorums = [{ groups: ['staff'], count: 1 }];
+        const key = newKey();
+        await authority.agents.add({ id: 'agent-b', publicKey: key.publicKey });
+        const asked = requestOf({ actor: { id: 'agent-b' }, requirement: { ...requirement, quorums } });
+        const details = { authorization_details: JSON.stringify([approvalDetails(asked)]) };
+        const { approval_id: id = '' } = (await (await post(running, '/approval', 'agent-b', key, details)).json()) as {
+          readonly approval_id?: string;
+        };
+        const seen = await login(browser, await browser.open(`${issuer}/approvals/${id}`));
+        const revoke = async () => await authority.delegations.revoke({ subject: 'acme:alice' });
+        if (what !== 'begins') {
+          early = revoke();
+          await dated;
+        }
+        sessionFound = async () => {
+          events.emit('session seen');
+          await (early ?? revoke());
+        };
+        const answer = await browser.submit(seen, `/approvals/${id}`, { decision: 'approve', reason: '' });
+        expect([answer.status, answer.text]).toEqual([403, expect.stringContaining('Your access ended meanwhile')]);
+        expect(await authority.approvals?.find(id)).toMatchObject({ status: 'pending', decisions: [] });
+      },
+    );
+  },
+);

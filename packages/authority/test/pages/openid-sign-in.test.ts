@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { authorizeUrl, newPkce, redirectUri } from '../support/pages.js';
-import { cookieOf, login, signedIn, signInAgain, world } from '../support/sign-in.js';
+import { answered, cookieOf, login, signedIn, signInAgain, world } from '../support/sign-in.js';
 import { engines } from '../support/stores.js';
 
 describe('the sign-in at an OpenID provider', () => {
@@ -151,6 +151,24 @@ it.each(engines)(
     expect(await statusOfPage()).toBe(200);
     expect((await running.admin('POST', '/revocations', { subject: 'acme:alice' })).status).toBe(200);
     expect(await statusOfPage()).toBe(303);
+  },
+);
+
+it.each(engines)(
+  'a sign-in that began before its subject was revoked gives no session, on $name [C7, P1]',
+  async (engine) => {
+    if (engine.skip) return;
+    const opened = await engine.open();
+    let later = 0;
+    const store = { ...opened, clock: async () => (await opened.clock()) + later };
+    const { running, browser, page, back } = await answered({ store });
+    await running.authority.delegations.revoke({ subject: 'acme:alice' });
+    const seen = await browser.open(back);
+    expect([seen.status, seen.text]).toEqual([403, expect.stringContaining('Your access ended while you signed in')]);
+    expect(cookieOf(browser, 'countersign-session')).toBeUndefined();
+    // One that begins later does: to lock a user out is up to the provider.
+    later = 2;
+    expect((await browser.open(page)).url.href).toBe(page);
   },
 );
 
