@@ -5,6 +5,7 @@ import {
   agentsFromSignatureDirectory,
   combine,
 } from '@countersign/core';
+import type { RequestListener } from 'node:http';
 import { expect, it } from 'vitest';
 import { onEveryHost } from '../support/api.js';
 import { down, hostile, json, loopback, startKeyServer } from '../support/key-server.js';
@@ -127,28 +128,30 @@ onEveryHost('Keys of agents from a server', (api) => {
   });
 });
 
-onEveryHost('Keys of agents from a signature directory', (api) => {
-  const type = 'application/http-message-signatures-directory+json';
-  /** Signed without our own packages, like all requests of the scenarios. */
-  const directory = async (authority?: string) =>
-    startKeyServer(({ headers: { host } }, response) => {
-      const now = Math.floor(Date.now() / 1000);
-      const input = `("@authority";req);created=${now};expires=${now + 60};keyid="${reviewer.thumbprint}";tag="http-message-signatures-directory"`;
-      const base = `"@authority";req: ${authority ?? host}\n"@signature-params": ${input}`;
-      response.setHeader('signature-input', `sig=${input}`);
-      response.setHeader('signature', `sig=:${reviewer.sign(Buffer.from(base)).toString('base64')}:`);
-      json({ keys: [reviewer.publicJwk] }, type)({} as never, response);
-    });
+const type = 'application/http-message-signatures-directory+json';
 
+/** The directory of the reviewer. Signed without our own packages, like all requests of the scenarios. */
+const signedDirectory =
+  (authority?: string): RequestListener =>
+  (request, response) => {
+    const now = Math.floor(Date.now() / 1000);
+    const input = `("@authority";req);created=${now};expires=${now + 60};keyid="${reviewer.thumbprint}";tag="http-message-signatures-directory"`;
+    const base = `"@authority";req: ${authority ?? request.headers.host}\n"@signature-params": ${input}`;
+    response.setHeader('signature-input', `sig=${input}`);
+    response.setHeader('signature', `sig=:${reviewer.sign(Buffer.from(base)).toString('base64')}:`);
+    json({ keys: [reviewer.publicJwk] }, type)(request, response);
+  };
+
+onEveryHost('Keys of agents from a signature directory', (api) => {
   it('a key that signed its directory is accepted, with the capabilities configured here', async () => {
-    const { url } = await directory();
+    const { url } = await startKeyServer(signedDirectory());
     const options = { id: reviewerId, capabilities: ['invoice:read'], ...loopback };
     const guarded = await api.variant({ start: { guard: { agents: agentsFromSignatureDirectory(url, options) } } });
     await guarded.accepts(guarded.signed({ target: '/invoices' }), 200);
   });
 
   it("a copy of another agent's directory gives nobody a key [A11]", async () => {
-    const { url } = await directory('crawler.example');
+    const { url } = await startKeyServer(signedDirectory('crawler.example'));
     const options = { id: 'agent-thief', ...loopback };
     const guarded = await api.variant({ start: { guard: { agents: agentsFromSignatureDirectory(url, options) } } });
     await guarded.refuses(guarded.signed(), 401, 'key_unknown');
@@ -161,6 +164,95 @@ onEveryHost('Keys of agents from a signature directory', (api) => {
     const guarded = await api.variant({ start: { guard: { agents: agentsThere } } });
     await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
     expect(server.asked).toEqual(['/.well-known/http-message-signatures-directory']);
+  });
+});
+
+onEveryHost('A signature directory beside agents that others know', (api) => {
+  const guest = keyNamed('guest');
+
+  async function start(answer: RequestListener, status: 'active' | 'suspended' = 'active') {
+    const server = await startKeyServer(answer);
+    let later = 0;
+    const crawler = agentsFromSignatureDirectory(server.url, {
+      ...loopback,
+      id: 'agent-crawler',
+      status,
+      clock: () => Date.now() + later * 1000,
+    });
+    const agents = combine(crawler, agentsFromObjects([{ id: runnerId, publicKey: runner.publicBase64 }]));
+    const guarded = await api.variant({ start: { guard: { agents } } });
+    const asGuest = async (key = guest) => {
+      const token = await guarded.token({ act: { sub: 'agent-guest' }, cnf: { jwk: key.publicJwk } });
+      return guarded.signed({ key, token });
+    };
+    const accepts = async () => {
+      await guarded.accepts(await asGuest(), 200);
+      await guarded.accepts(guarded.signed({ key: runner }), 200);
+    };
+    return { server, guarded, asGuest, accepts, at: (seconds: number) => void (later = seconds) };
+  }
+
+  it('that is down keeps out nobody else, and its own agent only once its keys are too old [A14]', async () => {
+    const { server, guarded, accepts, at } = await start(signedDirectory());
+    await accepts();
+    await guarded.accepts(guarded.signed(), 200);
+    server.answer = down;
+    for (const seconds of [31, 40, 400]) {
+      at(seconds);
+      await accepts();
+      await guarded.accepts(guarded.signed(), 200);
+      await guarded.refuses(guarded.signed({ key: stranger }), 503, 'keys_unavailable');
+    }
+    at(4000);
+    await accepts();
+    await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
+  });
+
+  it('that was never up keeps out nobody else [A14]', async () => {
+    const { guarded, accepts } = await start(down);
+    await accepts();
+    await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
+  });
+
+  it('that is late stalls nobody else, and a new key of it waits for the answer [A14]', async () => {
+    const { server, guarded, accepts, at } = await start(json({ keys: [] }, type));
+    await accepts();
+    const answers: (() => void)[] = [];
+    const asked = new Promise<void>((resolve) => {
+      server.answer = (request, response) => {
+        answers.push(() => signedDirectory()(request, response));
+        resolve();
+      };
+    });
+    for (const seconds of [31, 400]) {
+      at(seconds);
+      await accepts();
+    }
+    await asked;
+    const own = guarded.send(guarded.signed());
+    await accepts();
+    answers[0]?.();
+    expect(await own).toMatchObject({ status: 200 });
+  });
+
+  it('of a suspended agent lets no key of it in under another name while it is down [A14, C7]', async () => {
+    const { server, guarded, asGuest, accepts, at } = await start(signedDirectory(), 'suspended');
+    await guarded.refuses(await asGuest(reviewer), 401, 'agent_suspended');
+    server.answer = down;
+    at(400);
+    await accepts();
+    await guarded.refuses(await asGuest(reviewer), 401, 'agent_suspended');
+    at(4000);
+    await accepts();
+    await guarded.refuses(await asGuest(reviewer), 503, 'keys_unavailable');
+    const unread = await start(down, 'suspended');
+    await unread.guarded.refuses(await unread.asGuest(reviewer), 503, 'keys_unavailable');
+  });
+
+  it('keeps its name while it is down, whoever vouches for a key under it [A14, C5]', async () => {
+    const { guarded } = await start(down);
+    const token = await guarded.token({ act: { sub: 'agent-crawler' }, cnf: { jwk: guest.publicJwk } });
+    await guarded.refuses(guarded.signed({ key: guest, token }), 503, 'keys_unavailable');
   });
 });
 

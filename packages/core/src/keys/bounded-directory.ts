@@ -45,7 +45,7 @@ export function boundedDirectory(directory: AgentDirectory, seconds: number): Ag
     findByThumbprint: (thumbprint) =>
       andThen(
         lookUps.answer(`key ${thumbprint}`, () => bounded.findByThumbprint(thumbprint)),
-        checkedLookup,
+        (answer) => inTime(checkedLookup(answer), seconds),
       ),
     statusOf: (id) =>
       andThen(
@@ -151,6 +151,12 @@ class Places {
 function checkedLookup(lookup: unknown): KeyLookup {
   if (isKeyLookup(lookup)) return lookup;
   throw new Error('the directory gave an answer that is no key lookup');
+}
+
+function inTime(lookup: KeyLookup, seconds: number): KeyLookup {
+  if (lookup.kind !== 'unavailable' || lookup.final === undefined) return lookup;
+  const { final } = lookup;
+  return { ...lookup, final: () => andThen(answerInTime(seconds, final), checkedLookup) };
 }
 
 function checkedStatus(status: unknown): AgentStatus {

@@ -14,7 +14,8 @@ import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 /**
  * Several directories as one, in the order of trust: an earlier one can never be shadowed. A key counts for the first
  * directory that holds it, and only if no directory before that one knows an agent of the same name; otherwise it is
- * unknown. A directory that cannot be asked makes the answer `unavailable`, unless an earlier one has already given it.
+ * unknown. A directory that cannot be asked makes the answer `unavailable`, unless an earlier one has already given it,
+ * or it is the signature directory of one agent and a later one holds the key.
  * Each directory has its own bound of look-ups at once.
  *
  * @throws ConfigError when there is nothing to combine.
@@ -37,12 +38,30 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
 
   const bounded = directories.map((directory) => withPlaces(directory, guardDefaults.lookupTimeoutSeconds));
 
-  function findFrom(index: number, thumbprint: string): Awaitable<KeyLookup> {
+  function findFrom(index: number, thumbprint: string, open: readonly OpenLookup[] = []): Awaitable<KeyLookup> {
     const directory = bounded[index];
-    if (directory === undefined) return { kind: 'unknown' };
+    if (directory === undefined) return heldByNobody(open);
     return andThen(awaitable(directory.findByThumbprint(thumbprint)), (lookup) => {
       if (lookup.kind === 'found') return unlessShadowing(lookup, index);
-      return lookup.kind === 'unknown' ? findFrom(index + 1, thumbprint) : lookup;
+      if (lookup.kind === 'unknown') return findFrom(index + 1, thumbprint, open);
+      const { cause, final } = lookup;
+      if (final !== undefined) return findFrom(index + 1, thumbprint, [...open, { index, cause, final }]);
+      // This one may hold the key, so only an earlier one can answer.
+      return andThen(decide(open), (decided) => (decided.kind === 'found' ? decided : lookup));
+    });
+  }
+
+  function heldByNobody(open: readonly OpenLookup[]): KeyLookup {
+    if (open[0] === undefined) return { kind: 'unknown' };
+    return { kind: 'unavailable', cause: open[0].cause, final: () => decide(open) };
+  }
+
+  /** The first that holds the key answers. One that cannot be asked counts only if none of the others holds it. */
+  function decide([first, ...later]: readonly OpenLookup[]): Awaitable<KeyLookup> {
+    if (first === undefined) return { kind: 'unknown' };
+    return andThen(awaitable(first.final()), (lookup) => {
+      if (lookup.kind === 'found') return unlessShadowing(lookup, first.index);
+      return andThen(decide(later), (other) => (other.kind === 'unknown' ? lookup : other));
     });
   }
 
@@ -63,6 +82,13 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
     },
   };
   return boundsItself(madeOf(combined, directories));
+}
+
+/** A directory of one agent that could not say at once whether it holds the key. */
+interface OpenLookup {
+  readonly index: number;
+  readonly cause: string;
+  readonly final: () => KeyLookup | Promise<KeyLookup>;
 }
 
 /**

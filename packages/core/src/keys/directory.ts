@@ -25,9 +25,20 @@ export interface AgentKey {
 export type KeyLookup =
   | { readonly kind: 'found'; readonly agent: Agent; readonly key: AgentKey }
   | { readonly kind: 'unknown' }
-  /** Our outage, not the client's fault: refused with 503. */
-  /** `cause` is recorded. `reported` goes to the operator in its place: text of others, which may quote anything. */
-  | { readonly kind: 'unavailable'; readonly cause: string; readonly reported?: string };
+  /**
+   * Our outage, not the client's fault: refused with 503.
+   *
+   * `cause` is recorded. `reported` goes to the operator in its place: text of others, which may quote anything.
+   *
+   * `final` is set if only one agent could have the key here, and others serve its directory. If another source or an
+   * issuer knows the key, it counts without waiting. If none does, call `final` for the answer.
+   */
+  | {
+      readonly kind: 'unavailable';
+      readonly cause: string;
+      readonly reported?: string;
+      readonly final?: () => KeyLookup | Promise<KeyLookup>;
+    };
 
 /**
  * What a directory says of a name. `suspended`: the name is taken, and no chain may lead through it. `unavailable`: our

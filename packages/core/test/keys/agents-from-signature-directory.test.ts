@@ -91,8 +91,16 @@ async function start(
   };
 }
 
-const kindOf = async (agents: AgentDirectory, key: TestKey): Promise<string> =>
-  (await agents.findByThumbprint(thumbprintOf(key))).kind;
+/** The answer for a key that no other source knows. */
+async function kindOf(agents: AgentDirectory, key: TestKey): Promise<string> {
+  const lookup = await agents.findByThumbprint(thumbprintOf(key));
+  return lookup.kind === 'unavailable' && lookup.final !== undefined ? (await lookup.final()).kind : lookup.kind;
+}
+
+/** Whether others who know the key need not wait for the directory. */
+async function isOpen(agents: AgentDirectory, key: TestKey): Promise<boolean> {
+  return 'final' in (await agents.findByThumbprint(thumbprintOf(key)));
+}
 
 describe('agentsFromSignatureDirectory', () => {
   it('finds the keys that signed the directory, all of one agent', async () => {
@@ -255,6 +263,52 @@ describe('agentsFromSignatureDirectory', () => {
     server.answer = answer([], [], 'text/html');
     at(601 + 3601);
     expect(await kindOf(agents, two)).toBe('unavailable');
+  });
+
+  it('leaves a key that it did not hold to others, and asks meanwhile [A14]', async () => {
+    const { server, agents, at } = await start(answer([one.jwk], [[one]]));
+    expect(await isOpen(agents, one)).toBe(false);
+    expect(await isOpen(agents, two)).toBe(true);
+    at(31);
+    const answers: (() => void)[] = [];
+    const asked = new Promise<void>((resolve) => {
+      server.answer = (request, response) => {
+        const served = answer([two.jwk], [[two]]);
+        answers.push(() => typeof served === 'function' && served(request, response));
+        resolve();
+      };
+    });
+    const lookup = await agents.findByThumbprint(thumbprintOf(two));
+    expect(lookup).toMatchObject({ kind: 'unavailable', cause: "the directory of 'crawler' is being asked" });
+    await asked;
+    expect(await kindOf(agents, one)).toBe('found');
+    answers[0]?.();
+    expect(await kindOf(agents, two)).toBe('found');
+    expect(await isOpen(agents, two)).toBe(false);
+    expect(await isOpen(agents, one)).toBe(true);
+    expect(server.requests).toBe(2);
+  });
+
+  it('leaves no key to others that it held when it was last read, however long ago [A14, C7]', async () => {
+    const { server, agents, at } = await start(answer([one.jwk], [[one]]), { status: 'suspended' });
+    expect(await kindOf(agents, one)).toBe('found');
+    server.answer = answer([], [], 'text/html');
+    at(4000);
+    expect(await kindOf(agents, one)).toBe('unavailable');
+    expect(await isOpen(agents, one)).toBe(false);
+    expect(await isOpen(agents, two)).toBe(true);
+  });
+
+  it.each<['active' | 'suspended', boolean]>([
+    ['active', true],
+    ['suspended', false],
+  ])('that was never read, of an agent that is %s: others need not wait: %s [A14, C7]', async (status, open) => {
+    const { server, agents, at } = await start(answer([], [], 'text/html'), { status });
+    expect(await isOpen(agents, one)).toBe(open);
+    expect(await kindOf(agents, one)).toBe('unavailable');
+    at(10);
+    server.answer = answer([one.jwk], [[one]]);
+    expect(await kindOf(agents, one)).toBe('found');
   });
 
   it.each<[string, string, object, RegExp]>([

@@ -22,7 +22,7 @@ function heldDirectory(seconds = 5) {
   return { asked, directory, find };
 }
 
-const outage: KeyLookup = { kind: 'unavailable', cause: 'down' };
+const outage = { kind: 'unavailable', cause: 'down' } as const;
 
 describe('boundedDirectory', () => {
   it('shares a look-up among all that ask for the same key before it begins, and no earlier one [C7, A14]', async () => {
@@ -63,5 +63,21 @@ describe('boundedDirectory', () => {
     const all = await Promise.allSettled([find('k'), find('k')]);
     expect(all.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(asked.length).toBeLessThanOrEqual(2);
+  });
+
+  it('checks a final answer like any other, and waits no longer for it [A14]', async () => {
+    const answers: unknown[] = [{ kind: 'unknown' }, { kind: 'foumd' }, new Promise(() => {})];
+    const final = (): KeyLookup => answers.shift() as KeyLookup;
+    const directory = boundedDirectory(
+      { findByThumbprint: () => ({ ...outage, final }), statusOf: () => 'unknown' },
+      0.02,
+    );
+    const find = async (): Promise<unknown> => {
+      const lookup = await directory.findByThumbprint('k');
+      return lookup.kind === 'unavailable' ? lookup.final?.() : lookup;
+    };
+    expect(await find()).toEqual({ kind: 'unknown' });
+    await expect(find()).rejects.toThrow('no key lookup');
+    await expect(find()).rejects.toThrow('no answer within');
   });
 });

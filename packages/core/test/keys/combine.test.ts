@@ -30,6 +30,26 @@ async function holder(agents: AgentDirectory, key: TestKey): Promise<string> {
   return found.kind === 'found' ? `${found.agent.id} ${found.agent.capabilities.join(' ')}` : found.kind;
 }
 
+/** The signature directory of one agent, which cannot say yet whether it holds the key. */
+function open(final: () => KeyLookup | Promise<KeyLookup>, id = 'crawler'): AgentDirectory {
+  return {
+    findByThumbprint: () => ({ kind: 'unavailable', cause: 'asked', final }),
+    statusOf: (name) => (name === id ? 'active' : 'unknown'),
+  };
+}
+
+async function finalHolder(agents: AgentDirectory, key: TestKey): Promise<string> {
+  const found = await agents.findByThumbprint(thumbprintOf(key));
+  const last = found.kind === 'unavailable' && found.final !== undefined ? await found.final() : found;
+  return last.kind === 'found' ? last.agent.id : last.kind;
+}
+
+const forever = async (): Promise<KeyLookup> => new Promise(() => {});
+const crawler = directoryOf('crawler', one);
+const late = open(async () => crawler.findByThumbprint(thumbprintOf(one)));
+const failed = open(() => ({ kind: 'unavailable', cause: 'down' }), 'other');
+const empty = open(() => ({ kind: 'unknown' }), 'third');
+
 describe('combine', () => {
   it('finds agents of either directory', async () => {
     const agents = combine(directoryOf('agent-a', one), directoryOf('agent-b', two));
@@ -78,6 +98,37 @@ describe('combine', () => {
     expect(await combine(second, first).statusOf('agent-a')).toBe('active');
     expect(await combine(first, down).statusOf('agent-a')).toBe('suspended');
     expect(await combine(down, first).statusOf('agent-a')).toBe('unavailable');
+  });
+
+  it('does not wait for the directory of one agent when a later one holds the key [A14]', async () => {
+    const agents = combine(open(forever), combine(open(forever, 'other'), directoryOf('agent-b', two)));
+    expect(await holder(agents, two)).toBe('agent-b repo:read');
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ final: expect.any(Function) });
+  });
+
+  it('asks the directories of one agent in their order when nobody else holds the key [A14]', async () => {
+    const second = agentsFromObjects([]);
+    expect(await finalHolder(combine(failed, late, second), one)).toBe('crawler');
+    expect(await finalHolder(combine(late, failed, second), one)).toBe('crawler');
+    expect(await finalHolder(combine(combine(failed, empty), late), one)).toBe('crawler');
+    expect(await finalHolder(combine(empty, second), one)).toBe('unknown');
+    expect(await finalHolder(combine(failed, empty), one)).toBe('unavailable');
+    expect(await finalHolder(combine(empty, failed), one)).toBe('unavailable');
+    expect(await finalHolder(combine(open(async () => Promise.reject(new Error('lost')))), one).catch(String)).toMatch(
+      /lost/,
+    );
+  });
+
+  it('is closed when a directory of several agents fails beside one of one agent [A14, C7]', async () => {
+    const agents = combine(failed, down, directoryOf('agent-b', two));
+    const found = await agents.findByThumbprint(thumbprintOf(two));
+    expect(found).toEqual({ kind: 'unavailable', cause: 'down' });
+    expect(await holder(combine(late, down), one)).toBe('crawler repo:read');
+  });
+
+  it('does not let the directory of one agent shadow an earlier name, nor a later one its own [C5]', async () => {
+    expect(await finalHolder(combine(directoryOf('crawler', two), late), one)).toBe('unknown');
+    expect(await holder(combine(open(forever), directoryOf('crawler', two, 'admin')), two)).toBe('unknown');
   });
 
   it('answers from memory at once, also while a later directory is flooded or hangs [A14, I6]', async () => {

@@ -42,14 +42,31 @@ export function findKeyHolder(keyId: string, parts: KeyHolderParts): Awaitable<K
 
 /** Finds a key, also one that does not count now. */
 export function findKey(keyId: string, parts: KeyHolderParts): Awaitable<KnownKey | Refusal> {
-  return andThen(lookUp(parts.agents, keyId), (lookup) => {
-    if (lookup.kind === 'unavailable') {
-      const { cause, reported } = lookup;
-      return { ...refusal('keys_unavailable', cause), ...(reported !== undefined && { reported }) };
-    }
-    if (lookup.kind === 'unknown') return findVouchedKey(keyId, parts);
-    return { publicKey: lookup.key.publicKey, holder: registeredHolder(lookup, parts.now) };
-  });
+  return andThen(lookUp(parts.agents, keyId), (lookup) =>
+    lookup.kind === 'unavailable' && lookup.final !== undefined
+      ? findVouchedFirst(keyId, parts, lookup.final)
+      : knownBy(lookup, keyId, parts),
+  );
+}
+
+/** An agent that an issuer vouches for does not wait for the directory of another one. */
+async function findVouchedFirst(
+  keyId: string,
+  parts: KeyHolderParts,
+  final: () => Awaitable<KeyLookup>,
+): Promise<KnownKey | Refusal> {
+  const vouched = await findVouchedKey(keyId, parts);
+  if ('holder' in vouched && 'agent' in vouched.holder) return vouched;
+  return knownBy(await answerOr(final, unavailable), keyId, parts);
+}
+
+function knownBy(lookup: KeyLookup, keyId: string, parts: KeyHolderParts): Awaitable<KnownKey | Refusal> {
+  if (lookup.kind === 'unavailable') {
+    const { cause, reported } = lookup;
+    return { ...refusal('keys_unavailable', cause), ...(reported !== undefined && { reported }) };
+  }
+  if (lookup.kind === 'unknown') return findVouchedKey(keyId, parts);
+  return { publicKey: lookup.key.publicKey, holder: registeredHolder(lookup, parts.now) };
 }
 
 async function findVouchedKey(keyId: string, parts: KeyHolderParts): Promise<KnownKey | Refusal> {
