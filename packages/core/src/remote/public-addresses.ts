@@ -1,4 +1,4 @@
-import { type LookupAddress, lookup } from 'node:dns';
+import { type LookupAddress, type LookupAllOptions, lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 const notPublic = new BlockList();
@@ -57,17 +57,38 @@ export function isPublicAddress(address: string): boolean {
 const notPublicProblem =
   'the host has an address that is not public. If it is meant, set dangerouslyAllowPrivateAddresses: true';
 
+/** Answers like `dns.lookup`, with all addresses. */
+type Resolve = (hostname: string, options: LookupAllOptions, callback: Resolved) => void;
+type Resolved = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
+
 /**
- * Resolves like `dns.lookup`, but fails when any answer is not public. The addresses that were checked are the ones
- * connected to, so a name that resolves differently a second time (DNS rebinding) gains nothing.
+ * Resolves like `dns.lookup`, but asks for a host only once at a time: a process has two threads for it, and nothing ends a
+ * question that is not answered. Unless `mayBePrivate`, it fails when any answer is not public. The addresses that were
+ * checked are the ones connected to, so a name that resolves differently a second time (DNS rebinding) gains nothing.
  */
-export const lookupPublic: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, []);
-    const [first] = addresses;
-    if (first === undefined || !addresses.every(({ address }: LookupAddress) => isPublicAddress(address))) {
-      return callback(new Error(notPublicProblem), []);
-    }
-    return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family);
-  });
-};
+export function createLookup(mayBePrivate: boolean, resolve: Resolve = lookup): LookupFunction {
+  const waiting = new Map<string, Resolved[]>();
+  function addressesOf(hostname: string, options: LookupAllOptions, callback: Resolved): void {
+    const key = JSON.stringify([hostname, options]);
+    const others = waiting.get(key);
+    if (others !== undefined) return void others.push(callback);
+    const callbacks = [callback];
+    waiting.set(key, callbacks);
+    resolve(hostname, options, (error, addresses) => {
+      waiting.delete(key);
+      for (const each of callbacks) each(error, addresses);
+    });
+  }
+  return (hostname, options, callback) => {
+    addressesOf(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, []);
+      const [first] = addresses;
+      const isAllowed = mayBePrivate || addresses.every(({ address }) => isPublicAddress(address));
+      if (first === undefined || !isAllowed) return callback(new Error(notPublicProblem), []);
+      return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family);
+    });
+  };
+}
+
+export const lookupPublic: LookupFunction = createLookup(false);
+export const lookupAny: LookupFunction = createLookup(true);

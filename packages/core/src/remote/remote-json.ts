@@ -11,7 +11,7 @@ import {
   type Reading,
   secureUrl,
 } from '@countersign/common';
-import { isPublicAddress, lookupPublic } from './public-addresses.js';
+import { isPublicAddress, lookupAny, lookupPublic } from './public-addresses.js';
 
 /** Switches for networks where keys are not served over https from a public address. */
 export interface RemoteOptions {
@@ -172,7 +172,7 @@ function send(
       // No pooled connection, whose address others chose without our check.
       agent: false,
       rejectUnauthorized: true,
-      ...(options.dangerouslyAllowPrivateAddresses === true ? {} : { lookup: lookupPublic }),
+      lookup: options.dangerouslyAllowPrivateAddresses === true ? lookupAny : lookupPublic,
     })
       .on('response', resolve)
       .on('error', reject)

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { isPublicAddress, lookupPublic } from '../../src/remote/public-addresses.js';
+import type { LookupAddress } from 'node:dns';
+import { describe, expect, it, vi } from 'vitest';
+import { createLookup, isPublicAddress, lookupPublic } from '../../src/remote/public-addresses.js';
 
 describe('isPublicAddress', () => {
   it.each([
@@ -80,5 +81,26 @@ describe('lookupPublic', () => {
       lookupPublic('name.invalid', {}, resolve);
     });
     expect(String(error)).toMatch(/ENOTFOUND|EAI_AGAIN/);
+  });
+
+  it('asks for a host only once at a time, whoever waits for it [J3]', () => {
+    const asked: {
+      readonly host: string;
+      readonly answer: (error: Error | null, addresses: LookupAddress[]) => void;
+    }[] = [];
+    const lookupOnce = createLookup(true, (host, _options, answer) => void asked.push({ host, answer }));
+    const [all, one, other] = [vi.fn(), vi.fn(), vi.fn()];
+    lookupOnce('slow.example', { all: true }, all);
+    lookupOnce('slow.example', {}, one);
+    lookupOnce('other.example', {}, other);
+    expect(asked.map(({ host }) => host)).toEqual(['slow.example', 'other.example']);
+    const address = { address: '192.0.2.1', family: 4 };
+    asked[0]?.answer(null, [address]);
+    asked[1]?.answer(new Error('ENOTFOUND'), []);
+    expect(all).toHaveBeenCalledWith(null, [address]);
+    expect(one).toHaveBeenCalledWith(null, '192.0.2.1', 4);
+    expect(other).toHaveBeenCalledWith(new Error('ENOTFOUND'), []);
+    lookupOnce('slow.example', {}, one);
+    expect(asked).toHaveLength(3);
   });
 });
