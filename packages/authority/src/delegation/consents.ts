@@ -13,7 +13,7 @@ import {
   type Store,
   textOf,
 } from '../storage/store.js';
-import { ending } from './ends.js';
+import { ending, notEnded } from './ends.js';
 import type { Ledger } from './ledger.js';
 
 /** What a user lets an agent do. */
@@ -38,12 +38,17 @@ export interface Consent extends ConsentContent {
 
 export interface Consents {
   /**
-   * Records the answer of a user. Undefined, and nothing is recorded, if the question was answered before or the agent may
-   * not act.
+   * Records the answer of a user. Undefined, and nothing is recorded, if the question was answered before, the agent may not
+   * act, or the user was revoked. `since`: from `sinceLastEnd`, when they were asked.
    */
   give(
     content: ConsentContent,
-    options: { readonly uses?: number; readonly question: string; readonly questionEnds: number },
+    options: {
+      readonly uses?: number;
+      readonly question: string;
+      readonly questionEnds: number;
+      readonly since: number;
+    },
   ): Promise<string | undefined>;
   find(id: string): Promise<Consent | undefined>;
   /** Takes one use, as a part of the transaction that issues the token. */
@@ -80,7 +85,7 @@ export function createConsents(
   }
 
   return {
-    async give(content, { uses, question, questionEnds }) {
+    async give(content, { uses, question, questionEnds, since }) {
       const { subject, agent, audience, scope, authorizationDetails, maxHops, expiresAt } = content;
       const id = randomUUID();
       const claims = {
@@ -99,7 +104,7 @@ export function createConsents(
       // A consent is for the agent and not for one of its keys, so it outlives a rotation.
       const entry = { id, issuer, subject, actor: agent, thumbprint: '', claims, expiresAt };
       const index = await ledger.record(entry, {
-        before: [taking('consent', question, questionEnds)],
+        before: [...notEnded({ subject, agent: '', grantedAt: since }), taking('consent', question, questionEnds)],
         after: [
           sql`INSERT INTO countersign_consents (id, subject, uses_left) VALUES (${id}, ${subject}, ${uses ?? null})`,
           ...trail.record({

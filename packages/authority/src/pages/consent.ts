@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { errors } from 'oidc-provider';
 import type { AgentRegistry } from '../agents/registry.js';
 import type { ConsentContent, Consents } from '../delegation/consents.js';
+import { sinceLastEnd } from '../delegation/ends.js';
 import type { Answer } from '../http/answer.js';
 import { createSealedJson } from '../keys/sealed-json.js';
 import type { UserOptions } from '../options/authority-options.js';
@@ -70,7 +71,8 @@ export function createConsentPages(services: PageServices): ConsentPages {
       const signedIn = await signIn(request, here, { users, agents });
       if ('answer' in signedIn) return signedIn.answer;
       const { user } = signedIn;
-      const ticket = { id: randomUUID(), subject: user.subject, query, exp: now() + ticketSeconds };
+      const since = await sinceLastEnd(settings.store, user.subject);
+      const ticket = { id: randomUUID(), subject: user.subject, query, since, exp: now() + ticketSeconds };
       return consentPage({
         agent: requester.agent,
         wishes,
@@ -100,10 +102,16 @@ export function createConsentPages(services: PageServices): ConsentPages {
       const { uses, ...content } = grantedBy(form, wishes, now());
       const consent = await consents.give(
         { ...content, subject: signedIn.user.subject, agent: requester.agent.id },
-        { question: String(ticket['id']), questionEnds: Number(ticket['exp']), ...(uses !== undefined && { uses }) },
+        {
+          question: String(ticket['id']),
+          questionEnds: Number(ticket['exp']),
+          since: Number(ticket['since']),
+          ...(uses !== undefined && { uses }),
+        },
       );
       if (consent === undefined) {
-        throw new PageProblem(409, 'You have answered already', 'Each question counts once. Start again at the agent.');
+        const problem = 'A question counts once, and not if your access has ended meanwhile. Start again at the agent.';
+        throw new PageProblem(409, 'Your answer does not count', problem);
       }
       const { agent, redirectUri } = requester;
       const code = codes.codeFor({ consent, agent: agent.id, redirectUri, challenge: wishes.challenge });

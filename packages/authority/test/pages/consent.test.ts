@@ -4,6 +4,7 @@ import { developmentUser } from '../../src/index.js';
 import {
   answerOf,
   asShown,
+  authenticate,
   authorizeUrl,
   type Changes,
   consent,
@@ -74,6 +75,25 @@ describe('the consent page', () => {
     const text = await (await open(url)).text();
     expect(text).not.toMatch(/<script|<img|<b>all/);
     expect(text).toContain('&#60;img');
+  });
+
+  it('records no consent of a user who is revoked while they answer [C7]', async () => {
+    let signedIn = async (): Promise<unknown> => undefined;
+    const { running } = await startPages({
+      users: {
+        authenticate: async (request, returnTo) => {
+          const user = authenticate(request, returnTo);
+          await signedIn();
+          return user;
+        },
+      },
+    });
+    const page = await (await open(authorizeUrl(running.issuer, challenge), alice)).text();
+    signedIn = async () => await running.authority.delegations.revoke({ subject: alice });
+    const answer = await submit(`${running.issuer}/consent`, alice, [['ticket', ticketOf(page)], ...asShown]);
+    expect(answer.status).toBe(409);
+    expect(await answer.text()).toContain('your access has ended');
+    expect(await running.authority.delegations.listOf(alice)).toEqual([]);
   });
 
   it('sends a user who is not signed in to the application, and from there back to the question', async () => {
