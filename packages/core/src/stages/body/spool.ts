@@ -121,7 +121,8 @@ export class Spool {
     if (this.#file === undefined || this.#closed) throw new Error('nothing is kept any more');
     // Not from the shared pool, and never reused: the reader may retain it.
     const buffer = Buffer.allocUnsafeSlow(length);
-    const { bytesRead } = await this.#file.handle.read(buffer, 0, length, position);
+    const { handle } = this.#file;
+    const { bytesRead } = await inTurn(this.#sender.name, () => handle.read(buffer, 0, length, position));
     return buffer.subarray(0, bytesRead);
   }
 
