@@ -78,18 +78,18 @@ describe('the consent page', () => {
   });
 
   it('records no consent of a user who is revoked while they answer [C7]', async () => {
-    let signedIn = async (): Promise<unknown> => undefined;
+    let revoke: (() => Promise<unknown>) | undefined;
     const { running } = await startPages({
       users: {
         authenticate: async (request, returnTo) => {
           const user = authenticate(request, returnTo);
-          await signedIn();
+          await revoke?.();
           return user;
         },
       },
     });
     const page = await (await open(authorizeUrl(running.issuer, challenge), alice)).text();
-    signedIn = async () => await running.authority.delegations.revoke({ subject: alice });
+    revoke = async () => await running.authority.delegations.revoke({ subject: alice });
     const answer = await submit(`${running.issuer}/consent`, alice, [['ticket', ticketOf(page)], ...asShown]);
     expect(answer.status).toBe(409);
     expect(await answer.text()).toContain('your access has ended');
