@@ -1,5 +1,5 @@
 import type { Caller, Subject } from '@countersign/core';
-import { actingUserOf, callerOf, type Respond, untilAnswered } from '@countersign/core/adapter';
+import { actingUserOf, admissionOf, callerOf, type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
@@ -24,20 +24,32 @@ export function actingUser({ raw }: ServedRequest): Subject | undefined {
   return actingUserOf(raw as IncomingMessage);
 }
 
-const refusing = new WeakMap<ServedRequest['raw'], FastifyReply>();
+/** The requests whose answer has begun, with the refusal if it is ours. Fastify shows no answer before its hooks are through. */
+const answering = new WeakMap<ServedRequest['raw'], Parameters<Respond>[0] | undefined>();
 
-/** Responds through Fastify, so that its hooks and logs see the refusal. As bytes: Fastify adds a charset to JSON text. */
+/** The onSend hook that notes the answers of the application. */
+export function noteAnswer({ raw }: ServedRequest, _reply: unknown, _payload: unknown, done: () => void): void {
+  if (!answering.has(raw)) answering.set(raw, undefined);
+  done();
+}
+
+/**
+ * Responds through Fastify, so that its hooks and logs see the refusal, and lets it take no other answer from then on: an
+ * onSend hook may be at work for long. As bytes: Fastify adds a charset to JSON text.
+ */
 export function respondThrough(reply: FastifyReply): Respond {
-  return ({ status, headers, body }) => {
+  return (refused) => {
     // The application answers by itself.
-    if (reply.sent || reply.raw.headersSent) return;
-    refusing.set(reply.request.raw, reply.code(status).headers(headers).send(Buffer.from(body)));
+    if (reply.sent || answering.has(reply.request.raw)) return;
+    answering.set(reply.request.raw, refused);
+    reply.code(refused.status).headers(refused.headers).send(Buffer.from(refused.body)).hijack();
   };
 }
 
-/** Resolves once a refused request has its answer, or its client has gone while a hook is still at work on that. */
-export async function untilRefused({ raw }: ServedRequest): Promise<void> {
-  if (refusing.has(raw)) await untilAnswered(raw as IncomingMessage);
-  // Fastify sends what a handler returns, and would answer twice.
-  refusing.get(raw)?.hijack();
+/** Records an error. Where a hook has failed at a refusal, it goes out without the hooks of the application. */
+export async function noteError({ raw }: ServedRequest, reply: FastifyReply, error: Error): Promise<void> {
+  admissionOf(raw as IncomingMessage)?.outcome?.threw(error);
+  const refused = answering.get(raw);
+  if (refused !== undefined) sendRefusal(reply.raw, refused);
+  else answering.delete(raw);
 }

@@ -1,7 +1,6 @@
 import type { PermitOptions, Permits, ResourceOf } from '@countersign/core/adapter';
 import { admissionOf, permitCheck, permitDecorator } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import { type ServedRequest, untilRefused } from './exchange.js';
 import { type PermitRequest, permitPreHandler, type RoutePermit } from './route-permit.js';
 
 /** The options of a route with a permit. */
@@ -29,11 +28,7 @@ export function permit<Request = PermitRequest>(
 ): PermitRoute;
 /** `permit(false)`: admits every verified agent without a decision. `actingUser` stays undefined there. */
 export function permit(action: false): PermitRoute;
-export function permit<Request>(
-  action: string | false,
-  resource?: ResourceOf<Request>,
-  options?: PermitOptions,
-): PermitRoute {
+export function permit<Req>(action: string | false, resource?: ResourceOf<Req>, options?: PermitOptions): PermitRoute {
   permitCheck(action, resource, options);
   const permit = action !== false && { action, resource: resource as RoutePermit['resource'], ...options };
   return { config: { permit }, preHandler: permitPreHandler };
@@ -41,7 +36,7 @@ export function permit<Request>(
 
 /** Whether it is a request that `agentAuth` admitted. */
 function isAdmitted(argument: unknown): argument is { readonly raw: IncomingMessage } {
-  return admissionOf((argument as Partial<ServedRequest> | null)?.raw as IncomingMessage) !== undefined;
+  return admissionOf((argument as { readonly raw: IncomingMessage } | null)?.raw as IncomingMessage) !== undefined;
 }
 
 /**
@@ -61,7 +56,6 @@ function isAdmitted(argument: unknown): argument is { readonly raw: IncomingMess
  */
 export const Permit: Permits<PermitRequest> = permitDecorator({
   needs: 'its request and reply',
-  onRefused: (args) => untilRefused(args.find(isAdmitted) as ServedRequest),
   callOf(args) {
     const request = args.find(isAdmitted);
     // An admitted request is answered through its own reply.

@@ -33,9 +33,8 @@ const closedRoutes = new WeakMap<FastifyInstance, Set<string>>();
 
 /** Lists the routes without a permit, once for the whole application. A wrong `config.permit` stops the start. */
 export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean): void {
-  const root = rootOf(app);
-  const routes = closedRoutes.get(root) ?? new Set();
-  closedRoutes.set(root, routes);
+  const routes = closedRoutes.get(rootOf(app)) ?? new Set();
+  closedRoutes.set(rootOf(app), routes);
   app.addHook('onRoute', (route) => {
     checkPermitKept(route);
     // @fastify/swagger copies it into the document.
@@ -74,8 +73,8 @@ export function refuseOutside(app: FastifyInstance, guard: Guard): void {
  */
 export function refuseMiddlewareBefore(app: FastifyInstance): void {
   // `@countersign/nestjs` moves the guard before the middleware of Nest by itself.
-  const isMoved = Symbol.for('countersign.guardIsMoved') in app;
-  if ((app.hasPlugin('@fastify/middie') && !isMoved) || app.hasPlugin('@fastify/express'))
+  const isLate = app.hasPlugin('@fastify/middie') && !(Symbol.for('countersign.guardIsMoved') in app);
+  if (isLate || app.hasPlugin('@fastify/express'))
     throw new ConfigError('register agentAuth before @fastify/middie or @fastify/express, which run app.use().');
   const children = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.children');
   if (children !== undefined) for (const each of Reflect.get(app, children)) refuseMiddlewareBefore(each);

@@ -486,7 +486,7 @@ describe('@Permit', () => {
       connection.write(serialized(signed({ target })));
       expect(codeOf(await connection.read())).toBe('policy_denied');
     }
-    // A handler around the method goes on once the answer is out, as it may hold a lock.
+    // A handler around the method goes on, as it may hold a lock.
     await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), patiently);
     connection.destroy();
   });
@@ -528,7 +528,63 @@ describe('@Permit', () => {
     connection.destroy();
   });
 
-  it('waits once for the answer, whatever number of calls is refused', async () => {
+  // A second answer would be an error that nothing catches, and fail the run.
+  it.each<[string, (refused: Promise<unknown>) => unknown]>([
+    ['fails for another reason', async (refused) => await Promise.all([refused, Promise.reject(new Error('no row'))])],
+    ['has another answer', async (refused) => await Promise.race([refused, Promise.resolve('another answer')])],
+    ['does not wait for the call', async () => 'another answer'],
+  ])('answers a refused call alone when its handler %s, while an onSend hook is at work [G3]', async (_how, handle) => {
+    const { promise: sending, resolve: isSending } = deferred();
+    await using api = await Api.start((app) => {
+      app.addHook('onSend', (_request, _reply, payload, done) => {
+        isSending();
+        void (async () => {
+          for (let turn = 0; turn < 20; turn++) await setImmediate();
+          done(null, payload);
+        })();
+      });
+      app.get('/:id', { config: { permit: false } }, async (request) => {
+        const refused = things.find(request);
+        await sending;
+        return await handle(refused);
+      });
+    });
+    const { status, body } = await api.call({ target: '/forbidden' });
+    expect([status, JSON.parse(body)]).toMatchObject([403, { code: 'policy_denied' }]);
+  });
+
+  // Likewise.
+  it('sends no refusal beside an answer that the handler has begun [G3]', async () => {
+    const { promise: sending, resolve: isSending } = deferred();
+    const { promise: refused, resolve: wasRefused } = deferred();
+    await using api = await Api.start((app) => {
+      app.addHook('onSend', (_request, _reply, payload, done) => {
+        isSending();
+        void refused.then(() => setImmediate()).then(() => done(null, payload));
+      });
+      app.get('/:id', { config: { permit: false } }, async (request) => {
+        void sending.then(async () => await things.find(request)).then(wasRefused);
+        return { of: 'the handler' };
+      });
+    });
+    expect(await api.call({ target: '/forbidden' })).toMatchObject({ status: 200, body: '{"of":"the handler"}' });
+  });
+
+  it('answers a refused call without the hooks, if one fails', async () => {
+    await using api = await Api.start((app) => {
+      app.addHook('onSend', async (_request, reply) => {
+        if (reply.statusCode === 403) throw new Error('a hook that fails');
+      });
+      app.setErrorHandler(async (_error, request) => await things.find(request));
+      define(app);
+      app.get('/permit/:id', permit('forbidden', thing), async () => 'x');
+    });
+    for (const target of ['/read/forbidden', '/find/forbidden', '/permit/1']) {
+      expect(codeOf(await api.call({ target }))).toBe('policy_denied');
+    }
+  });
+
+  it('ends no process, whatever number of calls is refused at once', async () => {
     await using api = await Api.start((app) => {
       app.addHook('onSend', (_request, _reply, payload, done) => void setImmediate().then(() => done(null, payload)));
       app.get('/many/:id', { config: { permit: false } }, (request) =>

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from '../guard.js';
 import type { Caller, Subject } from '../model/caller.js';
 import type { Refusal } from '../model/refusal.js';
-import { clientIsGone } from './incoming-request.js';
 import type { OutcomeWatch } from './watch-outcome.js';
 
 /** A request that its guard admitted. */
@@ -49,8 +48,6 @@ export interface Progress extends Coverage {
   refused: Refusal | undefined;
   /** Whether it has been answered with a refusal: a host may answer later than it was told to. */
   answered: boolean;
-  /** Settles when Node has the whole answer; undefined before somebody waits for it. */
-  sent: Promise<void> | undefined;
 }
 
 const nothing: readonly never[] = [];
@@ -82,31 +79,7 @@ export function newProgress(target: string, response: ServerResponse): Progress 
     wouldRefuse: false,
     refused: undefined,
     answered: false,
-    sent: undefined,
   };
-}
-
-/**
- * Resolves once Node has the whole answer to an admitted request, or its client has gone. How long the client takes to read
- * it must not matter.
- */
-export async function untilAnswered(request: IncomingMessage): Promise<void> {
-  const progress = progressOf(request);
-  if (progress === undefined || progress.response.writableEnded || clientIsGone(request)) return;
-  // A handler may ask thousands of permits.
-  progress.sent ??= whenEnded(progress.response);
-  await progress.sent;
-}
-
-async function whenEnded(response: ServerResponse): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
-    response.once('close', () => resolve());
-    response.end = (...args: unknown[]) => {
-      resolve();
-      return end(...args);
-    };
-  });
 }
 
 /** What `admit` remembered; undefined if no guard admitted this request. */

@@ -35,8 +35,6 @@ export interface HandlerHost {
   readonly callOf: (args: readonly unknown[]) => HandlerCall | undefined;
   /** Handles an error of the method or of the check. Default: the promise of the method rejects. */
   readonly onError?: (error: unknown, args: readonly unknown[]) => void;
-  /** What the promise of a refused method waits for, which has been answered. Default: nothing. */
-  readonly onRefused?: (args: readonly unknown[]) => Promise<void>;
   /** Marks the decorated method. Default `markHandler`. */
   readonly mark?: typeof markHandler;
 }
@@ -91,7 +89,7 @@ function isStream(value: unknown): value is Stream {
 }
 
 type IsAllowed = (args: readonly unknown[]) => Promise<boolean>;
-type MethodOptions = Pick<HandlerHost, 'onError' | 'onRefused' | 'mark'>;
+type MethodOptions = Pick<HandlerHost, 'onError' | 'mark'>;
 
 /** Makes a decorator of methods. If `isAllowed` resolves to false, the call has been answered and the method does not run. */
 export function methodDecorator(name: string, isAllowed: IsAllowed, options: MethodOptions = {}): PermitDecorator {
@@ -116,14 +114,14 @@ function wrap(
   name: string,
   method: Method,
   isAllowed: IsAllowed,
-  { onError = rethrow, onRefused, mark = markHandler }: MethodOptions,
+  { onError = rethrow, mark = markHandler }: MethodOptions,
 ): Method {
   if (isPermit(method)) {
     throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
   }
   const guarded = async function guarded(this: never, ...args: never[]): Promise<unknown> {
     try {
-      return (await isAllowed(args)) ? await method.apply(this, args) : await onRefused?.(args);
+      return (await isAllowed(args)) ? await method.apply(this, args) : undefined;
     } catch (error) {
       return onError(error, args);
     }
