@@ -158,6 +158,8 @@ async function exchange(
   return { ok: true, value: { bytes: Buffer.from(bytes.buffer), unchanged: false, rawHeaders } };
 }
 
+const mostInterim = 8;
+
 function send(
   url: URL,
   options: RemoteOptions,
@@ -166,7 +168,8 @@ function send(
 ): Promise<IncomingMessage> {
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
-    request(url, {
+    let interim = 0;
+    const sent = request(url, {
       headers: { accept, 'accept-encoding': 'identity', ...(etag !== undefined && { 'if-none-match': etag }) },
       signal,
       // No pooled connection, whose address others chose without our check.
@@ -176,9 +179,14 @@ function send(
     })
       .on('response', resolve)
       .on('error', reject)
+      // A server may send them without end, and none counts as a byte of its answer.
+      .on('information', () => {
+        interim += 1;
+        if (interim > mostInterim) sent.destroy(new Error('the server sends interim answers without end'));
+      })
       // All that node tells of an answer that switches protocols.
-      .on('close', () => reject(new Error('the connection was closed without an answer')))
-      .end();
+      .on('close', () => reject(new Error('the connection was closed without an answer')));
+    sent.end();
   });
 }
 

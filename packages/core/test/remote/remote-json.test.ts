@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
@@ -43,6 +44,24 @@ describe('fetchJson', () => {
   it('fetches JSON', async () => {
     const server = await startServer({ json: { keys: [] } });
     expect(await fetchJson(new URL(server.url), local)).toEqual({ ok: true, json: { keys: [] } });
+  });
+
+  it('takes some interim answers, and not any number [A14]', async () => {
+    let count = 0;
+    const server = await startServer(async (_, response) => {
+      for (let sent = 0; sent < count && !response.destroyed; sent += 1) {
+        response.writeProcessing();
+        await setImmediate();
+      }
+      response.setHeader('content-type', 'application/json').end('{}');
+    });
+    count = 8;
+    expect(await fetchJson(new URL(server.url), local)).toEqual({ ok: true, json: {} });
+    count = Infinity;
+    expect(await fetchJson(new URL(server.url), local)).toMatchObject({
+      ok: false,
+      problem: expect.stringContaining('interim answers without end'),
+    });
   });
 
   it.each(['application/json', 'application/json; charset=utf-8', 'application/jwk-set+json', 'Application/JSON'])(
