@@ -64,12 +64,13 @@ export class Catalogue {
     this.#rules = rules;
   }
 
-  learn(method: NamedList, items: readonly unknown[]): void {
+  /** `askedAt`: when the server was asked, by `performance.now()`. What it said before it expired counts as expired. */
+  learn(method: NamedList, items: readonly unknown[], askedAt: number = performance.now()): void {
     for (const item of items) {
       const name = memberOf(item, 'name');
       const known = method === 'tools/list' ? this.#tools : this.#prompts;
       if (typeof name !== 'string' || (known.size >= maxRemembered && !known.has(name))) continue;
-      if (method === 'tools/list') this.#tools.set(name, knownTool(item, this.#tools.get(name)));
+      if (method === 'tools/list') this.#tools.set(name, knownTool(item, this.#tools.get(name), askedAt));
       else this.#prompts.add(name);
     }
   }
@@ -96,13 +97,18 @@ export class Catalogue {
     if (performance.now() - (this.#lastListed.get(question) ?? -Infinity) <= freshMilliseconds) return true;
     const isListed = this.#underway.get(question) ?? this.#list(list, question, ask);
     this.#underway.set(question, isListed);
-    return await isListed;
+    try {
+      return await isListed;
+    } finally {
+      if (this.#underway.get(question) === isListed) this.#underway.delete(question);
+    }
   }
 
   /** What the server said of its tools is to be asked again. */
   expire(): void {
     this.#expiredAt = performance.now();
     this.#lastListed.clear();
+    this.#underway.clear();
   }
 
   toolResource(name: string): Resource {
@@ -131,17 +137,16 @@ export class Catalogue {
   }
 
   async #list(method: NamedList, question: string, ask: ListItems): Promise<boolean> {
+    const askedAt = performance.now();
     try {
       const items = await withTimeout(timeoutMilliseconds, ask(method), () => undefined);
       if (items === undefined) return false;
-      this.learn(method, items);
+      this.learn(method, items, askedAt);
       if (this.#lastListed.size >= maxRemembered) this.#lastListed.clear();
-      this.#lastListed.set(question, performance.now());
+      if (askedAt > this.#expiredAt) this.#lastListed.set(question, performance.now());
       return true;
     } catch {
       return false;
-    } finally {
-      this.#underway.delete(question);
     }
   }
 
@@ -153,13 +158,13 @@ export class Catalogue {
 }
 
 /** Without a schema, as where a hook learns it, the fields stay as they were. A group only becomes more dangerous. */
-function knownTool(item: unknown, before: KnownTool | undefined): KnownTool {
+function knownTool(item: unknown, before: KnownTool | undefined, learntAt: number): KnownTool {
   const schema = memberOf(item, 'inputSchema');
   const group = groupOfAnnotations(memberOf(item, 'annotations'));
   return {
     group: moreDangerous(group, before?.group ?? group),
     fields: schema === undefined ? before?.fields : fieldsIn(schema),
-    learntAt: performance.now(),
+    learntAt,
   };
 }
 

@@ -50,6 +50,28 @@ function catalogueOf(pages: readonly (readonly string[] | undefined)[]) {
   return { known, asked, offers };
 }
 
+it('A list that was under way when the server said that its tools changed counts as old [E14]', async () => {
+  const catalogue = new Catalogue(readRules('test', {}));
+  const answers: ((items: readonly object[]) => void)[] = [];
+  const offers = async () =>
+    await catalogue.offers(
+      { ...called, name: 'sync' },
+      'alice',
+      async () => await new Promise((answer) => answers.push(answer)),
+    );
+  const groups = () => catalogue.toolResource('sync').parents?.map(({ id }) => id);
+  const first = offers();
+  catalogue.expire();
+  answers[0]?.([{ name: 'sync', annotations: readOnly }]);
+  expect(await first).toBe('offered');
+  expect(groups()).toEqual(['read']);
+  const second = offers();
+  expect(answers).toHaveLength(2);
+  answers[1]?.([{ name: 'sync', annotations: { destructiveHint: true } }]);
+  await second;
+  expect(groups()).toEqual(['destructive']);
+});
+
 describe('A name that is not known', () => {
   it('is asked for once, and must be the very same [E4]', async () => {
     const { asked, offers } = catalogueOf([['delete']]);
