@@ -1,20 +1,40 @@
 import { performance } from 'node:perf_hooks';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate } from 'node:timers';
 
 /** Asks whether the event loop must have its turn: if so, returns a promise to await before the next step. */
 export type Turns = () => Promise<void> | undefined;
 
-/** Returns a function to call between two steps of long work, so that it blocks the event loop for 5 ms at most. */
+/** Long work that waits for its turn. One piece of it goes on each time the event loop comes around, whatever its number. */
+const waiting: (() => void)[] = [];
+
+function goOn(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(goOn);
+}
+
+async function turn(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(goOn);
+  });
+}
+
+/**
+ * Returns a function to call between two steps of long work, so that all such work of the process together blocks the event
+ * loop for 5 ms at most.
+ */
 export function yieldEvery(milliseconds = 5): Turns {
   let began = performance.now();
+  let hasTurn = false;
   let pause: Promise<void> | undefined;
   async function giveWay(): Promise<void> {
-    await setImmediate();
+    await turn();
     began = performance.now();
+    hasTurn = true;
     pause = undefined;
   }
   return () => {
-    if (pause === undefined && performance.now() - began < milliseconds) return undefined;
+    const mayGoOn = hasTurn || waiting.length === 0;
+    if (pause === undefined && mayGoOn && performance.now() - began < milliseconds) return undefined;
     pause ??= giveWay();
     return pause;
   };
