@@ -1,6 +1,7 @@
 import { readRequirement } from '@countersign/approval';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
-import { andThen, answerInTime, answerOr, type Awaitable, containRejection, mapConcurrent } from '@countersign/common';
+import { andThen, answerInTime, answerOr, type Awaitable, containRejection } from '@countersign/common';
+import { LateAnswer, mapConcurrent } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
 import type { Question } from './question.js';
 
@@ -56,10 +57,19 @@ function decideAll(
       (decision) => [decision],
     );
   }
-  return answerInTime(seconds, async () =>
-    policy.decideMany === undefined
-      ? await mapConcurrent(resources, (resource) => policy.decide({ ...question, resource }))
-      : await policy.decideMany(question, resources),
+  let isLate = false;
+  const late = (): never => {
+    isLate = true;
+    throw new LateAnswer(`no answer within ${seconds} s`);
+  };
+  return answerInTime(
+    seconds,
+    async () =>
+      policy.decideMany === undefined
+        ? // The list has been refused: no more is asked about it.
+          await mapConcurrent(resources, (resource) => (isLate ? late() : policy.decide({ ...question, resource })))
+        : await policy.decideMany(question, resources),
+    late,
   );
 }
 

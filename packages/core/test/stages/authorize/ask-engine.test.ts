@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
-import { allow, engine, guarded, permission, signedRequest } from '../../guarded.js';
+import { setImmediate } from 'node:timers/promises';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { patiently } from '../../../../../test/support/patiently.js';
+import { allow, engine, guarded, letIn, permission, signedRequest } from '../../guarded.js';
 
 const requirement = {
   quorums: [{ groups: ['managers'], count: 1 }],
@@ -25,4 +27,20 @@ it.each<[string, () => unknown, string]>([
   const answer = await guard.authorize(request.caller, permission);
   expect(answer).toMatchObject({ ok: false, refusal: { code: 'policy_error' } });
   expect(JSON.stringify(audit.records)).toContain(detail);
+});
+
+it('an engine that does not answer in time is asked no more about the list that it kept waiting [J3]', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const answers: (() => void)[] = [];
+  const policy = engine(async () => await new Promise((resolve) => answers.push(() => resolve(allow))));
+  const { guard } = await guarded({ policy, lookupTimeoutSeconds: 2 });
+  const things = Array.from({ length: 100 }, (_, id) => ({ type: 'Thing', id: String(id) }));
+  const listing = guard.filter(await letIn(guard), 'thing.read', things);
+  await vi.waitFor(() => expect(answers).toHaveLength(16), patiently);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(await listing).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
+  for (const answer of answers) answer();
+  for (let turn = 0; turn < 20; turn++) await setImmediate();
+  expect(answers).toHaveLength(16);
 });
