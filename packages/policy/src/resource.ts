@@ -22,9 +22,11 @@ export function readResource(value: unknown): Resource | undefined {
  * @throws IncompleteResource
  */
 export function readNamedResource(value: unknown, given: unknown = value): Resource {
-  containRejections(given);
   const read = readResource(value);
-  if (read === undefined) throw new IncompleteResource(resourceProblem(value));
+  if (read === undefined) {
+    containRejections(given);
+    throw new IncompleteResource(resourceProblem(value));
+  }
   refuseUnknownMembers(given as object, ['type', 'id', 'attributes', 'parents']);
   return read;
 }
@@ -35,6 +37,8 @@ export function refuseUnknownMembers(value: object, known: readonly string[]): v
   if (prototype !== Object.prototype && prototype !== null) return;
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown === undefined) return;
+  // What nobody reads may be a promise, too.
+  containRejections(value);
   throw new IncompleteResource(`'${unknown}' is no member of it: policies read 'attributes' and 'parents'`);
 }
 

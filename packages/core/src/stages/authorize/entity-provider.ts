@@ -101,8 +101,7 @@ function recordOf(found: unknown): EntityRecord {
   if (typeof found !== 'object' || found === null || Array.isArray(found))
     throw new IncompleteResource('it gave neither an object nor undefined');
   const { attributes, parents } = found as EntityRecord;
-  // A class may give them by getters.
-  for (const each of [found, attributes, parents]) containRejections(each);
+  containRejections([attributes, parents]);
   refuseUnknownMembers(found, ['attributes', 'parents']);
   if (
     attributes !== undefined &&
