@@ -16,15 +16,15 @@ export interface RoutePermit extends PermitOptions {
   readonly resource: ResourceOf<PermitRequest>;
 }
 
+type Configured = Pick<RouteOptions, 'config'>;
+
 /**
  * Reads the `config.permit` of a route. Called for each request too: `onRoute` does not see routes that were declared
  * before the plugin was loaded.
  *
  * @throws ConfigError that says what to do.
  */
-export function permitOf({
-  config,
-}: Pick<RouteOptions, 'config'>): PermissionCheck<PermitRequest> | 'refuse' | undefined {
+export function permitOf({ config }: Configured): PermissionCheck<PermitRequest> | 'refuse' | undefined {
   const permit = config?.permit;
   if (permit === undefined || permit === 'refuse') return permit;
   if (permit === false) return admitEveryAgent;
@@ -59,7 +59,7 @@ export function isMapped(route: FastifyRequest['routeOptions'] | RouteOptions): 
 }
 
 /** Whether the permit of a route names one resource, whatever is requested. */
-export function isConstant({ config }: Pick<RouteOptions, 'config'>): boolean {
+export function isConstant({ config }: Configured): boolean {
   return typeof config?.permit === 'object' && typeof config.permit.resource !== 'function';
 }
 
