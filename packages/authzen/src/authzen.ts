@@ -55,9 +55,14 @@ class Engine implements PolicyEngine {
   }
 
   /** Sends batches sequentially. If policies change in between, later batches use the new ones. */
-  async decideMany(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
+  async decideMany(
+    query: Question,
+    resources: readonly Resource[],
+    signal?: AbortSignal,
+  ): Promise<readonly PolicyDecision[]> {
     const decisions: PolicyDecision[] = [];
     for (let from = 0; from < resources.length; from += this.#batchSize) {
+      signal?.throwIfAborted();
       decisions.push(...(await this.#decideBatch(query, resources.slice(from, from + this.#batchSize))));
     }
     return decisions;

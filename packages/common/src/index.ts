@@ -31,6 +31,7 @@ export { andThen, answerOr, type Awaitable, awaitable, isPromise } from './time/
 export { bothSettled } from './time/both-settled.js';
 export { closePart, closeParts, holdParts, isClosed, madeOf, type Part } from './time/close-parts.js';
 export { containRejection, containRejections } from './time/contain-rejection.js';
+export { fewOfEach, type Waiter } from './time/few-of-each.js';
 export { mapConcurrent } from './time/map-concurrent.js';
 export { oneAtATime } from './time/one-at-a-time.js';
 export { withTimeout } from './time/with-timeout.js';

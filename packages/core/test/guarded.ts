@@ -105,7 +105,17 @@ function bearer(claims: object | undefined): string {
 }
 
 export async function letIn(guard: Guard, claims?: object | 'agent-b'): Promise<Caller> {
-  const answer = await guard.authenticate(await signedRequest(claims));
+  return await letInBy(guard, await signedRequest(claims));
+}
+
+/** The caller of a request of `agent-b`, for itself. */
+export async function letInDelegator(guard: Guard): Promise<Caller> {
+  const key = { privateKey: other.privateKey, keyId: other.thumbprint };
+  return await letInBy(guard, await signedRequest(undefined, {}, Math.floor(Date.now() / 1000), key));
+}
+
+async function letInBy(guard: Guard, request: HttpRequest): Promise<Caller> {
+  const answer = await guard.authenticate(request);
   if (!answer.ok || answer.caller === undefined) throw new Error(`not let in: ${JSON.stringify(answer)}`);
   return answer.caller;
 }

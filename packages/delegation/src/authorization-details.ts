@@ -147,19 +147,33 @@ export function detailsCover(
   lists: AuthorizationDetailLists,
   request: DetailedRequest,
 ): readonly AuthorizationDetail[] | undefined {
-  let matching: readonly AuthorizationDetail[] = [];
-  for (const list of lists) {
-    matching = list.filter((detail) => detailCovers(detail, request));
-    if (matching.length === 0) return undefined;
-  }
-  return matching;
+  return detailsCovering(lists, request)(request.resource);
 }
 
-function detailCovers(detail: AuthorizationDetail, { action, resource, locations }: DetailedRequest): boolean {
+/** `detailsCover` for many resources: what does not depend on the resource is compared once. */
+export function detailsCovering(
+  lists: AuthorizationDetailLists,
+  request: Omit<DetailedRequest, 'resource'>,
+): (resource: DetailedRequest['resource']) => readonly AuthorizationDetail[] | undefined {
+  const able = lists.map((list) => list.filter((detail) => allowsRequest(detail, request)));
+  return ({ type, id }) => {
+    let matching: readonly AuthorizationDetail[] = [];
+    for (const list of able) {
+      matching = list.filter(
+        (detail) => detail.type === type && (detail.identifier === undefined || detail.identifier === id),
+      );
+      if (matching.length === 0) return undefined;
+    }
+    return matching;
+  };
+}
+
+function allowsRequest(
+  detail: AuthorizationDetail,
+  { action, locations }: Pick<DetailedRequest, 'action' | 'locations'>,
+): boolean {
   return (
-    detail.type === resource.type &&
     unknownMembers(detail).length === 0 && // RFC 9396 §5: unknown fields are refused, not ignored
-    (detail.identifier === undefined || detail.identifier === resource.id) &&
     (detail.actions === undefined || detail.actions.includes(action)) &&
     (detail.locations === undefined || detail.locations.some((name) => locations.includes(name)))
   );

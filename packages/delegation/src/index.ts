@@ -5,6 +5,7 @@ export {
   type AuthorizationDetailLists,
   type DetailedRequest,
   detailsCover,
+  detailsCovering,
   detailsNarrow,
   readAuthorizationDetails,
   unknownMembers,

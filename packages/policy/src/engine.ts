@@ -91,8 +91,15 @@ export interface PolicyEngine {
    */
   checkChanges?(problemOf: PolicyChangeCheck): () => void;
   decide(query: PolicyQuery): PolicyDecision | Promise<PolicyDecision>;
-  /** Decides one query for many resources, in their order and by one policy set. Default: `decide` for each. */
-  decideMany?(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly PolicyDecision[]>;
+  /**
+   * Decides one query for many resources, in their order and by one policy set. `signal` aborts when nobody waits for the
+   * decisions any more: what is left to ask need not be asked. Default: `decide` for each.
+   */
+  decideMany?(
+    query: Omit<PolicyQuery, 'resource'>,
+    resources: readonly Resource[],
+    signal?: AbortSignal,
+  ): Promise<readonly PolicyDecision[]>;
   /** Called when the last guard that has it is closed. No guard takes it afterwards. */
   close?(): void | Promise<void>;
 }

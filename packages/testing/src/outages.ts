@@ -69,9 +69,9 @@ export class Outages {
       },
       checkChanges: (problemOf) => engine.checkChanges?.(problemOf) ?? (() => undefined),
       decide,
-      decideMany: async (query, resources) => {
+      decideMany: async (query, resources, signal) => {
         this.check('policy');
-        if (engine.decideMany !== undefined) return await engine.decideMany(query, resources);
+        if (engine.decideMany !== undefined) return await engine.decideMany(query, resources, signal);
         return await Promise.all(resources.map((resource) => decide({ ...query, resource })));
       },
     };

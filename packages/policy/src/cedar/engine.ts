@@ -32,7 +32,11 @@ export interface CedarEngine extends PolicyEngine {
   /** Hash of the current policy set. */
   readonly policySet: string;
   decide(query: PolicyQuery): CedarDecision;
-  decideMany(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly CedarDecision[]>;
+  decideMany(
+    query: Omit<PolicyQuery, 'resource'>,
+    resources: readonly Resource[],
+    signal?: AbortSignal,
+  ): Promise<readonly CedarDecision[]>;
   checkChanges(problemOf: PolicyChangeCheck): () => void;
   /** The current policies, in the order of their files. */
   readonly policies: readonly Policy[];
@@ -145,6 +149,7 @@ class Engine implements CedarEngine {
   async decideMany(
     query: Omit<PolicyQuery, 'resource'>,
     resources: readonly Resource[],
+    signal?: AbortSignal,
   ): Promise<readonly CedarDecision[]> {
     // All decisions of a list use one policy set, also if replace() runs between two of them.
     const live = this.#live;
@@ -155,6 +160,7 @@ class Engine implements CedarEngine {
     for (const resource of listed) {
       decisions.push(decideWith(live, { ...query, resource }));
       await nextTurn();
+      signal?.throwIfAborted();
     }
     return decisions;
   }

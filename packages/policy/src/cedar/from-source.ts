@@ -78,9 +78,9 @@ export async function cedarFromDirectory(
       files.checkOpen();
       return decide(query);
     },
-    async decideMany(query, resources) {
+    async decideMany(query, resources, signal) {
       files.checkOpen();
-      return await decideMany(query, resources);
+      return await decideMany(query, resources, signal);
     },
     reload: () => files.reload(),
     close: () => files.close(),

@@ -57,19 +57,23 @@ function decideAll(
       (decision) => [decision],
     );
   }
-  let isLate = false;
-  const late = (): never => {
-    isLate = true;
-    throw new LateAnswer(`no answer within ${seconds} s`);
+  const refused = new AbortController();
+  const { signal } = refused;
+  const decide = (resource: Resource): Awaitable<PolicyDecision> => {
+    // The list has been refused: no more is asked about it.
+    signal.throwIfAborted();
+    return policy.decide({ ...question, resource });
   };
   return answerInTime(
     seconds,
     async () =>
       policy.decideMany === undefined
-        ? // The list has been refused: no more is asked about it.
-          await mapConcurrent(resources, (resource) => (isLate ? late() : policy.decide({ ...question, resource })))
-        : await policy.decideMany(question, resources),
-    late,
+        ? await mapConcurrent(resources, decide)
+        : await policy.decideMany(question, resources, signal),
+    () => {
+      refused.abort(new LateAnswer(`no answer within ${seconds} s`));
+      throw signal.reason;
+    },
   );
 }
 

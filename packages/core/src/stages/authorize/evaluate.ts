@@ -1,8 +1,16 @@
-import { matchingDetails } from './matching-details.js';
+import { type DetailsMatch, detailsMatch } from './matching-details.js';
 import type { RequestFacts } from '../../model/request.js';
-import { type Refusal, refusal } from '../../model/refusal.js';
+import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import { askEngine } from './ask-engine.js';
-import { andThen, type Awaitable, eachInTurn, mapConcurrent, yieldEvery } from '@countersign/common';
+import {
+  andThen,
+  type Awaitable,
+  eachInTurn,
+  fewOfEach,
+  LateAnswer,
+  mapConcurrent,
+  yieldEvery,
+} from '@countersign/common';
 import type { MatchingDetails, Resource } from '@countersign/policy';
 import { createEntityResolver, type EntityResolverParts } from './entity-provider.js';
 import { type Verdict, verdictOf } from './verdict.js';
@@ -25,6 +33,9 @@ type Prepared =
   | { readonly details: MatchingDetails | undefined; readonly resource: Resource }
   | { readonly refused: Refusal };
 
+/** Lists of one actor that policy is asked about at once: many must not crowd out the decisions of others. */
+const listsOfActor = 4;
+
 /** Resources that the delegation limits alike: one question for all of them. */
 interface Group {
   readonly details: MatchingDetails | undefined;
@@ -33,9 +44,10 @@ interface Group {
 }
 
 export function createEvaluator(parts: EvaluatorParts): Evaluator {
-  const { scopeMatch, locationsFor } = parts;
+  const { scopeMatch, locationsFor, lookupTimeoutSeconds } = parts;
   const checkSubject = createSubjectCheck(parts);
   const resolve = createEntityResolver(parts);
+  const inLine = fewOfEach(listsOfActor);
 
   function evaluateGroup(
     asked: Asked,
@@ -47,8 +59,12 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
     );
   }
 
-  function prepare({ caller, action, facts }: Asked, resource: Resource): Awaitable<Prepared> {
-    const details = matchingDetails(caller.authorizationDetails, { action, resource }, locationsFor(facts));
+  function detailsFor({ caller, action, facts }: Asked): DetailsMatch {
+    return detailsMatch(caller.authorizationDetails, { action, locations: locationsFor(facts) });
+  }
+
+  function prepare({ facts }: Asked, resource: Resource, match: DetailsMatch): Awaitable<Prepared> {
+    const details = match(resource);
     if (details !== undefined && 'code' in details) return { refused: details };
     return andThen(resolve(facts, resource), (resolved) =>
       'refused' in resolved ? resolved : { details, resource: resolved.resource },
@@ -56,7 +72,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
   }
 
   function evaluateOne(asked: Asked, resource: Resource): Awaitable<readonly Verdict[]> {
-    return andThen(prepare(asked, resource), (one) =>
+    return andThen(prepare(asked, resource, detailsFor(asked)), (one) =>
       'refused' in one
         ? [{ permitted: false, refused: one.refused }]
         : evaluateGroup(asked, { details: one.details, resources: [one.resource] }),
@@ -65,20 +81,20 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
 
   async function evaluateList(asked: Asked, resources: readonly Resource[]): Promise<readonly Verdict[]> {
     const verdicts: Verdict[] = [];
-    const groups = new Map<string, Group>();
-    let outage: Extract<Prepared, { readonly refused: Refusal }> | undefined;
+    const groups = new Map<MatchingDetails | undefined, Group>();
+    const match = detailsFor(asked);
+    let unavailable: Extract<Prepared, { readonly refused: Refusal }> | undefined;
     const prepared = await mapConcurrent(
       resources,
       (resource) =>
         // The whole list is refused: no more is asked of what does not answer.
-        outage ??
-        andThen(prepare(asked, resource), (one) => {
-          if ('refused' in one && one.refused.status >= 500) outage = one;
+        unavailable ??
+        andThen(prepare(asked, resource, match), (one) => {
+          if ('refused' in one && one.refused.status >= 500) unavailable = one;
           return one;
         }),
     );
-    if (outage !== undefined) return [{ permitted: false, refused: outage.refused }];
-    // Whoever delegates chooses how long the details are that each item is grouped by.
+    if (unavailable !== undefined) return [{ permitted: false, refused: unavailable.refused }];
     await eachInTurn(prepared.entries(), yieldEvery(), ([place, one]) => {
       if ('refused' in one) {
         verdicts[place] = { permitted: false, refused: one.refused };
@@ -88,9 +104,22 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
         group.resources.push(one.resource);
       }
     });
-    for (const group of groups.values()) {
+    const waiter = { key: asked.caller.actor.id, seconds: lookupTimeoutSeconds, late: tooManyLists };
+    return await inLine(waiter, () => evaluateGroups(asked, groups.values(), verdicts));
+  }
+
+  /** Adds the verdicts of the groups to those that are known. */
+  async function evaluateGroups(
+    asked: Asked,
+    groups: Iterable<Group>,
+    verdicts: Verdict[],
+  ): Promise<readonly Verdict[]> {
+    for (const group of groups) {
       const decided = await evaluateGroup(asked, group);
       for (const [index, place] of group.places.entries()) verdicts[place] = decided[index] ?? undecided;
+      // The whole list is refused: the other groups would wait for the same engine.
+      const [first] = decided;
+      if (first?.permitted === false && first.refused.status >= 500) return [first];
     }
     return verdicts;
   }
@@ -103,9 +132,13 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
 
 const undecided: Verdict = { permitted: false, refused: refusal('policy_error', 'nothing was decided') };
 
-function groupOf(groups: Map<string, Group>, details: MatchingDetails | undefined): Group {
-  const key = JSON.stringify(details) ?? '';
-  const group = groups.get(key) ?? { details, places: [], resources: [] };
-  groups.set(key, group);
+function tooManyLists(): readonly Verdict[] {
+  const error = new LateAnswer(`${listsOfActor} other lists of the agent took too long`);
+  return [{ permitted: false, refused: outage('policy_unavailable', error) }];
+}
+
+function groupOf(groups: Map<MatchingDetails | undefined, Group>, details: MatchingDetails | undefined): Group {
+  const group = groups.get(details) ?? { details, places: [], resources: [] };
+  groups.set(details, group);
   return group;
 }

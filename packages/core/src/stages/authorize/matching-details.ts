@@ -1,24 +1,43 @@
 import {
   type AuthorizationDetail,
   type AuthorizationDetailLists,
-  detailsCover,
+  detailsCovering,
   unknownMembers,
 } from '@countersign/delegation';
 import type { MatchingDetails, Resource } from '@countersign/policy';
 import { answeredAs, type Refusal, refusal } from '../../model/refusal.js';
 
 /**
- * What the details of a delegation (RFC 9396) say about one action on one resource: the members of those that match, a
- * refusal if some hop's list holds none that does, undefined if nothing was limited. `locations` are the names of the API.
+ * What the details of a delegation (RFC 9396) say about an action on one resource: the members of those that match, a
+ * refusal if some hop's list holds none that does, undefined if nothing was limited. Resources that the same details match
+ * get the same object.
  */
-export function matchingDetails(
+export type DetailsMatch = (resource: Resource) => MatchingDetails | Refusal | undefined;
+
+/**
+ * Whoever delegates chooses how long the details are, so that for each resource only their types and identifiers are
+ * compared. `locations` are the names of the API.
+ */
+export function detailsMatch(
   lists: AuthorizationDetailLists | undefined,
-  { action, resource }: { readonly action: string; readonly resource: Resource },
-  locations: readonly string[],
-): MatchingDetails | Refusal | undefined {
-  if (lists === undefined) return undefined;
-  const matching = detailsCover(lists, { action, resource, locations });
-  if (matching !== undefined) return gather(matching);
+  request: { readonly action: string; readonly locations: readonly string[] },
+): DetailsMatch {
+  if (lists === undefined) return () => undefined;
+  const matchingOf = detailsCovering(lists, request);
+  const last = lists.at(-1) ?? [];
+  const gathered = new Map<string, MatchingDetails>();
+  let exceeded: Refusal | undefined;
+  return (resource) => {
+    const matching = matchingOf(resource);
+    if (matching === undefined) return (exceeded ??= refuseAll(lists));
+    const key = matching.map((detail) => last.indexOf(detail)).join(' ');
+    const same = gathered.get(key) ?? gather(matching);
+    gathered.set(key, same);
+    return same;
+  };
+}
+
+function refuseAll(lists: AuthorizationDetailLists): Refusal {
   const detail = `none of the authorization_details of a hop covers this${notKnown(lists)}`;
   // Answered as what does not exist, which no detail can cover: the code would tell that this exists.
   return answeredAs(refusal('authorization_details_exceeded', detail), refusal('policy_denied'));

@@ -1,7 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../../test/support/patiently.js';
+import type { PolicyEngine } from '@countersign/policy';
 import { allow, engine, guarded, letIn, permission, signedRequest } from '../../guarded.js';
+
+const things = (count: number) => Array.from({ length: count }, (_, id) => ({ type: 'Thing', id: String(id) }));
 
 const requirement = {
   quorums: [{ groups: ['managers'], count: 1 }],
@@ -35,12 +38,25 @@ it('an engine that does not answer in time is asked no more about the list that 
   const answers: (() => void)[] = [];
   const policy = engine(async () => await new Promise((resolve) => answers.push(() => resolve(allow))));
   const { guard } = await guarded({ policy, lookupTimeoutSeconds: 2 });
-  const things = Array.from({ length: 100 }, (_, id) => ({ type: 'Thing', id: String(id) }));
-  const listing = guard.filter(await letIn(guard), 'thing.read', things);
+  const listing = guard.filter(await letIn(guard), 'thing.read', things(100));
   await vi.waitFor(() => expect(answers).toHaveLength(16), patiently);
   await vi.advanceTimersByTimeAsync(2000);
   expect(await listing).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
   for (const answer of answers) answer();
   for (let turn = 0; turn < 20; turn++) await setImmediate();
   expect(answers).toHaveLength(16);
+});
+
+it('an engine that decides many at once is told when nobody waits for the list any more [J3]', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const decideMany = vi.fn<NonNullable<PolicyEngine['decideMany']>>(() => new Promise(() => undefined));
+  const { guard } = await guarded({ policy: { ...engine(() => allow), decideMany }, lookupTimeoutSeconds: 2 });
+  const listing = guard.filter(await letIn(guard), 'thing.read', things(2));
+  await vi.waitFor(() => expect(decideMany).toHaveBeenCalled(), patiently);
+  const signal = decideMany.mock.calls[0]?.[2];
+  expect(signal?.aborted).toBe(false);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(await listing).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable' } });
+  expect(signal?.aborted).toBe(true);
 });

@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { cedarFromText, type PolicyDecision, type PolicyEngine, type Resource } from '@countersign/policy';
 import { memoryRevocations } from '../../../src/stages/revocation/memory-revocations.js';
-import { allow, engine, guarded, letIn } from '../../guarded.js';
+import { deferred } from '../../../../../test/support/deferred.js';
+import { patiently } from '../../../../../test/support/patiently.js';
+import { allow, engine, guarded, letIn, letInDelegator } from '../../guarded.js';
 
 const POLICIES = `@id("even") permit(principal, action == Action::"thing.read", resource) when { resource.n == 2 };
 @id("one") permit(principal, action == Action::"thing.read", resource == Thing::"1")
@@ -117,6 +119,25 @@ describe('guard.filter', () => {
     const { guard } = await guarded({ policy });
     expect(await guard.filter(await letIn(guard), 'thing.read', things(100))).toMatchObject({ ok: true });
     expect(most).toBe(16);
+  });
+
+  it('asks about four lists of an agent at once, and makes no other agent wait for them [J3]', async () => {
+    const held = deferred();
+    const asked = vi.fn<(agent: string) => void>();
+    const policy = engine(async ({ principal }) => {
+      asked(principal.id);
+      if (principal.id === 'agent-a') await held.promise;
+      return allow;
+    });
+    const { guard } = await guarded({ policy });
+    const callers = await Promise.all(Array.from({ length: 10 }, () => letIn(guard)));
+    const lists = callers.map((caller) => guard.filter(caller, 'thing.read', things(40)));
+    await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(4 * 16), patiently);
+    expect(await guard.filter(await letInDelegator(guard), 'thing.read', things(40))).toMatchObject({ ok: true });
+    expect(asked.mock.calls.filter(([agent]) => agent === 'agent-a')).toHaveLength(4 * 16);
+    held.resolve();
+    expect(await Promise.all(lists)).toEqual(lists.map(() => expect.objectContaining({ ok: true })));
+    expect(asked.mock.calls.filter(([agent]) => agent === 'agent-a')).toHaveLength(10 * 40);
   });
 
   it('returns an empty list with a deny record when nothing is permitted, and without a record for an empty list', async () => {
@@ -305,5 +326,29 @@ describe('guard.filter refuses the whole list', () => {
       ['3', ['a']],
       ['4', ['b']],
     ]);
+  });
+
+  it('reads the details of a link once for all items that the same of them cover [J3]', async () => {
+    const seen: unknown[] = [];
+    const decideMany: PolicyEngine['decideMany'] = async ({ context }, resources) => {
+      seen.push([resources.map(idOf), context.authorizationDetails]);
+      return resources.map(() => allow);
+    };
+    const { guard } = await guarded({ policy: { ...engine(() => allow), decideMany } });
+    const details = [{ type: 'Thing', privileges: ['admin'] }, detail('1', 'a')];
+    const caller = await letIn(guard, { authorization_details: details });
+    expect(await guard.filter(caller, 'thing.read', things(6))).toMatchObject({ ok: true });
+    expect(seen).toEqual([[['0', '2', '3', '4', '5'], { types: ['Thing'], privileges: ['admin'] }]]);
+  });
+
+  it('asks no more about other groups of a list once the engine is down for one [J3]', async () => {
+    const decide = vi.fn(() => Promise.reject(new Error('down')));
+    const { guard } = await guarded({ policy: engine(decide) });
+    const caller = await letIn(guard, { authorization_details: [detail('1', 'a'), detail('2', 'b')] });
+    expect(await guard.filter(caller, 'thing.read', things(3))).toMatchObject({
+      ok: false,
+      refusal: { code: 'policy_unavailable' },
+    });
+    expect(decide).toHaveBeenCalledTimes(1);
   });
 });
