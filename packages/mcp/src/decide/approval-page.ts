@@ -60,7 +60,7 @@ export function withoutApprovalAnswer(responses: unknown): unknown {
 const besideMore = 'countersign/arguments';
 
 /**
- * What people approve of a call, and records name by its digest: its arguments. Beside them stands what else its sender
+ * What people approve of a call, and records name by its digest: its arguments. With it stands what else its sender
  * chooses and the server may act by, such as answers to what a tool asked, if there is any.
  */
 export function contentOf(params: unknown, given?: JsonObject): JsonObject {
@@ -69,9 +69,10 @@ export function contentOf(params: unknown, given?: JsonObject): JsonObject {
   const answers = inputResponses === undefined ? {} : { inputResponses };
   if (given === undefined) return { ...argumentsIn(params), ...answers };
   const more = { ...others, ...answers };
-  // Arguments of this name would look like ones that have more beside them.
+  // Arguments with this name would look like ones that have more beside them.
   const isAlone = Object.keys(more).length === 0 && !Object.hasOwn(given, besideMore);
-  return isAlone ? given : { [besideMore]: given, ...more };
+  // Apart: one of its sender's choice beside them must not take the place of the arguments.
+  return isAlone ? given : { [besideMore]: given, 'countersign/beside': more };
 }
 
 /** The parameters for the server, with its own state and the answers to it. */

@@ -7,14 +7,14 @@ const inner = fc.dictionary(fc.constantFrom('a', 'countersign/arguments', 'input
   maxKeys: 3,
 });
 const given = fc.dictionary(
-  fc.constantFrom('a', 'countersign/arguments', 'inputResponses', 'more'),
+  fc.constantFrom('a', 'countersign/arguments', 'countersign/beside', 'inputResponses', 'more'),
   fc.oneof(fc.constant(1), inner),
   {
     maxKeys: 3,
   },
 );
 const beside = fc.dictionary(
-  fc.constantFrom('inputResponses', 'more'),
+  fc.constantFrom('inputResponses', 'more', 'countersign/arguments', 'countersign/beside', '__proto__'),
   inner.filter((each) => Object.keys(each).length > 0),
   {
     maxKeys: 2,
@@ -38,6 +38,10 @@ it('Two calls of a tool that a server may tell apart have different digests [C11
         [
           [{ 'countersign/arguments': { a: 1 }, inputResponses: { a: 2 } }, {}],
           [{ a: 1 }, { inputResponses: { a: 2 } }],
+        ],
+        [
+          [{ a: 1 }, { 'countersign/arguments': { a: 1 } }],
+          [{}, { 'countersign/arguments': { a: 1 } }],
         ],
       ],
     },
