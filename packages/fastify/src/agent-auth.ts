@@ -2,7 +2,7 @@ import type { Guard } from '@countersign/core';
 import { type AdmissionOptions, admitter } from '@countersign/core/adapter';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { getCaller, neverSettling, noteAnswer, noteError, respondThrough } from './exchange.js';
+import { getCaller, neverSettling, respondThrough } from './exchange.js';
 import { enforceConstantPermit, enforceRoutePermit, listUnmapped, refuseClosed } from './routes.js';
 import { refuseMiddlewareBefore, refuseOutside } from './routes.js';
 
@@ -33,7 +33,6 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
   // preParsing: after every onRequest, and before the parsers, which may store an upload. preHandler: before the preHandlers of
   // children and routes; the body has been parsed and validated by then.
   app.addHook('preParsing', enforceConstantPermit).addHook('preHandler', enforceRoutePermit);
-  app.addHook('onSend', noteAnswer).addHook('onError', noteError);
   listUnmapped(app, guard, options.unmapped !== 'authenticated' && options.everyRequest !== true);
   refuseOutside(app, guard);
 };

@@ -1,9 +1,9 @@
 import { type Caller, ConfigError } from '@countersign/core';
-import { admitEveryAgent, isUnmapped, permissionCheck, refuseUnguarded } from '@countersign/core/adapter';
-import type { PermissionCheck, PermitOptions, ResourceOf } from '@countersign/core/adapter';
+import { admitEveryAgent, isUnmapped, permissionCheck, refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
+import type { PermissionCheck, PermitOptions, ResourceOf, Respond } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import { respondThrough, type ServedRequest } from './exchange.js';
+import type { ServedRequest } from './exchange.js';
 
 /** A request whose parameters are text, which they are unless a schema converts them. */
 export type PermitRequest = FastifyRequest<{ Params: Readonly<Record<string, string>> }>;
@@ -39,7 +39,9 @@ export function permitOf({ config }: Configured): PermissionCheck<PermitRequest>
  * another `config` replaced the permit of a route that was declared before `agentAuth` could see it.
  */
 export function permitPreHandler(request: ServedRequest, reply: object, done: (error?: Error) => void): void {
-  if (refuseUnguarded(request.raw as IncomingMessage, respondThrough(reply as FastifyReply))) return;
+  // Not through Fastify's hooks: if one fails, no agentAuth is there to answer.
+  const respond: Respond = (refused) => sendRefusal((reply as FastifyReply).hijack().raw, refused);
+  if (refuseUnguarded(request.raw as IncomingMessage, respond)) return;
   const { routeOptions } = request as FastifyRequest;
   done(permitOf(routeOptions) !== undefined ? undefined : lost(routeOptions.url ?? ''));
 }

@@ -1,7 +1,7 @@
 import { ConfigError, type Guard } from '@countersign/core';
 import { admitEveryAgent, closesUnmapped, markedSchema, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { neverSettling, respondThrough } from './exchange.js';
+import { neverSettling, noteAnswer, noteError, respondThrough } from './exchange.js';
 import { checkPermitKept, isConstant, isMapped, type PermitRequest, permitOf } from './route-permit.js';
 
 /** Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered. */
@@ -59,11 +59,13 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
  */
 export function refuseOutside(app: FastifyInstance, guard: Guard): void {
   // After every onRequest, which admits, and before the body is read.
-  rootOf(app).addHook('preParsing', (request, reply, _payload, done) => {
+  const root = rootOf(app).addHook('preParsing', (request, reply, _payload, done) => {
     const { config, method, url } = request.routeOptions;
     if (config?.permit === undefined || !refuseUnguarded(request.raw, respondThrough(reply))) return done();
     guard.report(`${String(method)} ${url} is closed`, "it says 'permit', but no agentAuth reaches it");
   });
+  // What it answers, too, goes out if a hook of the application fails.
+  root.addHook('onSend', noteAnswer).addHook('onError', noteError);
 }
 
 /**

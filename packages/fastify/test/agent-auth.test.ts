@@ -16,10 +16,12 @@ import { Api, codeOf } from './support.js';
 const verifiedOnly = { config: { permit: false } } as const;
 const json = { method: 'POST', body: '{"a":[1]}' };
 
-describe.each([
-  ['before', [agentAuth, websocket]],
-  ['after', [websocket, agentAuth]],
-])('agentAuth %s a plugin that routes the openings of WebSockets', (_order, plugins) => {
+describe.each<[string, readonly unknown[], 'respond' | 'throw']>([
+  ['before', [agentAuth, websocket], 'respond'],
+  ['after', [websocket, agentAuth], 'respond'],
+  ['before', [agentAuth, websocket], 'throw'],
+  ['after', [websocket, agentAuth], 'throw'],
+])('agentAuth %s a plugin that routes the openings of WebSockets', (_order, plugins, onRefusal) => {
   const opening = [
     ['Connection', 'Upgrade'],
     ['Upgrade', 'websocket'],
@@ -27,10 +29,11 @@ describe.each([
     ['Sec-WebSocket-Key', 'MDEyMzQ1Njc4OWFiY2RlZg=='],
   ] as const;
 
-  it('keeps no connection of a refused one, and opens that of an agent that may [D8, G3]', async () => {
+  it(`keeps no connection of a refused one, and opens that of an agent that may (${onRefusal}) [D8, G3]`, async () => {
     const { guard } = await guarded();
     const app = fastify();
-    for (const plugin of plugins) await app.register(plugin as typeof agentAuth, { guard });
+    app.setErrorHandler<RefusalError>((error, _request, reply) => reply.code(error.status).send({ code: error.code }));
+    for (const plugin of plugins) await app.register(plugin as typeof agentAuth, { guard, onRefusal });
     const opened = vi.fn();
     app.get('/open', { ...permit('thing.read', { type: 'Thing', id: '1' }), websocket: true }, (socket) => {
       opened();

@@ -296,6 +296,25 @@ describe('permit without agentAuth', () => {
     await app.close();
   });
 
+  it.each(['none', 'another plugin'])(
+    'is answered where no agentAuth reaches it (%s), also if an onSend hook fails [D8, G3]',
+    async (reaching) => {
+      const { guard } = await guarded();
+      const app = fastify();
+      const failing = vi.fn(() => Promise.reject(new Error('the store of sessions is down')));
+      app.addHook('onSend', failing);
+      app.post('/', permit('thing.read', thing), async () => 'done');
+      const elsewhere = async (child: FastifyInstance): Promise<void> => {
+        await child.register(agentAuth, { guard });
+      };
+      if (reaching !== 'none') app.register(elsewhere);
+      const url = await app.listen({ port: 0, host: '127.0.0.1' });
+      const response = await send(url, signed({ method: 'POST', body: '{}' }));
+      expect([response.status, codeOf(response)]).toEqual([500, 'not_authenticated']);
+      await app.close();
+    },
+  );
+
   it('works on a route that was declared before the plugin was loaded [G3]', async () => {
     const { guard, queries } = await guarded();
     const app = fastify();

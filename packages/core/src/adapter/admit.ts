@@ -14,7 +14,7 @@ import { incomingRequest } from './incoming-request.js';
 import { logRefusal, type RefusalLogger } from './log-refusal.js';
 import { type AdmissionOptions, checkAdmissionOptions } from './options.js';
 import { askPermission, type PermissionRequest } from './permission.js';
-import { closingUpgrade, type Respond, sendRefusal } from './send-refusal.js';
+import { closeUpgrade, type Respond, sendRefusal } from './send-refusal.js';
 import { reportUndecided } from './unmapped.js';
 import { type Ending, watchOutcome } from './watch-outcome.js';
 
@@ -60,10 +60,9 @@ export async function admit(
   provideGuard: GuardProvider,
   exchange: HostExchange,
   options: AdmissionOptions = {},
-  answer: Respond = (rendered) => sendRefusal(exchange.response, rendered),
+  respond: Respond = (rendered) => sendRefusal(exchange.response, rendered),
 ): Promise<boolean> {
   const { request } = exchange;
-  const respond = closingUpgrade(exchange, answer);
   const { onRefusal = 'respond', everyRequest = false, streamBody, unmapped = 'refuse' } = options;
   const earlier = admissionOf(request);
   if (earlier !== undefined) {
@@ -71,6 +70,7 @@ export async function admit(
     if (!isSame(earlier.guard, guard, respond)) return false;
     return await admitBelow(earlier, request, { everyRequest, unmapped }, refuser(guard, exchange, onRefusal, respond));
   }
+  closeUpgrade(exchange);
   // Holds the body from here on, so that nothing reads it while we wait for the guard.
   const incoming = incomingRequest(request, exchange.target, takeBody(provideGuard, exchange, streamBody));
   let guard = provideGuard();

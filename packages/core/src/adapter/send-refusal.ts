@@ -14,18 +14,17 @@ export function neverSettling(): Promise<never> {
 }
 
 /**
- * Closes the connection after an answer to a request that asked for another protocol, where a plugin has the framework route
- * it: Node has given the connection away, and no time limit of a server ends it.
+ * Closes the connection after any answer to a request that asked for another protocol, where a plugin has the framework
+ * route it: Node has given the connection away, and no time limit of a server ends it.
  */
-export function closingUpgrade(
-  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
-  respond: Respond,
-): Respond {
-  if (!('upgrade' in request) || request.upgrade !== true) return respond;
-  return (refused) => {
-    response.once('finish', () => request.socket.destroySoon());
-    respond(refused);
-  };
+export function closeUpgrade({
+  request,
+  response,
+}: {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}): void {
+  if ('upgrade' in request && request.upgrade === true) response.once('finish', () => request.socket.destroySoon());
 }
 
 /** How long the connection of a client that is still sending stays open, so that the client can read our answer. */

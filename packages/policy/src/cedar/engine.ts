@@ -32,11 +32,7 @@ export interface CedarEngine extends PolicyEngine {
   /** Hash of the current policy set. */
   readonly policySet: string;
   decide(query: PolicyQuery): CedarDecision;
-  decideMany(
-    query: Omit<PolicyQuery, 'resource'>,
-    resources: readonly Resource[],
-    signal?: AbortSignal,
-  ): Promise<readonly CedarDecision[]>;
+  decideMany(...asked: Parameters<NonNullable<PolicyEngine['decideMany']>>): Promise<readonly CedarDecision[]>;
   checkChanges(problemOf: PolicyChangeCheck): () => void;
   /** The current policies, in the order of their files. */
   readonly policies: readonly Policy[];
@@ -147,9 +143,7 @@ class Engine implements CedarEngine {
   }
 
   async decideMany(
-    query: Omit<PolicyQuery, 'resource'>,
-    resources: readonly Resource[],
-    signal?: AbortSignal,
+    ...[query, resources, signal]: Parameters<CedarEngine['decideMany']>
   ): Promise<readonly CedarDecision[]> {
     // All decisions of a list use one policy set, also if replace() runs between two of them.
     const live = this.#live;

@@ -105,7 +105,8 @@ export type IssuerKeySetReading =
   | { readonly ok: false; readonly problem: string };
 
 export function readIssuerKeySet(json: unknown, allowed: readonly string[]): IssuerKeySetReading {
-  const jwks = keysOfJwkSet(json);
+  // Others choose them, and importing one takes up to a millisecond; issuers have fewer than ten.
+  const jwks = keysOfJwkSet(json, 100);
   if (!jwks.ok) return jwks;
   const readings = jwks.value.map((jwk) => readIssuerKey(jwk, allowed));
   return {

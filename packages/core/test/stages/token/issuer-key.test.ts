@@ -17,6 +17,14 @@ function keys(...jwks: unknown[]): readonly IssuerKey[] {
   return read.ok ? read.value : [];
 }
 
+it('reads no set of more keys than issuers have, as each takes up to a millisecond to import [D8]', () => {
+  expect(keys(...Array.from({ length: 100 }, () => ed))).toHaveLength(100);
+  expect(readIssuerKeySet({ keys: Array.from({ length: 101 }, () => ed) }, defaultAlgorithms)).toMatchObject({
+    ok: false,
+    problem: 'it has 101 keys; at most 100 are accepted',
+  });
+});
+
 describe('the algorithms that can be switched on', () => {
   it('are asymmetric, by name [B1]', () => {
     expect(signatureAlgorithms).toEqual([
