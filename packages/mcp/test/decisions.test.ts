@@ -74,7 +74,21 @@ async function mcp(scope: readonly string[] = [], more: McpRules = options) {
   return { audit, guard, decisions, alice, bob, ask, call };
 }
 
+const listed = (annotations: object) => ({
+  tools: [{ name: 'sync', annotations, inputSchema: { type: 'object' } }],
+});
+
 describe('A tool call', () => {
+  it('is decided by what the server says of the tool after it changed, not by a list asked for before [E14]', async () => {
+    const { decisions, alice } = await mcp([], {});
+    const listing = await decisions.decide(alice, { method: 'tools/list' });
+    decisions.toolsChanged();
+    if (listing.ok) await listing.answer(listed({ readOnlyHint: true }));
+    const list: McpSurroundings['list'] = async () => listed({ destructiveHint: true }).tools;
+    const call = await decisions.decide(alice, { method: 'tools/call', params: { name: 'sync' } }, { list });
+    expect(call).toMatchObject({ ok: false });
+  });
+
   it('is one decision and one outcome, with the digest of its arguments and never their values', async () => {
     const { audit, call, ask } = await mcp();
     expect(await call('echo', { text: 'hush', n: [1, { b: 2, a: 1 }] })).toBe('runs');

@@ -161,10 +161,11 @@ export class Catalogue {
 function knownTool(item: unknown, before: KnownTool | undefined, learntAt: number): KnownTool {
   const schema = memberOf(item, 'inputSchema');
   const group = groupOfAnnotations(memberOf(item, 'annotations'));
+  const isOlder = before !== undefined && learntAt < before.learntAt;
   return {
     group: moreDangerous(group, before?.group ?? group),
-    fields: schema === undefined ? before?.fields : fieldsIn(schema),
-    learntAt,
+    fields: schema === undefined || isOlder ? before?.fields : fieldsIn(schema),
+    learntAt: isOlder ? before.learntAt : learntAt,
   };
 }
 

@@ -173,6 +173,8 @@ export function decisionsOf(
       });
       if (denial !== undefined) return await refuseWith(call, denial);
     }
+    // The server may change what it offers before it answers.
+    const askedAt = performance.now();
     return {
       ok: true,
       requestState: opened.ok ? opened.state : undefined,
@@ -182,7 +184,7 @@ export function decisionsOf(
         if (reading.kind === 'ask' && reading.taskIds === undefined) {
           owners.note(caller, result, method === 'tools/call' ? reading.name : undefined);
         }
-        const answer = await filter.filter(caller, call, result, { isModern, method });
+        const answer = await filter.filter(caller, call, result, { isModern, method, askedAt });
         if (!answer.ok) return answer;
         const own = isModern && method === 'resources/read' ? uncached(answer.result) : answer.result;
         return { ok: true, result: seal === undefined ? own : sealState(own, asked, seal, caller) };
@@ -223,7 +225,7 @@ export function decisionsOf(
     async filterUnasked(caller, result) {
       if (listsIn(result).length === 0) return { ok: true, result: filter.ownTasks(caller, result) };
       const call = guard.begin(caller, { method: 'lists' });
-      const answer = await filter.filter(caller, call, result, { isModern: false });
+      const answer = await filter.filter(caller, call, result, { isModern: false, askedAt: performance.now() });
       await call.end({ result: answer.ok ? 'finished' : 'not_started' });
       return answer;
     },

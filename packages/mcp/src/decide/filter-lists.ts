@@ -11,6 +11,8 @@ export type Answer = { readonly ok: true; readonly result: unknown } | { readonl
 interface Answered {
   readonly isModern: boolean;
   readonly method?: string;
+  /** By `performance.now()`. */
+  readonly askedAt: number;
 }
 
 interface ListFilterParts {
@@ -42,12 +44,17 @@ export class ListFilter {
     return answer;
   }
 
-  async #filterList(call: Call, list: McpList, result: unknown, { isModern, method }: Answered): Promise<Answer> {
+  async #filterList(
+    call: Call,
+    list: McpList,
+    result: unknown,
+    { isModern, method, askedAt }: Answered,
+  ): Promise<Answer> {
     const { catalogue, observes } = this.#parts;
     const items = memberOf(result, list.member);
     if (!isJsonObject(result) || !Array.isArray(items)) return { ok: true, result };
     // A client may bring another request to answer with what looks like a list.
-    if (list.learnt !== undefined && list.learnt === method) catalogue.learn(list.learnt, items);
+    if (list.learnt !== undefined && list.learnt === method) catalogue.learn(list.learnt, items, askedAt);
     const known = items.flatMap((item: unknown) => {
       const resource = list.resourceOf(item, catalogue);
       return resource === undefined ? [] : [{ ...resource, item }];

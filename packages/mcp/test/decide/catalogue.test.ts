@@ -129,6 +129,10 @@ describe('A name that is not known', () => {
   });
 });
 
+const listed = (region: string) => [
+  { name: 'q', inputSchema: { properties: { [region]: { 'x-mcp-header': 'Region' } } } },
+];
+
 /** A server whose tool `sync` becomes destructive. */
 function changing(isListedOnce = false) {
   const known = new Catalogue(readRules('test', {}));
@@ -160,6 +164,13 @@ describe('A tool that the server lists otherwise by now', () => {
     known.expire();
     expect(await offers()).toBe('offered');
     expect(groups()).toEqual(['destructive']);
+  });
+
+  it('is known as the newer of two lists says, whichever answer is later [E14]', async () => {
+    const known = new Catalogue(readRules('test', {}));
+    known.learn('tools/list', listed('new'), 2);
+    known.learn('tools/list', listed('old'), 1);
+    expect([...(known.fieldsOf('q') ?? [])]).toEqual([['mcp-param-region', ['new']]]);
   });
 });
 
