@@ -509,6 +509,21 @@ describe('Other requests', () => {
     }
   });
 
+  it('no state goes out or on for a call that holds more than can be told from other calls [E7]', async () => {
+    const { decisions, alice } = await mcp();
+    // Few enough to be decided, and with what stands around them too many for a digest.
+    const padding = Object.fromEntries(Array.from({ length: 19_997 }, (_, at) => [`p${at}`, 1]));
+    const decide = (amount: number, more: object = {}) =>
+      decisions.decide(alice, {
+        method: 'tools/call',
+        params: { name: 'echo', arguments: { amount, ...padding }, ...more },
+      });
+    const first = await decide(1);
+    const answer = first.ok ? await first.answer({ resultType: 'input_required', requestState: 'payee=7' }) : first;
+    expect(answer).toEqual({ ok: true, result: { resultType: 'input_required' } });
+    expect(await decide(1_000_000, { requestState: 'payee=7' })).toMatchObject({ ok: false });
+  });
+
   it('the state of a server is good for the same caller and call, and for nothing else [E7]', async () => {
     const { decisions, alice, bob, audit } = await mcp();
     const params = { name: 'echo', arguments: { amount: 5 } };

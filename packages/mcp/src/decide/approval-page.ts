@@ -27,7 +27,8 @@ export function onApprovalPage(denial: Denial, refused: Refusal, round: Approval
   } = round.asked;
   if (page === undefined || !opens) return denial;
   if (!isModern) return withPage(denial, page);
-  return round.seal === undefined ? denial : { ...denial, result: approvalRound(page, round, round.seal) };
+  const result = approvalRound(page, round);
+  return result === undefined ? denial : { ...denial, result };
 }
 
 /** The name under which the guard asks the user. */
@@ -43,9 +44,11 @@ interface Page {
  * What asks the user to open a page (MCP 2026-07-28). The state of the server, if the request has one, is kept in the
  * state of this round, so that the server goes on where it was.
  */
-function approvalRound({ message, url }: Page, { asked, state, caller }: ApprovalRound, seal: Seal): JsonObject {
+function approvalRound({ message, url }: Page, { asked, state, caller, seal }: ApprovalRound): JsonObject | undefined {
+  const purpose = purposeOf(asked, 'approval');
+  if (seal === undefined || purpose === undefined) return undefined;
   const elicitation = { method: 'elicitation/create', params: { mode: 'url', message, url } };
-  const requestState = seal.seal(JSON.stringify(state ?? null), purposeOf(asked, 'approval'), caller);
+  const requestState = seal.seal(JSON.stringify(state ?? null), purpose, caller);
   return { resultType: 'input_required', inputRequests: { [approvalKey]: elicitation }, requestState };
 }
 

@@ -20,26 +20,35 @@ export type StateReading =
  * no call with other arguments, and no call of another server can go on with it.
  */
 export function sealState(result: unknown, asked: StateRequest, seal: Seal, caller: Caller): unknown {
-  if (!isJsonObject(result) || typeof result['requestState'] !== 'string') return result;
-  return { ...result, requestState: seal.seal(result['requestState'], purposeOf(asked), caller) };
+  if (!isJsonObject(result)) return result;
+  const { requestState, ...stateless } = result;
+  if (typeof requestState !== 'string') return result;
+  const purpose = purposeOf(asked);
+  return purpose === undefined ? stateless : { ...result, requestState: seal.seal(requestState, purpose, caller) };
 }
 
 export function openState(asked: StateRequest, seal: Seal, caller: Caller): StateReading {
   const sealed = memberOf(asked.request.params, 'requestState');
   if (sealed === undefined) return { ok: true, state: undefined, isApproval: false };
   if (typeof sealed !== 'string') return { ok: false };
-  const state = seal.unseal(sealed, purposeOf(asked), caller);
+  const [purpose, ofApproval] = [purposeOf(asked), purposeOf(asked, 'approval')];
+  if (purpose === undefined || ofApproval === undefined) return { ok: false };
+  const state = seal.unseal(sealed, purpose, caller);
   if (state !== undefined) return { ok: true, state, isApproval: false };
-  const kept = seal.unseal(sealed, purposeOf(asked, 'approval'), caller);
+  const kept = seal.unseal(sealed, ofApproval, caller);
   if (kept === undefined) return { ok: false };
   return { ok: true, state: (JSON.parse(kept) as string | null) ?? undefined, isApproval: true };
 }
 
-export function purposeOf({ request, endpoint }: StateRequest, kind: 'state' | 'approval' = 'state'): string {
+/** Undefined: the call holds more than can be digested, so that nothing tells it from others. */
+export function purposeOf(
+  { request, endpoint }: StateRequest,
+  kind: 'state' | 'approval' = 'state',
+): string | undefined {
   const { method, params } = request;
   // Absent and empty arguments are the same call.
   const digest = digestOf({ ...argumentsIn(params), arguments: memberOf(params, 'arguments') ?? {} });
-  return JSON.stringify([kind, endpoint ?? null, method, named(params), digest ?? null]);
+  return digest && JSON.stringify([kind, endpoint ?? null, method, named(params), digest]);
 }
 
 function named(params: unknown): unknown {
