@@ -42,7 +42,10 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
     const directory = bounded[index];
     if (directory === undefined) return heldByNobody(open);
     return andThen(awaitable(directory.findByThumbprint(thumbprint)), (lookup) => {
-      if (lookup.kind === 'found') return unlessShadowing(lookup, index);
+      if (lookup.kind === 'found') {
+        // The earlier directory of that name may just have got the key.
+        return andThen(unlessShadowing(lookup, index), (held) => (held.kind === 'unknown' ? heldByNobody(open) : held));
+      }
       if (lookup.kind === 'unknown') return findFrom(index + 1, thumbprint, open);
       const { cause, final } = lookup;
       if (final !== undefined) return findFrom(index + 1, thumbprint, [...open, { index, cause, final }]);

@@ -113,6 +113,9 @@ describe('combine', () => {
     expect(await finalHolder(combine(combine(failed, empty), late), one)).toBe('crawler');
     expect(await finalHolder(combine(empty, second), one)).toBe('unknown');
     expect(await finalHolder(combine(failed, empty), one)).toBe('unavailable');
+    // The directory of the name has just got the key that a later one has under that name.
+    expect(await finalHolder(combine(late, directoryOf('crawler', one)), one)).toBe('crawler');
+    expect(await finalHolder(combine(empty, crawler, directoryOf('crawler', one)), one)).toBe('crawler');
     expect(await finalHolder(combine(empty, failed), one)).toBe('unavailable');
     expect(await finalHolder(combine(open(async () => Promise.reject(new Error('lost')))), one).catch(String)).toMatch(
       /lost/,
@@ -128,7 +131,9 @@ describe('combine', () => {
 
   it('does not let the directory of one agent shadow an earlier name, nor a later one its own [C5]', async () => {
     expect(await finalHolder(combine(directoryOf('crawler', two), late), one)).toBe('unknown');
-    expect(await holder(combine(open(forever), directoryOf('crawler', two, 'admin')), two)).toBe('unknown');
+    const shadowing = combine(open(forever), directoryOf('crawler', two, 'admin'));
+    expect(await shadowing.findByThumbprint(thumbprintOf(two))).toMatchObject({ kind: 'unavailable' });
+    expect(await finalHolder(combine(empty, directoryOf('third', two, 'admin')), two)).toBe('unknown');
   });
 
   it('answers from memory at once, also while a later directory is flooded or hangs [A14, I6]', async () => {

@@ -22,14 +22,14 @@ const MAX_POLICIES = 16_384;
 const MAX_WHOLE = MAX_POLICIES / MAX_SUBSETS;
 
 /**
- * The matching policies in parts that are evaluated apart. A client chooses the resource, and by its routes the action: many
- * policies with the same scope there are a part of their own, so that they are not parsed again with each policy of few.
+ * The matching policies in parts that are evaluated apart. Each agent, action and resource may have a few policies of its
+ * own: many policies with the same scope are a part of their own, so that they are not parsed again with each of these.
  */
 export function partsOf(matching: readonly number[], policies: readonly Policy[]): readonly (readonly number[])[] {
   if (matching.length <= MAX_WHOLE) return [matching];
   const alike = new Map<string, number[]>();
   for (const number of matching) {
-    const scope = chosenScope(policies[number]);
+    const scope = writtenScope(policies[number]);
     const group = alike.get(scope);
     if (group === undefined) alike.set(scope, [number]);
     else group.push(number);
@@ -40,14 +40,14 @@ export function partsOf(matching: readonly number[], policies: readonly Policy[]
   return few.length === 0 ? many : [few.toSorted((one, other) => one - other), ...many];
 }
 
-const chosenScopes = new WeakMap<Policy, string>();
+const writtenScopes = new WeakMap<Policy, string>();
 
-function chosenScope(policy: Policy | undefined): string {
+function writtenScope(policy: Policy | undefined): string {
   if (policy === undefined) return '';
-  const known = chosenScopes.get(policy);
+  const known = writtenScopes.get(policy);
   if (known !== undefined) return known;
-  const written = JSON.stringify([policy.scope.action, policy.scope.resource]);
-  chosenScopes.set(policy, written);
+  const written = JSON.stringify([policy.scope.principal, policy.scope.action, policy.scope.resource]);
+  writtenScopes.set(policy, written);
   return written;
 }
 

@@ -68,6 +68,7 @@ it.each([
   ['single resources', (at: number) => `permit(principal, action, resource == Repo::"r${at}");`],
   ['groups of resources', (at: number) => `permit(principal, action, resource in Org::"o${at}");`],
   ['types of resources', (at: number) => `permit(principal, action, resource is T${at});`],
+  ['single agents', (at: number) => `permit(principal == Agent::"p${at}", action, resource);`],
   ['single actions', (at: number) => `permit(principal, action == Action::"a${at}", resource);`],
 ])('policies about %s do not make the others be parsed again for each', async (what, ofOne) => {
   const cedar = freshCedar();
@@ -83,6 +84,7 @@ it.each([
     const parents = [{ type: 'Org', id: `o${at}` }];
     const request = {
       ...REQUEST,
+      principal: { type: 'Agent', id: `p${at}` },
       action: { type: 'Action', id: `a${at}` },
       resource,
       context: { n: 1_000 },
