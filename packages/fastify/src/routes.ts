@@ -44,8 +44,7 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
   });
   app.addHook('onReady', async () => {
     if (routes.size === 0) return;
-    const are = guard.mode === 'observe' ? 'would be' : 'are';
-    const text = `these routes ask for no permission, so agents ${are} refused there`;
+    const text = `these routes ask for no permission: agents ${guard.mode === 'observe' ? 'would be' : 'are'} refused there`;
     app.log.warn({ routes: [...routes] }, `countersign: ${text}`);
     // Without a configured logger, Fastify's own has no level and drops every line.
     if (app.log.level === undefined) guard.report(`${text}: ${[...routes].join(', ')}`);

@@ -425,7 +425,7 @@ describe('a route without a permit', () => {
       return [...troubles];
     };
     expect(await told({})).toEqual([
-      'countersign: these routes ask for no permission, so agents are refused there: GET /forgotten',
+      'countersign: these routes ask for no permission: agents are refused there: GET /forgotten',
     ]);
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
     expect(await told({ logger: { level: 'warn', stream: nowhere } })).toEqual([]);
@@ -571,6 +571,30 @@ describe('@Permit', () => {
     const { status, body } = await api.call({ target: '/forbidden' });
     expect([status, JSON.parse(body)]).toMatchObject([403, { code: 'policy_denied' }]);
   });
+
+  it.each([201, 204, 304])(
+    'keeps its status when the handler goes on and sets %d, while an onSend hook is at work [G3]',
+    async (status) => {
+      const { promise: setting, resolve: isSet } = deferred();
+      await using api = await Api.start((app) => {
+        app.addHook('onSend', async (_request, _reply, payload) => {
+          await setting;
+          return payload;
+        });
+        app.get('/:id', { config: { permit: false } }, async (request, reply) => {
+          await things.find(request);
+          reply.code(status);
+          reply.statusCode = status;
+          reply.raw.statusCode = status;
+          isSet();
+          return { done: true };
+        });
+      });
+      const answer = await api.call({ target: '/forbidden' });
+      expect([answer.status, JSON.parse(answer.body)]).toMatchObject([403, { code: 'policy_denied' }]);
+      expect(api.guarded.audit.records.at(-1)).toMatchObject({ decision: 'deny' });
+    },
+  );
 
   // Likewise.
   it('sends no refusal beside an answer that the handler has begun [G3]', async () => {

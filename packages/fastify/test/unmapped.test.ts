@@ -21,7 +21,7 @@ it("agentAuth logs all closed routes in one warning, without those with 'refuse'
   await app.ready();
   await using served = await serve(app.routing);
   expect(troubles).toEqual([
-    expect.stringMatching(/asks? for no permission, so agents are refused there: GET \/a, GET \/c$/),
+    expect.stringMatching(/asks? for no permission: agents are refused there: GET \/a, GET \/c$/),
   ]);
   for (const target of ['/a', '/a/login', '/b/login', '/c']) {
     expect(JSON.parse((await send(served.url, signed({ target }))).body)).toMatchObject({ code: 'route_unmapped' });

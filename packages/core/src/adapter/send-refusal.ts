@@ -27,6 +27,12 @@ export function closeUpgrade({
   if ('upgrade' in request && request.upgrade === true) response.once('finish', () => request.socket.destroySoon());
 }
 
+/** Sets the status of a refusal for good: while hooks are at work on it, a handler may go on and set that of its own answer. */
+export function keepStatus(response: Pick<ServerResponse, 'statusCode'>, status: number): void {
+  response.statusCode = status;
+  Object.defineProperty(response, 'statusCode', { get: () => status, set() {} });
+}
+
 /** How long the connection of a client that is still sending stays open, so that the client can read our answer. */
 const lingerMilliseconds = 2000;
 

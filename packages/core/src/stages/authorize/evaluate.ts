@@ -33,7 +33,7 @@ type Prepared =
   | { readonly details: MatchingDetails | undefined; readonly resource: Resource }
   | { readonly refused: Refusal };
 
-/** Lists of one actor that policy is asked about at once: many must not crowd out the decisions of others. */
+/** Lists of one actor that are evaluated at once: many must not crowd out the decisions of others, nor all be late. */
 const listsOfActor = 4;
 
 /** Resources that the delegation limits alike: one question for all of them. */
@@ -104,8 +104,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
         group.resources.push(one.resource);
       }
     });
-    const waiter = { key: asked.caller.actor.id, seconds: lookupTimeoutSeconds, late: tooManyLists };
-    return await inLine(waiter, () => evaluateGroups(asked, groups.values(), verdicts));
+    return await evaluateGroups(asked, groups.values(), verdicts);
   }
 
   /** Adds the verdicts of the groups to those that are known. */
@@ -126,7 +125,9 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
 
   return (asked, resources) => {
     const [only] = resources;
-    return only !== undefined && resources.length === 1 ? evaluateOne(asked, only) : evaluateList(asked, resources);
+    if (only !== undefined && resources.length === 1) return evaluateOne(asked, only);
+    const waiter = { key: asked.caller.actor.id, seconds: lookupTimeoutSeconds, late: tooManyLists };
+    return inLine(waiter, () => evaluateList(asked, resources));
   };
 }
 
