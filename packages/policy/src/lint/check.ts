@@ -111,11 +111,18 @@ function expired(policy: Policy, clock: () => number): PolicyFinding[] {
   return [finding(policy, 'warning', 'expired', 'Its @expires is in the past, so it permits nothing. Remove it.')];
 }
 
+/** A path in a condition: of the request, or as a resource. */
+const aPath = /\brequest\b\W+path\b|\bPath::"/;
+/** A path that a permit leaves out: negated, unequal, or in one of two branches. */
+const exceptPath =
+  /![\s(]*context\b\W+request\b\W+path\b|\bpath\b["\]\s]*!=|!=\s*(?:Path::"|context\b\W+request\b\W+path\b)|\bif\b/;
+
 function forbidsPath(policy: Policy): PolicyFinding[] {
-  const forbids = conditionsOf(policy.text).some(
-    ({ clause, text }) => (policy.effect === 'forbid' || clause === 'unless') && /\brequest\b\W+path\b/.test(text),
-  );
-  if (!forbids) return [];
+  const forbids = policy.effect === 'forbid';
+  const isAbout = (clause: string, text: string): boolean =>
+    aPath.test(text) && (forbids || clause === 'unless' || exceptPath.test(text));
+  const isScoped = forbids && policy.scope.resource.equals?.startsWith('Path::') === true;
+  if (!isScoped && !conditionsOf(policy.text).some(({ clause, text }) => isAbout(clause, text))) return [];
   const message =
     'It forbids by a path, and routers may serve the same route under another: /Admin, /admin/, /%61dmin. Permit paths, or forbid an action.';
   return [finding(policy, 'warning', 'forbids-path', message)];
