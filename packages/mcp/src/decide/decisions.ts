@@ -61,10 +61,10 @@ export interface McpDecisions {
   /** Whether any rule requires a scope. */
   readonly requiresScopes: boolean;
   /**
-   * Whether the request will be refused because its rule requires a scope that the caller lacks, and the caller may know of
-   * what it asks for. Not recorded.
+   * How the request will be refused because its rule requires a scope that the caller lacks, and the caller may know of what
+   * it asks for. Undefined: not for that. Not recorded.
    */
-  lacksScope(caller: Caller, request: JsonRpcRequest): Promise<boolean>;
+  lacksScope(caller: Caller, request: JsonRpcRequest): Promise<'error' | 'result' | undefined>;
 }
 
 type GuardPart = Pick<Guard, 'begin' | 'missingScopes' | 'mode' | 'revalidate'>;
@@ -233,14 +233,14 @@ export function decisionsOf(
       !observes && [...(rules.tools?.values() ?? []), ...rules.methods.values()].some(({ requires }) => requires),
     async lacksScope(caller, request) {
       const required = requiredScope(request, rules);
-      if (observes || required === undefined || guard.missingScopes(caller, required).length === 0) return false;
+      if (observes || required === undefined || guard.missingScopes(caller, required).length === 0) return undefined;
       const reading = readRequest(request, rules, catalogue);
-      if (reading.kind !== 'ask') return false;
+      if (reading.kind !== 'ask') return undefined;
       const call = guard.begin(caller, { method: request.method });
       for (const { visible } of reading.questions) {
-        if (visible !== undefined && !(await call.wouldPermit(visible))) return false;
+        if (visible !== undefined && !(await call.wouldPermit(visible))) return undefined;
       }
-      return true;
+      return reading.questions.every(({ onDeny }) => onDeny === 'result') ? 'result' : 'error';
     },
   };
 }

@@ -1,6 +1,6 @@
 import { type Caller, type Guard, refusal } from '@countersign/core';
 import type { McpDecisions } from '../decide/decisions.js';
-import { errorCodes, isJsonObject, memberOf } from '../decide/json-rpc.js';
+import { errorCodes, isJsonObject, type JsonRpcRequest, memberOf } from '../decide/json-rpc.js';
 
 /** An answer that is given before the SDK sees the request. */
 export interface EarlyAnswer {
@@ -38,15 +38,12 @@ export async function refuseEarly(
 ): Promise<EarlyAnswer | undefined> {
   const huge = refuseHugeBatch(message);
   if (huge !== undefined) return huge;
-  const messages: readonly unknown[] = Array.isArray(message) ? message : [message];
+  const lacking = await lackingIn(Array.isArray(message) ? message : [message], caller, decisions);
+  // In a batch the others may run, so the SDK asks and answers for all of them.
+  if (Array.isArray(message) && lacking.every(({ refused }) => refused === 'result')) return undefined;
   const scopes = new Set<string>();
   let answer: unknown;
-  for (const one of messages) {
-    const method = memberOf(one, 'method');
-    const id = memberOf(one, 'id');
-    if (!isJsonObject(one) || typeof method !== 'string' || id === undefined) continue;
-    const request = { method, params: one['params'] };
-    if (!(await decisions.lacksScope(caller, request))) continue;
+  for (const { id, request } of lacking) {
     const decision = await decisions.decide(caller, request);
     // Cannot be: it lacks a scope.
     if (decision.ok) return undefined;
@@ -58,8 +55,31 @@ export async function refuseEarly(
     const { headers } = guard.respond(refusal('insufficient_scope', undefined, [...scopes].join(' ')));
     return earlyAnswer(403, answer, { 'www-authenticate': headers['www-authenticate'] ?? 'Bearer' });
   }
-  // In a batch the others may run, so the SDK answers for all of them.
-  return answer === undefined || Array.isArray(message) ? undefined : earlyAnswer(200, answer);
+  return answer === undefined ? undefined : earlyAnswer(200, answer);
+}
+
+interface Lacking {
+  readonly id: unknown;
+  readonly request: JsonRpcRequest;
+  readonly refused: 'error' | 'result';
+}
+
+/** The requests whose caller lacks a scope. */
+async function lackingIn(
+  messages: readonly unknown[],
+  caller: Caller,
+  decisions: McpDecisions,
+): Promise<readonly Lacking[]> {
+  const lacking: Lacking[] = [];
+  for (const one of messages) {
+    const method = memberOf(one, 'method');
+    const id = memberOf(one, 'id');
+    if (!isJsonObject(one) || typeof method !== 'string' || id === undefined) continue;
+    const request = { method, params: one['params'] };
+    const refused = await decisions.lacksScope(caller, request);
+    if (refused !== undefined) lacking.push({ id, request, refused });
+  }
+  return lacking;
 }
 
 export function earlyAnswer(status: number, message: unknown, headers: Record<string, string> = {}): EarlyAnswer {

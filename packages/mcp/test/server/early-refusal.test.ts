@@ -82,6 +82,15 @@ describe('A call whose caller lacks a scope', () => {
     expect(await refuse([call('free')])).toBeUndefined();
   });
 
+  it('is left to the server in a batch where its rule asks for a result, so that it is recorded once', async () => {
+    const { audit, decisions, refuse } = await early();
+    expect(await refuse([call('told', 1), call('free', 2)])).toBeUndefined();
+    expect(audit.records).toEqual([]);
+    decisions.learn('tools/list', [{ name: 'wipe', annotations: { readOnlyHint: true } }]);
+    expect(await refuse([call('told', 1), call('wipe', 2)])).toMatchObject({ status: 403 });
+    expect(audit.records).toHaveLength(2);
+  });
+
   it('is not decided in a batch that no SDK takes', async () => {
     const { audit, refuse } = await early();
     expect(await refuse(Array.from({ length: 101 }, () => call('told')))).toMatchObject({ status: 400 });
