@@ -1,4 +1,5 @@
 import { type DetailsMatch, detailsMatch } from './matching-details.js';
+import type { Caller } from '../../model/caller.js';
 import type { RequestFacts } from '../../model/request.js';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import { askEngine } from './ask-engine.js';
@@ -33,8 +34,8 @@ type Prepared =
   | { readonly details: MatchingDetails | undefined; readonly resource: Resource }
   | { readonly refused: Refusal };
 
-/** Lists of one actor that are evaluated at once: many must not crowd out the decisions of others, nor all be late. */
-const listsOfActor = 4;
+/** Lists of one lister that are evaluated at once: many must not crowd out the decisions of others, nor all be late. */
+const listsAtOnce = 4;
 
 /** Resources that the delegation limits alike: one question for all of them. */
 interface Group {
@@ -47,7 +48,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
   const { scopeMatch, locationsFor, lookupTimeoutSeconds } = parts;
   const checkSubject = createSubjectCheck(parts);
   const resolve = createEntityResolver(parts);
-  const inLine = fewOfEach(listsOfActor);
+  const inLine = fewOfEach(listsAtOnce);
 
   function evaluateGroup(
     asked: Asked,
@@ -126,15 +127,20 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
   return (asked, resources) => {
     const [only] = resources;
     if (only !== undefined && resources.length === 1) return evaluateOne(asked, only);
-    const waiter = { key: asked.caller.actor.id, seconds: lookupTimeoutSeconds, late: tooManyLists };
+    const waiter = { key: listerOf(asked.caller), seconds: lookupTimeoutSeconds, late: tooManyLists };
     return inLine(waiter, () => evaluateList(asked, resources));
   };
+}
+
+/** Whose lists wait for each other. An actor that proved no key may be an application that all users share. */
+function listerOf({ actor, subject }: Caller): string {
+  return JSON.stringify(actor.keyId === undefined ? [actor.id, subject.issuer, subject.id] : [actor.id]);
 }
 
 const undecided: Verdict = { permitted: false, refused: refusal('policy_error', 'nothing was decided') };
 
 function tooManyLists(): readonly Verdict[] {
-  const error = new LateAnswer(`${listsOfActor} other lists of the agent took too long`);
+  const error = new LateAnswer(`${listsAtOnce} other lists of the caller took too long`);
   return [{ permitted: false, refused: outage('policy_unavailable', error) }];
 }
 

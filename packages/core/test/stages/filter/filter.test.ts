@@ -140,6 +140,24 @@ describe('guard.filter', () => {
     expect(asked.mock.calls.filter(([agent]) => agent === 'agent-a')).toHaveLength(10 * 40);
   });
 
+  it('makes no user of an application that proved no key wait for the lists of another one [J3]', async () => {
+    const held = deferred();
+    const asked = vi.fn<(user: unknown) => void>();
+    const policy = engine(async ({ context }) => {
+      asked(context.onBehalfOf);
+      if (context.onBehalfOf === 'mallory') await held.promise;
+      return allow;
+    });
+    const { guard } = await guarded({ policy });
+    const list = (subject: string) => guard.filter(guard.local({ agent: 'app', subject }), 'thing.read', things(2));
+    const lists = Array.from({ length: 5 }, () => list('mallory'));
+    await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(4 * 2), patiently);
+    expect(await list('alice')).toMatchObject({ ok: true });
+    expect(asked.mock.calls.filter(([user]) => user === 'mallory')).toHaveLength(4 * 2);
+    held.resolve();
+    await Promise.all(lists);
+  });
+
   it('returns an empty list with a deny record when nothing is permitted, and without a record for an empty list', async () => {
     const { guard, audit } = await guarded({ policy: engine(() => deny) });
     const caller = await letIn(guard);
