@@ -106,7 +106,7 @@ function defineExplain(policy: Command, io: Io): void {
     .command('explain')
     .description('decide one request and say why: which policies decided, what the nearest permits lacked')
     .argument('<folder>', 'the folder of policies')
-    .option('--request <file>', 'the request, written like a test case; - is standard input')
+    .option('--request <file>', 'the request, or what --log lacks of it, written like a test case; - is standard input')
     .option('--actor <id>', 'the agent that acts')
     .option('--role <role>', 'a role of it; may be repeated', collect, [])
     .option('--capability <scopes>', 'what it may ever use; may be repeated (default: the scope)', collect, [])
@@ -126,8 +126,13 @@ function defineExplain(policy: Command, io: Io): void {
 What an option says counts before what the file says. A scope that no policy
 asks for is noted on standard error.
 
+A log has no attributes or parents of resources, and no authorization details.
+If policies read them, --request gives them beside --log:
+  resource: { attributes: { owner: user_123 }, parents: ['Folder::"shared"'] }
+
 Exit code 0: it is decided, either way. 2: no guard could put such a request to
-policy, or the schema has no such action or type.
+policy, or the schema has no such action or type. 3: it depends on what the log
+does not have.
 
 Example:
   countersign policy explain policies --actor agent-a --role reader \\

@@ -8,7 +8,8 @@ import { wrapLines } from './lines.js';
 import { loadPolicies } from './load.js';
 import { queryOfRecord } from './query-of-record.js';
 import { decidedBy, type Replayed } from './replayed.js';
-import { readRequest, type RequestForm } from './request-form.js';
+import { readRequest, readUnlogged, type RequestForm } from './request-form.js';
+import { settledBy } from './unlogged.js';
 import { readYaml } from './yaml-file.js';
 
 export interface ExplainOptions {
@@ -22,7 +23,7 @@ export interface ExplainOptions {
   readonly resource?: string;
   readonly method?: string;
   readonly path?: string;
-  /** A record of `log` in place of all of these. */
+  /** A record of `log` in place of all of these. `request` adds what the log does not have. */
   readonly record?: string;
   readonly log?: string;
   readonly agents?: string;
@@ -41,6 +42,13 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
   if (explanation.request.actor === '') {
     throw new CliError(`${where}: ${explanation.errors.join('; ')}`, exitCodes.usage);
   }
+  if (recorded?.isWhole === false && !(await canTell(folder, engine, query, decision))) {
+    const { type, id } = query.resource;
+    throw new CliError(
+      `${where}: this cannot be told. The log has no attributes or parents of ${type}::${JSON.stringify(id)}, and no authorization details: give them with --request.`,
+      exitCodes.unproven,
+    );
+  }
   for (const note of unknownScopes(query, engine)) io.err(`countersign: note: ${printable(note)}\n`);
   if (recorded !== undefined) noteChange(where, recorded, decision, io);
   if (options.json) {
@@ -55,11 +63,22 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
   if (reasons.length > 0) io.out(wrapLines(reasons.join('\n')));
 }
 
+/** Whether what the log does not have leaves the decision as it is. */
+async function canTell(
+  folder: string,
+  engine: CedarEngine,
+  query: PolicyQuery,
+  decision: PolicyDecision,
+): Promise<boolean> {
+  return decision.cause !== 'error' && (await settledBy(engine, folder))(query, decision);
+}
+
 /** Policies of today may say something else than those of the record. */
-function noteChange(where: string, recorded: Omit<Replayed, 'query'>, decision: PolicyDecision, io: Io): void {
+function noteChange(where: string, recorded: Recorded, decision: PolicyDecision, io: Io): void {
   const hasOthers = recorded.policySet !== undefined && recorded.policySet !== decision.policySet;
   if (recorded.was === decidedBy(decision) && !hasOthers) return;
-  const because = hasOthers ? 'by other policies than these' : 'the agents, or the time, are others now';
+  const facts = recorded.isWhole ? ', facts' : '';
+  const because = hasOthers ? 'by other policies than these' : `by other roles${facts} or at another time`;
   io.err(`countersign: note: ${where} says ${recorded.was}, ${because}\n`);
 }
 
@@ -68,7 +87,12 @@ interface Question {
   readonly where: string;
   readonly query: PolicyQuery;
   /** What policy said when a record was written. */
-  readonly recorded?: Omit<Replayed, 'query'>;
+  readonly recorded?: Recorded;
+}
+
+interface Recorded extends Omit<Replayed, 'query'> {
+  /** Whether --request gives what the log does not have. */
+  readonly isWhole: boolean;
 }
 
 async function questionOf(options: ExplainOptions, engine: CedarEngine, io: Io): Promise<Question> {
@@ -81,12 +105,29 @@ async function questionOf(options: ExplainOptions, engine: CedarEngine, io: Io):
       );
     }
     if (agents === undefined) io.err('countersign: note: without --agents, the agent has no role\n');
+    const [replaced] = Object.keys(formOf(options));
+    if (replaced !== undefined) {
+      throw new CliError(`the record says this itself: leave out '${replaced}'`, exitCodes.usage);
+    }
     const { query, ...recorded } = await queryOfRecord(log, record, agents, engine.scopeVocabulary);
-    return { where: `record ${record}`, query, recorded };
+    const isWhole = options.request !== undefined;
+    return {
+      where: `record ${record}`,
+      query: await completed(query, options.request, io),
+      recorded: { ...recorded, isWhole },
+    };
   }
   const { where, form } = await formIn(options.request, io);
   const complete = requireComplete({ ...form, ...formOf(options) }, where);
   return { where, query: readRequest(complete, where, engine.scopeVocabulary) };
+}
+
+/** The query of a record with what `file` adds to it. */
+async function completed(query: PolicyQuery, file: string | undefined, io: Io): Promise<PolicyQuery> {
+  if (file === undefined) return query;
+  const { where, form } = await formIn(file, io);
+  const { resource, ...details } = readUnlogged(form, where, query.resource);
+  return { ...query, resource, context: { ...query.context, ...details } };
 }
 
 /** @throws CliError that names the option for a missing member. */

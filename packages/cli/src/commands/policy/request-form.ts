@@ -68,6 +68,27 @@ export function readRequest(form: RequestForm, where: string, vocabulary: readon
   };
 }
 
+/** What a log does not have of a request. */
+export interface Unlogged {
+  readonly resource: Resource;
+  readonly authorizationDetails?: NonNullable<PolicyQuery['context']['authorizationDetails']>;
+}
+
+/**
+ * Reads attributes and parents of the resource of a record, and authorization details.
+ *
+ * @throws CliError that begins with `where` if a member is invalid, or says what the record says.
+ */
+export function readUnlogged(form: RequestForm, where: string, { type, id }: Resource): Unlogged {
+  const reader = new Reader(form, where);
+  reader.refuseUnknown(['resource', 'authorizationDetails']);
+  const { resource: given = {} } = form;
+  const isObject = typeof given === 'object' && given !== null && !Array.isArray(given);
+  const resource = readResource(new Reader({ resource: isObject ? { type, id, ...given } : given }, where));
+  if (resource.type === type && resource.id === id) return { resource, ...readDetails(reader) };
+  throw reader.error(`the record is about ${type}::${JSON.stringify(id)}`);
+}
+
 function readDetails(reader: Reader): Pick<PolicyQuery['context'], 'authorizationDetails'> {
   if (!reader.has('authorizationDetails')) return {};
   const details = reader.object('authorizationDetails');

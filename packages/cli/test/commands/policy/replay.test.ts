@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { cedarFromDirectory } from '@countersign/core';
 import { type CliResult, runCli } from '../../run-cli.js';
 import { decision, outcome, refusedRequest, temporaryFolder, writeLog } from '../audit/write-log.js';
@@ -37,7 +37,12 @@ beforeAll(async () => {
     ]),
   );
 });
-afterAll(() => folder[Symbol.dispose]());
+// Files that were written during the last second are awaited.
+beforeAll(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 }));
+afterAll(() => {
+  vi.useRealTimers();
+  folder[Symbol.dispose]();
+});
 
 async function replay(policies: string, ...options: string[]): Promise<CliResult> {
   const path = folder.file(`policies-${Math.random()}`);
@@ -229,4 +234,65 @@ it('a record of the log is explained as the question that it was', async () => {
   expect((await runCli(['audit', 'query', log, '--decision', 'deny'])).err).toMatch(
     /What policy lacked: countersign policy explain policies --log .*log --record \d+ --agents agents.json\n$/,
   );
+});
+
+const ofOwner = `permit(principal, action, resource)
+when { context.scope.contains("pr:write") && context has onBehalfOf && resource.owner == context.onBehalfOf };`;
+const owned = `entity Repo = { owner: User };
+action "pr.create", "pr.merge" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`;
+
+const owner = (user: string): string => `resource: { attributes: { owner: { type: User, id: ${user} } } }`;
+
+/** Explains the first decision of the log by these policies. */
+async function explainFirst(files: Record<string, string>, request?: string, ...args: string[]): Promise<CliResult> {
+  const path = folder.file(`explained-${Math.random()}`);
+  mkdirSync(path);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  const given = request === undefined ? [] : ['--request', '-'];
+  const asked = ['--log', log, '--record', '2', '--agents', agents];
+  return await runCli(['policy', 'explain', path, ...asked, ...given, ...args], { input: request ?? '' });
+}
+
+it.each([
+  ['an attribute is needed', { 'a.cedar': ofOwner, 'a.cedarschema': owned }],
+  [
+    'an attribute may forbid',
+    { 'a.cedar': `${everything} forbid(principal, action, resource) when { resource has x };` },
+  ],
+  ['an attribute may permit', { 'a.cedar': 'permit(principal, action, resource) when { resource has x };' }],
+  ['a parent may permit', { 'a.cedar': 'permit(principal, action, resource in Tenant::"acme");' }],
+])('a record is not explained when %s, and the log does not have it', async (_name, files) => {
+  expect(await explainFirst(files)).toEqual({
+    code: 3,
+    out: '',
+    err: 'countersign: record 2: this cannot be told. The log has no attributes or parents of Repo::"acme/api", and no authorization details: give them with --request.\n',
+  });
+});
+
+it('a record is explained with what --request adds to it', async () => {
+  const files = { 'a.cedar': ofOwner, 'a.cedarschema': owned };
+  const allowed = await explainFirst(files, owner('user_1'));
+  expect(allowed).toMatchObject({ code: 0, out: expect.stringMatching(/^Allowed: .* on Repo::"acme\/api"/), err: '' });
+  const denied = await explainFirst(files, owner('user_2'));
+  expect(denied).toMatchObject({ code: 0, out: expect.stringMatching(/^Denied/) });
+  expect(denied.err).toBe('countersign: note: record 2 says allow, by other roles, facts or at another time\n');
+  const inTenant = { 'a.cedar': 'permit(principal, action, resource in Tenant::"acme");' };
+  const parents = `resource: { type: Repo, id: acme/api, parents: ['Tenant::"acme"'] }`;
+  expect((await explainFirst(inTenant, parents)).out).toMatch(/^Allowed/);
+  const limited = {
+    'a.cedar': `${everything} forbid(principal, action, resource)
+when { context has authorizationDetails.actions && !context.authorizationDetails.actions.contains("merge") };`,
+  };
+  expect((await explainFirst(limited, 'authorizationDetails: { actions: [create] }')).out).toMatch(/^Denied/);
+});
+
+it.each([
+  ['resource: \'Repo::"other"\'', [], 'the record is about Repo::"acme/api"'],
+  ['resource: { id: other, attributes: {} }', [], 'the record is about Repo::"acme/api"'],
+  ['scope: [a]', [], "'scope' is not known. There are: resource, authorizationDetails"],
+  [undefined, ['--scope', 'a'], "the record says this itself: leave out 'scope'"],
+  [undefined, ['--actor', 'agent-a'], "the record says this itself: leave out 'actor'"],
+])('nothing replaces what a record says: %s %j', async (request, args, problem) => {
+  const result = await explainFirst({ 'a.cedar': everything }, request, ...args);
+  expect(result).toEqual({ code: 2, out: '', err: expect.stringContaining(problem) });
 });
