@@ -1,10 +1,10 @@
-import { basename } from 'node:path';
 import { type AgentPrivateKey, generateAgentKey } from '@countersign/agent';
 import { isIdentifier } from '@countersign/delegation';
 import { CliError, exitCodes } from '../cli-error.js';
 import type { Io } from '../io.js';
 import { printable } from '../text.js';
 import { addToAgentsFile } from './agents-file.js';
+import { ignoreLine } from './ignore-line.js';
 import { writePrivateFile } from './private-file.js';
 import { readScopes } from './scopes.js';
 
@@ -34,7 +34,10 @@ export async function keygen(options: KeygenOptions, io: Io): Promise<void> {
   // A file that cannot take the entry leaves no key behind.
   await (agents === undefined ? write() : addToAgentsFile(agents, registration, write));
   io.err(`Private key: ${printable(out)} (mode 0600; keep it secret). Key id: ${key.thumbprint}\n`);
-  io.err(`Keep it out of git: add the line '/${printable(basename(out))}' to .gitignore.\n`);
+  const ignored = ignoreLine(out);
+  if (ignored !== undefined) {
+    io.err(`Keep it out of git: add the line '${printable(ignored.line)}' to ${printable(ignored.file)}.\n`);
+  }
   if (agents === undefined) {
     io.err('Add the entry above to the list in agents.json of the API, or let --agents do so. A first file is:\n');
     io.err(`${JSON.stringify([registration])}\n`);

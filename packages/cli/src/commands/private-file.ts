@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { codeOf } from '@countersign/common';
 import { CliError } from '../cli-error.js';
 
 interface PrivateFileOptions {
@@ -13,20 +15,20 @@ interface PrivateFileOptions {
  * Writes a file that only its owner can read (mode 0600). It is created with this mode, so others can never read it. It
  * never follows a symbolic link, and never overwrites a file without `overwrite`.
  *
- * @throws CliError if there is such a file.
+ * @throws CliError if there is such a file, or its folder is missing.
  */
 export async function writePrivateFile(
   path: string,
   text: string,
   { overwrite, holds }: PrivateFileOptions,
 ): Promise<void> {
-  if (overwrite) return await replaceFile(path, text);
   try {
-    await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+    await (overwrite ? replaceFile(path, text) : writeFile(path, text, { mode: 0o600, flag: 'wx' }));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
+    if (codeOf(error) === 'EEXIST') {
       throw new CliError(`${path} exists. Choose another file, or --force to lose ${holds}.`);
     }
+    if (codeOf(error) === 'ENOENT') throw new CliError(`there is no folder ${dirname(path)}. Make it first.`);
     throw error;
   }
 }

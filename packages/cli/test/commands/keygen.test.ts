@@ -1,16 +1,19 @@
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loadAgentKey } from '@countersign/agent';
 import { agentsFromFile, readPublicKey } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,11 +54,10 @@ describe('keygen', () => {
     },
   );
 
-  it('prints an entry with roles that an API accepts, and explains how to keep the key out of git', async () => {
+  it('prints an entry with roles that an API accepts', async () => {
     const file = join(folder, 'roles.key');
-    const { out, err } = await runCli(['keygen', '--out', file, '--id', 'agent-r', '--roles', 'reader, auditor']);
+    const { out } = await runCli(['keygen', '--out', file, '--id', 'agent-r', '--roles', 'reader, auditor']);
     expect(JSON.parse(out)).toMatchObject({ roles: ['reader', 'auditor'] });
-    expect(err).toContain("add the line '/roles.key' to .gitignore");
     const agents = join(folder, 'agents-with-roles.json');
     writeFileSync(agents, `[${out}]`);
     const directory = await agentsFromFile(agents);
@@ -65,6 +67,33 @@ describe('keygen', () => {
       agent: { roles: ['reader', 'auditor'] },
     });
     await directory.close?.();
+  });
+
+  it.each(['b.pem', 'keys/b.pem', 'keys/[a] *.pem'])(
+    'names the line of .gitignore that keeps the key out of git: %s',
+    async (name) => {
+      const repository = mkdtempSync(join(folder, 'repository-'));
+      const git = (...args: string[]): string => execFileSync('git', ['-C', repository, ...args], { encoding: 'utf8' });
+      git('init', '--quiet');
+      mkdirSync(join(repository, 'keys'));
+      const { err } = await runCli(['keygen', '--out', join(repository, name)]);
+      const [, line = '', file = ''] = /add the line '(.*)' to (.*)\.\n/.exec(err) ?? [];
+      expect(realpathSync(dirname(file))).toBe(realpathSync(repository));
+      writeFileSync(file, `${line}\n`);
+      expect(git('status', '--porcelain', '--untracked-files=all')).toBe('?? .gitignore\n');
+    },
+  );
+
+  it('names no line of .gitignore for a key outside the repository', async () => {
+    const { code, err } = await runCli(['keygen', '--out', join(folder, 'outside.pem')]);
+    expect(code).toBe(0);
+    expect(err).not.toContain('git');
+  });
+
+  it.each([[[]], [['--force']]])('says that a folder is missing: %j', async (force) => {
+    const missing = join(folder, 'none');
+    const { code, err } = await runCli(['keygen', '--out', join(missing, 'b.pem'), ...force]);
+    expect({ code, err }).toEqual({ code: 1, err: `countersign: there is no folder ${missing}. Make it first.\n` });
   });
 
   it('refuses an invalid role', async () => {
