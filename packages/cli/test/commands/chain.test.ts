@@ -419,6 +419,30 @@ describe('inspect: a chain', () => {
     );
   });
 
+  it.each([
+    ['names the keys', [{ kid: 'k2' }, { kid: 'k3' }], ': its kid k1 is none of theirs, which are k2, k3.'],
+    ['says that the keys have none', [{}], ': its kid k1 is none of theirs: they have none.'],
+    ['says no more', [{ kid: 'k1' }], '.'],
+  ])('%s when no key has the kid of a token', async (_name, kids, reason) => {
+    const jwk = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+    writeFileSync(file('other-jwks.json'), JSON.stringify({ keys: kids.map((kid) => ({ ...jwk, ...kid })) }));
+    const { code, out } = await runCli(['inspect', token, '--issuer-jwks', file('other-jwks.json')]);
+    expect(code).toBe(3);
+    expect(out.replaceAll(/\s+/g, ' ')).toContain(
+      `The signature of the token does not verify with the given keys${reason}`,
+    );
+  });
+
+  it('shows a kid that is no text as what it is', async () => {
+    const [, ...rest] = token.split('.');
+    const header = { typ: 'at+jwt', alg: 'EdDSA', kid: { toString: '\u001b[2J' } };
+    const odd = [Buffer.from(JSON.stringify(header)).toString('base64url'), ...rest].join('.');
+    const { code, out } = await runCli(['inspect', odd, '--issuer-jwks', file('jwks.json')]);
+    expect({ code, out }).toEqual({ code: 3, out: expect.stringContaining('its kid {"toString":') });
+    // eslint-disable-next-line no-control-regex
+    expect(out).not.toMatch(/\x1b/);
+  });
+
   it.each(['--agents', '--issuer-jwks'])('%s: reports an invalid file', async (option) => {
     writeFileSync(file('wrong.json'), '{"a":1}');
     const { code, err } = await runCli(['inspect', token, option, file('wrong.json')]);

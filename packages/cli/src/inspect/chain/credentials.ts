@@ -53,9 +53,10 @@ async function readToken(text: string, { verifyToken }: Trust, problems: string[
     return undefined;
   }
   problems.push(...headerProblems(decoded?.header ?? {}).map((problem) => `The token: ${problem}`));
-  const proof = verifyToken === undefined ? 'unchecked' : (await verifyToken(text)) ? 'verified' : 'invalid';
-  if (proof === 'invalid') problems.push('The signature of the token does not verify with the given keys.');
-  return { text, claims: read.claims, proof };
+  if (verifyToken === undefined) return { text, claims: read.claims, proof: 'unchecked' };
+  const problem = await verifyToken(text);
+  if (problem !== undefined) problems.push(`The signature of the token ${problem}.`);
+  return { text, claims: read.claims, proof: problem === undefined ? 'verified' : 'invalid' };
 }
 
 interface LinkParts {

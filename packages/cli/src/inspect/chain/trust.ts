@@ -1,16 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { type Agent, type AgentKey, type AgentRegistration, agentsFromObjects } from '@countersign/core';
 import type { KeyObject } from 'node:crypto';
-import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import { compactVerify, createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet } from 'jose';
 import { CliError, exitCodes, messageOf } from '../../cli-error.js';
+import { show } from '../../text.js';
 import { keyFacts } from '../key.js';
 
 /** The trusted keys, from the files that were given. */
 export interface Trust {
   /** Absent without an agents.json. */
   readonly agents?: KnownAgents;
-  /** Verifies a token; absent without keys of its issuer. */
-  readonly verifyToken?: (token: string) => Promise<boolean>;
+  /** Resolves to the problem of a token that does not verify; absent without keys of its issuer. */
+  readonly verifyToken?: (token: string) => Promise<string | undefined>;
 }
 
 export interface KnownKey {
@@ -68,10 +69,22 @@ async function readIssuerKeys(file: string): Promise<NonNullable<Trust['verifyTo
   const json = await readJson('--issuer-jwks', file);
   try {
     const keys = createLocalJWKSet(json as JSONWebKeySet);
-    return (token) => verifies(() => compactVerify(token, keys, { algorithms: tokenAlgorithms }));
+    const verify = (token: string): Promise<unknown> => compactVerify(token, keys, { algorithms: tokenAlgorithms });
+    return async (token) => {
+      if (await verifies(() => verify(token))) return undefined;
+      return `does not verify with the given keys${unknownKeyId(token, keys.jwks())}`;
+    };
   } catch {
     throw new CliError(`--issuer-jwks: ${file} is not a JWK Set`, exitCodes.usage);
   }
+}
+
+/** For the problem of a token whose `kid` no key has. */
+function unknownKeyId(token: string, { keys }: JSONWebKeySet): string {
+  const { kid } = decodeProtectedHeader(token);
+  if (kid === undefined || keys.some((key) => key.kid === kid)) return '';
+  const known = keys.flatMap((key) => (key.kid === undefined ? [] : show(key.kid)));
+  return `: its kid ${show(kid)} is none of theirs${known.length === 0 ? ': they have none' : `, which are ${known.join(', ')}`}`;
 }
 
 /** Whether the key signed the link. RFC 9864: two names of one algorithm. */
