@@ -55,6 +55,7 @@ export function firstTestText(route: Route, application: Application): string {
   const path = route.path.replaceAll(/:\w+/g, '1');
   const body = isReading(route) || method === 'DELETE' ? '' : ", body: { text: 'a test' }";
   const scope = scopeOf(route);
+  const forUser = login === undefined ? '' : ".onBehalfOf('a-user')";
   // Cedar starts slower than mocha's two seconds on a busy machine.
   const start = runner === 'mocha' ? 'function () {\n  this.timeout(30_000);' : '() => {';
   return `${modules.join('\n')}
@@ -66,8 +67,9 @@ ${runner === 'mocha' ? 'it' : 'test'}('${method} ${route.path} is for agents wit
 ${applicationText(route, framework)}
     const route = { method: '${method}', path: '${path}'${body} };
     const roles = ['reader', 'writer'];
-    const able = t.agent('able', { capabilities: ['${scope}'], roles })${login === undefined ? '' : ".onBehalfOf('a-user')"};
-    const unable = t.agent('unable', { capabilities: [], roles });
+    const able = t.agent('able', { capabilities: ['${scope}'], roles })${forUser};
+    // It lacks the scope, and nothing else.
+    const unable = t.agent('unable', { capabilities: ['another:scope'], roles })${forUser};
 
     equal((await able.fetch(app, route.path, route)).status, 204);
     await assertRefused(await unable.fetch(app, route.path, route), 'policy_denied');

@@ -223,7 +223,9 @@ describe('init of an application whose users sign in', () => {
     expect((await run('policy', 'test', path('policies'))).out).toContain(
       'order.read by a reader that acts for nobody',
     );
-    expect(await read('test/agents.test.mjs')).toContain(".onBehalfOf('a-user')");
+    const test = await read('test/agents.test.mjs');
+    expect(test).toContain("{ capabilities: ['order:read'], roles }).onBehalfOf('a-user');");
+    expect(test).toContain("{ capabilities: ['another:scope'], roles }).onBehalfOf('a-user');");
     expect(err).toContain('let passport skip agents; until then it answers them with its own 401');
     expect(err).toMatch(/https:.*\/guides\/adopt-login-passport\n/);
     expect(err).toContain('/orders --key agent.pem --token @token.jwt\n');
