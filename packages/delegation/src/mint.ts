@@ -86,7 +86,7 @@ const blamed: Partial<Record<DelegationErrorCode, string>> = {
   audience_malformed: "option 'audience': ",
   scope_malformed: "option 'scope': ",
   actor_malformed: "option 'agent': ",
-  client_id_malformed: "option 'clientId', by default the 'agent': ",
+  client_id_malformed: "option 'clientId': ",
   actor_is_subject: "options 'user' and 'agent': ",
 };
 
@@ -130,7 +130,13 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
   };
   // Parse the new claims with our own parser, so that minting and reading cannot drift apart.
   const read = readClaims(payload);
-  if (!read.ok) throw new DelegationError(read.code, `${blamed[read.code] ?? ''}${read.detail}`);
+  if (!read.ok) {
+    const isAgent = read.code === 'client_id_malformed' && options.clientId === undefined;
+    throw new DelegationError(
+      read.code,
+      `${(isAgent ? blamed.actor_malformed : blamed[read.code]) ?? ''}${read.detail}`,
+    );
+  }
   checkPrevious(options.previous, read.claims);
 
   const { confirmation } = read.claims;

@@ -326,7 +326,9 @@ describe('the key of the issuer', () => {
 describe('mistakes of the program', () => {
   it.each([
     [{ agent: undefined }, /^option 'agent': act/],
-    [{ agent: 'a ' }, /^option 'clientId', by default the 'agent': client_id/],
+    [{ agent: 'a ' }, /^option 'agent': client_id must be an identifier/],
+    [{ agent: null }, /^option 'agent': client_id/],
+    [{ clientId: 'a ' }, /^option 'clientId': client_id/],
     [{ scope: 'a::b' }, /^option 'scope': scope must be/],
     [{ user: '' }, /^option 'user': sub/],
     [{ audience: [] }, /^option 'audience': aud/],

@@ -24,7 +24,11 @@ export interface TestAgent extends TestCaller {
   readonly keyId: string;
   /** Its entry for an `agents.json`. The key is marked, so that a guard outside the kit refuses it. */
   readonly registration: TestRegistration;
-  /** The same agent with a token to act for a user. */
+  /**
+   * The same agent with a token to act for a user.
+   *
+   * @throws ConfigError without a scope, if the agent has no capabilities.
+   */
   onBehalfOf(user: string, options?: TokenOptions): TestDelegate;
 }
 
@@ -90,6 +94,11 @@ export function createTestAgent(
   const held: Held = { id, key, capabilities, roles, agent, signer: agent, token: undefined, linked: false };
 
   function onBehalfOf(user: string, options: TokenOptions = {}): TestDelegate {
+    if (options.scope === undefined && capabilities.length === 0) {
+      throw new ConfigError(
+        `onBehalfOf: the agent '${id}' has no capabilities, which are the default of 'scope'. Give it some, or name a scope.`,
+      );
+    }
     const scoped = { ...options, scope: options.scope ?? capabilities };
     const jti = randomUUID();
     const token = issuer.mint({ id: jti, user, agent: id, keyId: key.keyId, options: scoped });

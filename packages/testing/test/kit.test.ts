@@ -1,3 +1,5 @@
+import { agentAuth, permit } from '@countersign/express';
+import express from 'express';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { FastifyInstance } from 'fastify';
 import { agentsFromObjects, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
@@ -45,9 +47,15 @@ describe('an agent of the kit', () => {
     expect(await runner.fetch(app, '/prs', pr)).toBeRefusedWith('policy_denied');
   });
 
-  it('rejects at its first request when its token cannot be made', async () => {
-    const { t, app } = await start();
-    await expect(t.agent('bot').onBehalfOf('alice').fetch(app, '/prs')).rejects.toThrow('scope');
+  it('cannot act for a user without a scope when it has no capabilities', async () => {
+    const { t } = await start();
+    expect(() => t.agent('bot').onBehalfOf('alice')).toThrow(
+      "onBehalfOf: the agent 'bot' has no capabilities, which are the default of 'scope'. Give it some, or name a scope.",
+    );
+  });
+
+  it('rejects at its first use when its token cannot be made', async () => {
+    const { t } = await start();
     await expect(t.agent('other').onBehalfOf('alice', { scope: 'a', ttlSeconds: 0 }).token).rejects.toThrow(
       'lifetimeSeconds',
     );
@@ -186,5 +194,21 @@ describe('the kit', () => {
       issuers: [{ issuer: 'https://issuer.test', jwks: t.jwks }],
     });
     await expect(guard).rejects.toThrow('a key of @countersign/testing');
+  });
+});
+
+describe('a router that a test mounts without its application', () => {
+  const router = express.Router();
+  router.get('/prs', permit('pr.list', { type: 'Repo', id: 'acme/api' }), (_request, response) => {
+    response.json([]);
+  });
+
+  it('serves people and agents behind the guard of a mixed kit, and nobody without one', async () => {
+    const { t } = await start({ traffic: 'mixed' });
+    const guarded = express().use(agentAuth(t.guard), router);
+    expect((await t.unsigned.fetch(guarded, '/prs')).status).toBe(200);
+    expect((await t.agent('bot', { capabilities }).fetch(guarded, '/prs')).status).toBe(200);
+    expect(await t.agent('idle').fetch(guarded, '/prs')).toBeRefusedWith('policy_denied');
+    expect(await t.unsigned.fetch(express().use(router), '/prs')).toBeRefusedWith('not_authenticated');
   });
 });
