@@ -58,9 +58,9 @@ permit (
 }
 
 function casesText(action: Action, forUsers: boolean): string {
-  const { name, resources } = action;
+  const { name } = action;
   const [scope, role] = [scopeOf({ action: name }), roleFor(action)];
-  const asked = `  action: ${name}\n  resource: '${resources[0]}::"1"'\n`;
+  const asked = `  action: ${name}\n  resource: '${resourceOf(action)}'\n`;
   const nobodysCase = `- name: ${name} by a ${role} that acts for nobody
   actor: { id: agent-a, roles: [${role}], capabilities: ['${scope}'] }
   scope: ['${scope}']
@@ -83,6 +83,11 @@ ${asked}  expect: deny
   scope: ['${scope}']
 ${asked}  expect: deny
 ${forUsers ? nobodysCase : ''}`;
+}
+
+/** As `init` names it in a permit: by the id in the path, or as the one of a path without an id. */
+function resourceOf({ routes: [route] }: Action): string {
+  return `${route?.resource}::"${/[:*{]/.test(route?.path ?? '') ? '1' : '*'}"`;
 }
 
 function roleFor({ routes }: Action): 'reader' | 'writer' {

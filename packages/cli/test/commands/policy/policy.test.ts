@@ -525,6 +525,14 @@ action "user.update" appliesTo { principal: [Agent], resource: [User], context: 
 `);
   });
 
+  it('tests each route with the resource of its permit: the path has an id, or it is *', async () => {
+    const made = fresh();
+    await given('GET /modes\nGET /users/:id\nDELETE /teams/{id}\n', 'new', made, '--routes', '-');
+    const cases = readFileSync(join(made, 'cases.yaml'), 'utf8');
+    expect([...new Set(cases.match(/(?<=resource: ').*(?=')/g))]).toEqual(['Mode::"*"', 'User::"1"', 'Team::"1"']);
+    expect(await policy('test', made)).toMatchObject({ code: 0 });
+  });
+
   it('never writes into a folder that holds something', async () => {
     const taken = folder({ 'notes.txt': 'x' });
     expect(await given(ROUTES, 'new', taken, '--routes', '-')).toMatchObject({ code: 2, out: '' });
