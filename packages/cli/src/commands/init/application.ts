@@ -74,6 +74,15 @@ export async function readApplication(folder: string, chosen: string | undefined
   };
 }
 
+/** Whether a folder has dependencies of its own, and no framework: a client beside the application, for example. */
+export async function namesOtherPackage(folder: string): Promise<boolean> {
+  const manifest = await readManifest(join(folder, 'package.json')).catch(() => ({}));
+  const names = membersOf(manifest, ['dependencies', 'devDependencies', 'peerDependencies']);
+  return names.length > 0 && !names.some((name) => frameworkPackages.has(name));
+}
+
+const frameworkPackages: ReadonlySet<string> = new Set(['express', 'fastify', 'koa', '@nestjs/core']);
+
 async function readManifest(path: string): Promise<JsonObject> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     if (codeOf(error) !== 'ENOENT') throw error;

@@ -21,6 +21,9 @@ export interface RouterCall {
 export const ownerNames: RegExp = /^(?:app|api|server|fastify|instance|router|routes|\w*(?:App|Router|Routes))$/;
 const creations =
   /\b(?:(\w+)(?:: ?[\w.]{1,50}(?:<[^>\n]{0,100}>)?)? ?= ?)?(?:new )?(?:require\([^()\n]{1,100}\)\.|\w{1,50}\.)?\w{0,50}Router(?:<[^>\n]{0,100}>)?\(/g;
+/** `web = express()`: what it is called, whatever that is. */
+const applications =
+  /(?<![\w$])([\w$]+)(?:: ?[\w.]{1,50}(?:<[^>\n]{0,100}>)?)? ?= ?(?:(?:module\.)?exports(?:\.\w+)? ?= ?)?(?:await )?(?:express|[fF]astify|new Koa|(?:new )?\(?require\(['"](?:express|fastify|koa)['"]\)\)?)(?:\.default|\.fastify)?(?:<[^>\n]{0,100}>)?\(/g;
 /** Those that return their router, so that calls can be chained. */
 const chained =
   /\.(get|post|put|patch|delete|del|head|options|all|use|register|param|route|prefix|withTypeProvider)\b/g;
@@ -33,6 +36,11 @@ export function createdRouters(text: string): ReadonlyMap<string, string | undef
     ([, name = '', path]) => [name, literalIn(path)] as const,
   );
   return new Map([...routers, ...later.filter(([name]) => routers.some(([router]) => router === name))]);
+}
+
+/** The names of the applications that a text creates. */
+export function createdApplications(text: string): ReadonlySet<string> {
+  return new Set([...text.matchAll(applications)].map(([, name = '']) => name));
 }
 
 function routersIn(text: string): readonly (Pick<RouterCall, 'end' | 'prefix'> & { readonly name: string })[] {
@@ -48,6 +56,7 @@ function routersIn(text: string): readonly (Pick<RouterCall, 'end' | 'prefix'> &
 export function routerCalls(text: string): readonly RouterCall[] {
   const routers = routersIn(text);
   const prefixes = createdRouters(text);
+  const named = createdApplications(text);
   /** The ends of calls that return a router, with what it is. */
   const ends = new Map<number, Pick<RouterCall, 'owner' | 'prefix' | 'routePath'>>(
     routers.map(({ end, name, prefix }) => [end, { owner: name, prefix }]),
@@ -56,9 +65,9 @@ export function routerCalls(text: string): readonly RouterCall[] {
   for (const { index, 0: call, 1: method = '' } of text.matchAll(chained)) {
     const before = skipSpaceBefore(text, index);
     const name = wordBefore(text, before);
-    const isOwner = prefixes.has(name) || ownerNames.test(name);
-    const named = isOwner ? { owner: name, prefix: prefixes.has(name) ? prefixes.get(name) : '' } : undefined;
-    const router = name === '' ? ends.get(before - 1) : named;
+    const isOwner = prefixes.has(name) || named.has(name) || ownerNames.test(name);
+    const owner = isOwner ? { owner: name, prefix: prefixes.has(name) ? prefixes.get(name) : '' } : undefined;
+    const router = name === '' ? ends.get(before - 1) : owner;
     if (router === undefined || isComment(text, index)) continue;
     const end = index + call.length;
     const open = afterTypes(text, end);
@@ -204,7 +213,8 @@ export function routerNames(file: Source, sources: readonly Source[]): ReadonlyS
   const imported = importsOf(file, sources).flatMap(({ names, target }) =>
     target !== undefined && hasRouter(target.text) ? names : [],
   );
-  return new Set([...sources.flatMap(({ text }) => [...createdRouters(text).keys()]), ...imported]);
+  const created = sources.flatMap(({ text }) => [...createdRouters(text).keys(), ...createdApplications(text)]);
+  return new Set([...created, ...imported]);
 }
 
 function hasRouter(text: string): boolean {

@@ -7,6 +7,7 @@ export interface Import {
   readonly end: number;
   /** The names that it gives, and those of what it renames. */
   readonly names: readonly string[];
+  readonly path: string;
   /** Undefined if it is no file of the application. */
   readonly target: Source | undefined;
 }
@@ -21,6 +22,7 @@ export function importsOf(file: Source, sources: readonly Source[]): readonly Im
     start: index,
     end: index + statement.length,
     names: (statement.slice(0, -path.length - 1).match(/[\w$]+/g) ?? []).filter((word) => !keywords.has(word)),
+    path,
     target: importedFile(path, file, sources),
   }));
 }

@@ -2,6 +2,7 @@ import {
   type Argument,
   argumentsAt,
   blankText,
+  createdApplications,
   createdRouters,
   literalIn,
   ownerNames,
@@ -123,7 +124,7 @@ function join(above: string | undefined, path: string | undefined): string | und
 function fileOf(source: Source, sources: readonly Source[]): File {
   const { text } = source;
   const [calls, created, code] = [routerCalls(text), createdRouters(text), blankText(text)];
-  const owners = new Set([...calls.map(({ owner }) => owner), ...created.keys()]);
+  const owners = new Set([...calls.map(({ owner }) => owner), ...created.keys(), ...createdApplications(text)]);
   return {
     source,
     code,

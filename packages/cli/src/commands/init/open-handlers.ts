@@ -1,9 +1,9 @@
 import type { Framework } from './application.js';
-import { routerCalls, routerNames } from './calls.js';
-import { importedFile } from './imports.js';
+import { ownerNames, routerCalls, routerNames } from './calls.js';
+import { importedFile, importsOf } from './imports.js';
 import { isOuter } from './place-on-koa.js';
 import { shownPlace, type Source } from './sources.js';
-import { isNode, nodesIn, parsed, type SyntaxNode } from './syntax.js';
+import { isNode, keyOf, nodesIn, parsed, type SyntaxNode } from './syntax.js';
 
 /** Middleware that passes each request on, or routers. What is not known here may answer requests. */
 const passesOn =
@@ -30,12 +30,35 @@ export function openHandlers(sources: readonly Source[], framework: Framework): 
           routers.has(/^\w*/.exec(text)?.[0] ?? '') || (target !== undefined && routerCalls(target.text).length > 0)
         );
       };
+      const packages = packageNames(source, sources);
       const nodes = program === undefined ? [] : nodesIn(program);
       return nodes.flatMap(({ node }) => {
+        const use = useIn(node);
+        if (use === undefined || packages.has(use.owner)) return [];
         const path = openPath(source, node, isRouter, framework);
-        return path === undefined ? [] : [`${shownPlace(source, node.start)}${path === '' ? '' : ` (${path})`}`];
+        return path === undefined ? [] : [`${shownPlace(source, use.at)}${path === '' ? '' : ` (${path})`}`];
       });
     });
+}
+
+/** What a file imports from packages, as `i18next.use(…)`. Every other name may be that of an application. */
+function packageNames(source: Source, sources: readonly Source[]): ReadonlySet<string> {
+  const foreign = importsOf(source, sources).filter(({ path, target }) => target === undefined && !path.startsWith('.'));
+  return new Set(foreign.flatMap(({ names }) => names).filter((name) => !ownerNames.test(name)));
+}
+
+/** A call of `use`, also in a chain: the name with which that begins, empty if there is none, and the offset of `use`. */
+function useIn({ type, callee }: SyntaxNode): { readonly owner: string; readonly at: number } | undefined {
+  if (type !== 'CallExpression' || !isNode(callee) || callee.type !== 'MemberExpression') return undefined;
+  if (keyOf(callee) !== 'use' || !isNode(callee['property'])) return undefined;
+  let owner = callee['object'];
+  while (isNode(owner)) {
+    if (owner.type === 'MemberExpression') owner = owner['object'];
+    else if (owner.type === 'CallExpression' && isNode(owner['callee']) && owner['callee'].type === 'MemberExpression')
+      owner = owner['callee']['object'];
+    else break;
+  }
+  return { owner: isNode(owner) ? String(owner['name'] ?? '') : '', at: callee['property'].start };
 }
 
 /** The path at which a call of `use` may answer requests without a permit; empty if it has none. */
@@ -45,15 +68,13 @@ function openPath(
   isRouter: (text: string) => boolean,
   framework: Framework,
 ): string | undefined {
-  const { callee, arguments: given } = node;
-  if (node.type !== 'CallExpression' || !isNode(callee) || callee.type !== 'MemberExpression') return undefined;
   const textOf = ({ start, end }: SyntaxNode): string => source.text.slice(start, end);
-  const owner = isNode(callee['object']) ? textOf(callee['object']) : '';
-  const method = isNode(callee['property']) ? callee['property']['name'] : '';
-  if (method !== 'use' || !/(?:app|server|router|consumer)$/i.test(owner)) return undefined;
-  const values = given as readonly SyntaxNode[];
-  const hasPath = /^(?:StringLiteral|TemplateLiteral|ArrayExpression|RegExpLiteral)$/.test(values[0]?.type ?? '');
-  const path = hasPath && values[0] !== undefined ? textOf(values[0]).slice(0, 60) : '';
+  const values = node['arguments'] as readonly SyntaxNode[];
+  const [first] = values;
+  // A name is no path: `passport.use('local', strategy)`.
+  if (first?.type === 'StringLiteral' && /^\w/.test(String(first['value']))) return undefined;
+  const hasPath = /^(?:StringLiteral|TemplateLiteral|ArrayExpression|RegExpLiteral)$/.test(first?.type ?? '');
+  const path = hasPath && first !== undefined ? textOf(first).slice(0, 60) : '';
   const handlers = values.slice(hasPath ? 1 : 0);
   const last = handlers.at(-1);
   if (last === undefined || handlers.some((handler) => /\bpermit\(/.test(textOf(handler)))) return undefined;

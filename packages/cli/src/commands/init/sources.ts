@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { namesOtherPackage } from './application.js';
 
 /** A source file of the application. */
 export interface Source {
@@ -30,7 +31,7 @@ const otherFolders = new Set([
   'vendor',
 ]);
 
-/** The source files, those nearest to the root first. Tests and what was built are left out. */
+/** The source files, those nearest to the root first. Tests, what was built and other packages are left out. */
 export async function readSources(folder: string): Promise<readonly Source[]> {
   const paths = await pathsBelow(folder, '');
   paths.sort((one, other) => depthOf(one) - depthOf(other) || (one < other ? -1 : 1));
@@ -42,6 +43,8 @@ export async function readSources(folder: string): Promise<readonly Source[]> {
 
 async function pathsBelow(folder: string, prefix: string): Promise<string[]> {
   const entries = await readdir(join(folder, prefix), { withFileTypes: true });
+  const hasManifest = prefix !== '' && entries.some(({ name }) => name === 'package.json');
+  if (hasManifest && (await namesOtherPackage(join(folder, prefix)))) return [];
   const paths: string[] = [];
   for (const entry of entries) {
     const { name } = entry;

@@ -27,11 +27,11 @@ export function warningsOf(sources: readonly Source[], found: readonly FoundRout
 
 const page = guidePage('placement');
 
-const uploads = /\b\w*(?:[aA]pp|[rR]outer|[sS]erver)\.use\([^;]{0,120}?\b(?:fileUpload|multer|formidable|busboy)\(/g;
+const uploads = /\.use\((?:(?!\.use\()[^;]){0,120}?\b(?:fileUpload|multer|formidable|busboy)\(/g;
 const sockets = /^(?!import type\b).*(?:require\(|from )['"](?:socket\.io|ws|engine\.io|express-ws)['"]/gm;
 /** A route whose path is a regular expression or has a wildcard. */
 const patterns =
-  /\b\w*(?:[aA]pp|[rR]outer)\.(get|post|put|patch|delete|all)\(\s*(\/(?![/*])[^\n]+?\/[a-z]*|'[^'\n]*\*'|"[^"\n]*\*")\s*,/g;
+  /\.(get|post|put|patch|delete|all)\(\s*(\/(?![/*])[^\n]+?\/[a-z]*|'[^'\n]*\*'|"[^"\n]*\*")\s*,/g;
 
 interface Found {
   readonly place: string;
@@ -50,6 +50,7 @@ function matches(pattern: string, path: string): boolean {
   if (quoted !== undefined) return !quoted.includes(':') && path.startsWith(quoted);
   const [, anchor = '', body = '', end = ''] = /^\/(\^?)(.*?)(\$?)\/[a-z]*$/.exec(pattern) ?? [];
   if (end === '$') return false;
-  const [literal = ''] = /^[\w/-]*/.exec(body.replaceAll('\\/', '/')) ?? [];
+  const [, literal = '', excluded] = /^([\w/-]*)(?:\(\?!([\w/|-]+)\))?/.exec(body.replaceAll('\\/', '/')) ?? [];
+  if (excluded?.split('|').some((each) => path.startsWith(literal + each)) === true) return false;
   return anchor === '^' ? path.startsWith(literal) : path.includes(literal);
 }
