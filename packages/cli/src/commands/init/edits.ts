@@ -1,9 +1,11 @@
 import { posix } from 'node:path';
 import type { Application, Framework } from './application.js';
+import type { Applications } from './applications.js';
 import { routerNames } from './calls.js';
-import { type Creation, findCreations, guardPlace, type NamedCreation } from './creation.js';
+import { type Creation, guardPlace, type NamedCreation } from './creation.js';
 import type { FoundRoute } from './find-routes.js';
 import { usesGuard } from './guard-uses.js';
+import { importIn, importLine, isEsModule, relativeTo } from './import-lines.js';
 import { importsOf } from './imports.js';
 import { findRootModule, moduleText, rootModuleName, withModule } from './nest-edits.js';
 import type { Source } from './sources.js';
@@ -24,6 +26,8 @@ export interface Edits {
   readonly hasGuard: boolean;
   /** Where applications are created that a person has to guard. */
   readonly unguarded: readonly Creation[];
+  /** Applications that the guard of another one covers, as far as a person may not know it yet. */
+  readonly mounted: Applications['mounted'];
   /** Routes whose permit a person has to write, and why, as far as that is known. */
   readonly byHand: readonly (FoundRoute & { readonly problem?: string })[];
 }
@@ -38,15 +42,15 @@ export function planEdits(
   sources: readonly Source[],
   found: readonly FoundRoute[],
   routes: readonly FoundRoute[],
-  application: Application,
-  guardPath: string,
+  { application, applications, guardPath }: Target,
 ): Edits {
   const { framework } = application;
   const users = sources.filter(usesGuard);
-  const creations = framework === 'nestjs' ? [] : findCreations(sources, framework);
-  const [creation] = creations;
+  const { roots, mounted } = applications;
+  const creations = [...roots, ...mounted];
+  const [creation] = roots;
   const root = framework === 'nestjs' ? findRootModule(sources) : undefined;
-  const isPlaced = creations.length === 1 && creation?.named !== undefined;
+  const isPlaced = roots.length === 1 && creation?.named !== undefined;
   const guarded = root ?? (isPlaced ? creation.source : undefined);
   const edited: Edited[] = [];
   const byHand: Edits['byHand'][number][] = routes.filter(
@@ -69,11 +73,23 @@ export function planEdits(
     const module = guards ? { ...guardModule(source, sources, guardPath), named: creation?.named } : undefined;
     const after = edit(source, own, application, module);
     if (parsed({ path: source.path, text: after.lines.map((line) => line.after).join('\n') })) edited.push(after);
-    else if (guards) return withoutGuard(creations);
+    else if (guards) return withoutGuard(applications);
     else byHand.push(...own);
   }
-  if (users.length === 0 && guarded === undefined) return withoutGuard(creations);
-  return { edited, unguarded: creations.length > 1 ? creations : [], hasGuard: true, byHand };
+  if (users.length === 0 && guarded === undefined) return withoutGuard(applications);
+  // A guard that only a mounted application has comes behind what the other one reads.
+  const isInner = users.length > 0 && users.every((user) => mounted.some(({ source }) => source === user));
+  const isNew = users.length === 0;
+  const unguarded =
+    isInner || (!isNew && roots.length > 1) ? roots.filter(({ source }) => !users.includes(source)) : [];
+  return { edited, unguarded, mounted: isNew || isInner ? mounted : [], hasGuard: true, byHand };
+}
+
+/** What gets the guard. */
+interface Target {
+  readonly application: Application;
+  readonly applications: Applications;
+  readonly guardPath: string;
 }
 
 /** Whether a file is one of these, or they import it, also through others. */
@@ -84,8 +100,8 @@ function isBelow(source: Source, users: readonly Source[], sources: readonly Sou
   return known.has(source);
 }
 
-function withoutGuard(unguarded: readonly Creation[]): Edits {
-  return { edited: [], hasGuard: false, unguarded, byHand: [] };
+function withoutGuard({ roots, mounted }: Applications): Edits {
+  return { edited: [], hasGuard: false, unguarded: roots, mounted, byHand: [] };
 }
 
 /** What a person writes where `init` places no guard. */
@@ -103,10 +119,6 @@ export function guardByHand(
     importLine(['guard'], relativeTo(path, { path: guardPath, other: importIn(text) }, application), isModule),
     guardLine('app', framework, false),
   ];
-}
-
-function isEsModule(text: string, { esm, typescript }: Application): boolean {
-  return /^import\s/m.test(text) || ((esm || (typescript && text === '')) && !/\brequire\(/.test(text));
 }
 
 function guardModule(source: Source, sources: readonly Source[], path: string): Omit<GuardModule, 'named'> {
@@ -215,33 +227,4 @@ function lineAfter(text: string, offset: number): { readonly index: number; read
 function guardLine(name: string, framework: Framework, mayAwait: boolean): string {
   if (framework === 'fastify') return `${mayAwait ? 'await ' : ''}${name}.register(agentAuth, { guard });`;
   return `${name}.use(agentAuth(guard))${name === '' ? '' : ';'} // before any body parser`;
-}
-
-/** `names`: those of a module, or the name of its default export. */
-export function importLine(names: readonly string[] | string, from: string, isModule: boolean): string {
-  const list = typeof names === 'string' ? names : `{ ${names.join(', ')} }`;
-  return isModule ? `import ${list} from ${quoted(from)};` : `const ${list} = require(${quoted(from)});`;
-}
-
-/** A relative import of a file. */
-function importIn(text: string): string | undefined {
-  return /(?:from|require\()\s?['"](\.{1,2}\/[^'"\n]+)['"]/.exec(text)?.[1];
-}
-
-/** Written as the other imports are: with an extension, also that of the source, or without. */
-function relativeTo(
-  path: string,
-  { path: guardPath, other }: Pick<GuardModule, 'path' | 'other'>,
-  { esm }: Application,
-): string {
-  const target = posix.relative(posix.dirname(path), guardPath);
-  const [, extension] = /\.[cm]?([jt]s)$/.exec(other ?? '') ?? [];
-  const name = target.replace(/\.[jt]s$/, '');
-  const written =
-    extension === 'ts' ? target : extension === 'js' || (other === undefined && esm) ? `${name}.js` : name;
-  return `${target.startsWith('.') ? '' : './'}${written}`;
-}
-
-function quoted(text: string): string {
-  return `'${text}'`;
 }

@@ -39,7 +39,7 @@ export interface Place {
 
 /** The routes that are declared as `app.get('/path', …)`, in the order of the files. */
 export function findRoutes(sources: readonly Source[], framework: Framework): readonly FoundRoute[] {
-  const mountOf = readMounts(sources);
+  const { pathOf: mountOf } = readMounts(sources);
   return withOwnActions(sources.flatMap((source) => routesIn(source, framework, mountOf)));
 }
 

@@ -1,5 +1,5 @@
 import type { Application, Framework } from './application.js';
-import { importLine } from './edits.js';
+import { importLine } from './import-lines.js';
 import { isReading, type Route, scopeOf } from '../policy/routes.js';
 import { permitText } from './texts.js';
 

@@ -4,6 +4,7 @@ import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { exists, readApplication } from './application.js';
+import { findApplications, guardPathIn, isTypescript } from './applications.js';
 import { unifiedDiff } from './diff.js';
 import { planEdits } from './edits.js';
 import { planFiles } from './files.js';
@@ -32,15 +33,17 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   if (!/^https?:\/\/[\w.:[\]-]+$/.test(origin)) {
     throw new CliError('--origin must be like http://localhost:3000, without a path', exitCodes.usage);
   }
-  const application = await readApplication(folder, options.framework);
+  const manifest = await readApplication(folder, options.framework);
   const sources = await readSources(folder);
-  const { framework } = application;
+  const { framework } = manifest;
+  const applications = findApplications(sources, framework);
+  const application = { ...manifest, typescript: isTypescript(sources, manifest, applications) };
   const found = framework === 'nestjs' ? sources.flatMap(nestRoutesIn) : findRoutes(sources, framework);
   const choice = await chooseRoutes(folder, options.routes, found);
-  const guardPath = `${sources.some(({ path }) => path.startsWith('src/')) ? 'src/' : ''}guard.${application.typescript ? 'ts' : 'js'}`;
+  const guardPath = guardPathIn(sources, application);
   const written = await readWritten(folder);
   const plan = await planFiles({ folder, application, origin, id, choice, guardPath, written });
-  const edits = planEdits(sources, found, choice.declared, application, guardPath);
+  const edits = planEdits(sources, found, choice.declared, { application, applications, guardPath });
   const diff = unifiedDiff(edits.edited);
   const diffFile = await diffPath(folder, sources);
   const files: readonly PlannedFile[] = [...plan.files, ...(diff === '' ? [] : [{ path: diffFile, text: diff }])];

@@ -1,72 +1,33 @@
+import type { Creation } from './creation.js';
+import type { RouterCall } from './calls.js';
 import {
-  type Argument,
-  argumentsAt,
-  blankText,
-  createdApplications,
-  createdRouters,
-  literalIn,
-  ownerNames,
-  ownMembers,
-  type RouterCall,
-  routerCalls,
-  skipSpaceBefore,
-  wordBefore,
-} from './calls.js';
-import { type Import, importedFile, importsOf } from './imports.js';
-import type { Source } from './sources.js';
-import { type Taker, takersIn } from './takers.js';
+  type File,
+  fileOf,
+  isNamedIn,
+  join,
+  type Mention,
+  mentionsIn,
+  mountAt,
+  pathOfUse,
+  type Use,
+} from './mentions.js';
+import { shownPlace, type Source } from './sources.js';
+import type { Taker } from './takers.js';
 
-/** The path at which the router of a call is mounted, with that of all routers above it; undefined if it cannot be read. */
+export interface Mounts {
+  /** The path at which the router of a call is mounted, with that of all routers above it; undefined if it cannot be read. */
+  readonly pathOf: ReadMount;
+  /** Where others mount an application; empty if anything else is done with it, such as `listen`. */
+  readonly placesOf: (creation: Creation) => readonly string[];
+}
+
 export type ReadMount = (source: Source, call: RouterCall) => string | undefined;
-
-interface File {
-  readonly source: Source;
-  /** The text without strings and comments. */
-  readonly code: string;
-  /** The names of what is called like a router, or created as one. */
-  readonly owners: ReadonlySet<string>;
-  /** The routers that it creates, each with the prefix of its options. */
-  readonly created: ReadonlyMap<string, string | undefined>;
-  /** Functions that get a router or an application. */
-  readonly takers: readonly Taker[];
-  readonly imports: readonly Import[];
-  /** Calls of `use` and `register`. */
-  readonly uses: readonly Use[];
-}
-
-interface Use {
-  readonly call: RouterCall;
-  readonly start: number;
-  readonly end: number;
-  readonly given: readonly Argument[];
-}
-
-/** A place that names a router, other than to give it routes or to export it. */
-interface Mention {
-  /** Empty if it is the path of a file. */
-  readonly name: string;
-  /** The file that has the router. */
-  readonly target: Source;
-  readonly source: Source;
-  /** Undefined if it is mounted in no way that is known here. */
-  readonly mount: Mount | undefined;
-}
-
-interface Mount {
-  /** What the router is mounted on, and the offset where. */
-  readonly owner: string;
-  readonly at: number;
-  /** Undefined if it cannot be read. */
-  readonly path: string | undefined;
-  /** Whether this is an argument of `use` or `register`. */
-  readonly isUse: boolean;
-}
 
 /**
  * Reads `use('/path', router)`, `register(plugin, { prefix: '/path' })` and `routes(app)` of files that import each other.
  * A router that is named in any other way, or has two paths, is one whose path only a person knows.
  */
-export function readMounts(sources: readonly Source[]): ReadMount {
+export function readMounts(sources: readonly Source[]): Mounts {
   const files = new Map(sources.map((source) => [source, fileOf(source, sources)]));
   const mentions = [...files.values()].flatMap((file) => mentionsIn(file, files));
   const known = new Map<string, string | undefined>();
@@ -97,9 +58,7 @@ export function readMounts(sources: readonly Source[]): ReadMount {
     if (imported !== undefined) return imported.target && pathOfExport(imported.target, owner);
     const needsMount = isRouter || /rout(?:er|es)$/i.test(owner);
     const all = mentions.filter(({ target, mount }) => target === source && (needsMount || mount?.isUse === true));
-    const own = all.filter(({ name }) => name === (taker?.name ?? owner));
-    const others = all.filter(({ name }) => !isNamedIn(file, name));
-    const paths = (own.some((mention) => mention.source === source) ? own : [...own, ...others]).map(
+    const paths = ofName(all, file, taker?.name ?? owner).map(
       ({ source: above, mount }) => mount && join(pathOf(above, mount.owner, mount.at), mount.path),
     );
     if (paths.length === 0) return needsMount ? undefined : '';
@@ -114,119 +73,29 @@ export function readMounts(sources: readonly Source[]): ReadMount {
     return other === undefined ? pathOf(source, only, -1) : undefined;
   }
 
-  return (source, { owner, at }) => pathOf(source, owner, at);
-}
-
-function join(above: string | undefined, path: string | undefined): string | undefined {
-  return above === undefined || path === undefined ? undefined : `${above}${path}`;
-}
-
-function fileOf(source: Source, sources: readonly Source[]): File {
-  const { text } = source;
-  const [calls, created, code] = [routerCalls(text), createdRouters(text), blankText(text)];
-  const owners = new Set([...calls.map(({ owner }) => owner), ...created.keys(), ...createdApplications(text)]);
-  return {
-    source,
-    code,
-    owners,
-    created,
-    takers: takersIn(code, owners),
-    imports: importsOf(source, sources),
-    uses: calls
-      .filter(({ method }) => method === 'use' || method === 'register')
-      .map((call) => ({ call, ...argumentsAt(text, call.end) })),
-  };
-}
-
-/** Whether a router or a function of the file has this name. */
-function isNamedIn({ owners, takers }: File, name: string): boolean {
-  return owners.has(name) || takers.some((taker) => taker.name === name);
-}
-
-function mentionsIn(file: File, files: ReadonlyMap<Source, File>): readonly Mention[] {
-  const { source, code, owners, imports } = file;
-  const names = [...owners, ...file.takers.map(({ name }) => name)].filter((name) => name !== '');
-  const targets = new Map(names.map((name) => [name, source]));
-  const hasRoutes = (target: Source | undefined): target is Source =>
-    target !== undefined && (files.get(target)?.owners.size ?? 0) > 0;
-  for (const { names, target } of imports) {
-    if (hasRoutes(target)) for (const name of names) targets.set(name, target);
+  function placesOf({ source, at, named }: Creation): readonly string[] {
+    const file = files.get(source);
+    const name = named?.name.split('.').at(-1);
+    if (file === undefined || file.listening.has(name ?? '')) return [];
+    const here = { source, mount: mountAt(file, at, at + 1) };
+    const all = mentions.filter(({ target }) => target === source);
+    const found = name === undefined ? [here] : ofName(all, file, name);
+    const isMounted = found.every(({ mount }) => mount?.isUse === true);
+    return isMounted ? found.flatMap(({ source: above, mount }) => (mount ? [shownPlace(above, mount.at)] : [])) : [];
   }
-  const takers = new Set([...targets].flatMap(([name, target]) => (files.get(target)?.takers.length ? [name] : [])));
-  const isImport = (at: number): boolean => imports.some(({ start, end }) => at >= start && at < end);
-  const named = [...code.matchAll(/(?<![\w.$])[A-Za-z_$][\w$]*/g)].flatMap(({ index, 0: name }) => {
-    const target = targets.get(name);
-    if (target === undefined || isImport(index)) return [];
-    const behind = code.slice(index + name.length, index + name.length + 200);
-    if ((target === source ? ownMember : routerMember).test(behind)) return [];
-    if (target === source && (isMadeOrExported(code, index, behind) || isArgumentOf(takers, code, index))) return [];
-    const mount = mountAt(file, index, index + name.length);
-    // Middleware may get the application that uses it.
-    return mount?.owner === name ? [] : [{ name, target, source, mount }];
-  });
-  const required = /\b(?:require|import)\(\s*['"]([^'"\n]+)['"]\s*\)/g;
-  const inline = [...source.text.matchAll(required)].flatMap(({ index, 0: expression, 1: path = '' }) => {
-    const target = importedFile(path, source, [...files.keys()]);
-    if (!hasRoutes(target) || isImport(index) || code.charAt(index) === ' ') return [];
-    return [{ name: '', target, source, mount: mountAt(file, index, index + expression.length) }];
-  });
-  return [...named, ...inline];
+
+  return { pathOf: (source, { owner, at }) => pathOf(source, owner, at), placesOf };
 }
 
-/** What is no mount of a router. What is imported may also be an object that has several. */
-const ownMember = /^\s*\.(?!(?:routes|middleware|router)\b)\w/;
-const routerMember = /^\s*\.(?:get|post|put|patch|delete|del|head|options|all|use|param|route|prefix|allowedMethods)\b/;
-
-function isMadeOrExported(code: string, at: number, behind: string): boolean {
-  const before = code.slice(Math.max(0, at - 500), at);
-  return (
-    /^\s*(?::[^=;()]{0,100})?=(?![=>])/.test(behind) ||
-    /\bfunction\s+$/.test(before) ||
-    /(?:\bexport default|\bexports(?:\.\w+)? ?=|\breturn)\s+$/.test(before) ||
-    /(?:\bexport|\bexports ?=)\s*\{[^{}]*$/.test(before)
-  );
-}
-
-/** Whether it is only given to a function that gives it routes. */
-function isArgumentOf(functions: ReadonlySet<string>, code: string, at: number): boolean {
-  const open = skipSpaceBefore(code, at) - 1;
-  return code.charAt(open) === '(' && functions.has(wordBefore(code, open));
-}
-
-/** `start` and `end`: of the expression that names a router. */
-function mountAt({ source, code, uses, created, owners }: File, start: number, end: number): Mount | undefined {
-  const use = uses.findLast((each) => start >= each.start && start < each.end);
-  const argument = use?.given.find(({ start: from, text }) => start >= from && start < from + text.length);
-  const before = argument === undefined ? '' : code.slice(argument.start, start);
-  if (use !== undefined && argument !== undefined && !/=>|\bfunction\b/.test(before)) {
-    const { owner, at, prefix } = use.call;
-    const isWhole = /^\s*(?:await\s+)?(?:new\s+)?$/.test(before);
-    const path = isWhole ? join(prefix, pathOfUse(source, use, argument)) : undefined;
-    return { owner, at, path, isUse: true };
-  }
-  // `routes(app, options)`
-  const [, list = ''] = /^\s*\(([^()]*)\)/.exec(code.slice(end, end + 300)) ?? [];
-  const given = list.split(',').map((each) => each.trim());
-  const [owner, other] = given.filter((each) => owners.has(each) || ownerNames.test(each));
-  if (owner === undefined || other !== undefined) return undefined;
-  return { owner, at: start, path: created.has(owner) ? created.get(owner) : '', isUse: false };
+/** Of what names the routers of a file, that which may be one of them: a default export may have any name elsewhere. */
+function ofName(mentions: readonly Mention[], file: File, name: string): readonly Mention[] {
+  const own = mentions.filter((mention) => mention.name === name);
+  const others = mentions.filter((mention) => !isNamedIn(file, mention.name));
+  return own.some(({ source }) => source === file.source) ? own : [...own, ...others];
 }
 
 /** Whether the function itself is what is registered. */
 function isInline({ call, given: [plugin] }: Use, { at }: Taker, { code }: File): boolean {
   if (call.method !== 'register' || plugin === undefined || at < plugin.start) return false;
   return /^(?:async)?(?:function\w*)?$/.test(code.slice(plugin.start, at).replaceAll(/\s/g, ''));
-}
-
-/** `router`: the argument that is one, or an inline plugin. */
-function pathOfUse({ text }: Source, { call, given }: Use, router: Argument | undefined): string | undefined {
-  const [first, second] = given;
-  if (call.method === 'use') return first === router ? '' : literalIn(first?.text);
-  if (first !== router) return undefined;
-  if (second === undefined || second.text.trim() === '') return '';
-  const isObject = second.text.trimStart().startsWith('{');
-  const members = isObject ? ownMembers(text, text.indexOf('{', second.start) + 1) : undefined;
-  if (members === undefined || members.includes('...')) return undefined;
-  const [named, value] = /\bprefix\b['"]?(?:\s*:\s*([^,\n]*))?/.exec(members) ?? [];
-  return named === undefined ? '' : literalIn(value);
 }

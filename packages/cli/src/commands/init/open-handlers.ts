@@ -43,7 +43,9 @@ export function openHandlers(sources: readonly Source[], framework: Framework): 
 
 /** What a file imports from packages, as `i18next.use(…)`. Every other name may be that of an application. */
 function packageNames(source: Source, sources: readonly Source[]): ReadonlySet<string> {
-  const foreign = importsOf(source, sources).filter(({ path, target }) => target === undefined && !path.startsWith('.'));
+  const foreign = importsOf(source, sources).filter(
+    ({ path, target }) => target === undefined && !path.startsWith('.'),
+  );
   return new Set(foreign.flatMap(({ names }) => names).filter((name) => !ownerNames.test(name)));
 }
 

@@ -73,6 +73,7 @@ function toDo(result: Result): readonly string[] {
   return [
     ...application.tooOld.map((what) => `package.json names ${what}.`),
     ...guardAdvice(result),
+    ...mountedIn(edits),
     ...byHand.map((route) => `Put a permit by hand: ${route}`),
     ...(plan.ungranted.length === 0
       ? []
@@ -128,6 +129,13 @@ function guardAdvice({ application, edits, guardPath }: Result): readonly string
           ? `${places} creates the application where init places no guard: put it behind by hand, before parsers and routes`
           : `${places} create several applications: put the guard by hand into each that agents may call, before parsers and routes`;
   return [`${what}. The diff has no permits before, because they would refuse people, too:`, ...code.map(indented)];
+}
+
+function mountedIn({ mounted }: Edits): readonly string[] {
+  const places = mounted.map(({ source, at, by }) => `${shownPlace(source, at)} (in ${by.join(', ')})`);
+  return places.length === 0
+    ? []
+    : [`Mounted by another application, whose guard covers its routes, too: ${places.join(', ')}.`];
 }
 
 function indented(line: string): string {

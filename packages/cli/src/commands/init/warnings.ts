@@ -30,8 +30,7 @@ const page = guidePage('placement');
 const uploads = /\.use\((?:(?!\.use\()[^;]){0,120}?\b(?:fileUpload|multer|formidable|busboy)\(/g;
 const sockets = /^(?!import type\b).*(?:require\(|from )['"](?:socket\.io|ws|engine\.io|express-ws)['"]/gm;
 /** A route whose path is a regular expression or has a wildcard. */
-const patterns =
-  /\.(get|post|put|patch|delete|all)\(\s*(\/(?![/*])[^\n]+?\/[a-z]*|'[^'\n]*\*'|"[^"\n]*\*")\s*,/g;
+const patterns = /\.(get|post|put|patch|delete|all)\(\s*(\/(?![/*])[^\n]+?\/[a-z]*|'[^'\n]*\*'|"[^"\n]*\*")\s*,/g;
 
 interface Found {
   readonly place: string;

@@ -118,9 +118,10 @@ class A {
   const routes = nestRoutesIn(source).filter(({ method }) => method === 'GET');
   const application = { framework: 'nestjs', esm: false } as Application;
   const root = { path: 'src/app.module.ts', text: '@Module({})\nexport class AppModule {}' };
+  const applications = { roots: [], mounted: [] };
   const {
     edited: [edited],
-  } = planEdits([source, root], routes, routes, application, 'src/guard.ts');
+  } = planEdits([source, root], routes, routes, { application, applications, guardPath: 'src/guard.ts' });
   const code = edited?.lines.map(({ after }) => after).join('\n');
   expect(code).toMatch(/^ {2}@Get\(\) @Permit\('order\.read', .+\) list\(\)/m);
   expect(code).toMatch(/^ {2}@Get\(':id'\)\n {2}@Permit\('order\.read', .+\)\n {2}read\(\)/m);
