@@ -75,7 +75,7 @@ export function routerCalls(text: string): readonly RouterCall[] {
       const close = endOfCall(text, open + 1);
       const routePath = method === 'route' ? literalIn(text.slice(open + 1, close)) : undefined;
       if (method !== 'route') ends.set(close, router);
-      else if (routePath !== undefined) ends.set(close, { ...router, routePath });
+      else if (routePath !== undefined) ends.set(close, { ...router, routePath: routePath || '/' });
     }
     calls.push({ method, at: index, end, ...router });
   }

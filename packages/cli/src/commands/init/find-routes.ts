@@ -84,7 +84,7 @@ interface PathApart {
 /** Express: `app.route('/path').get(…)`. */
 function pathOfRoute(text: string, { end, routePath }: RouterCall): PathApart | undefined {
   const open = afterTypes(text, end);
-  if (!routePath?.startsWith('/') || text.charAt(open) !== '(') return undefined;
+  if (routePath === undefined || text.charAt(open) !== '(') return undefined;
   return { text: routePath, end: open + 1, next: skipSpace(text, open + 1) };
 }
 
@@ -121,7 +121,7 @@ function looksLikeRoute(text: string, end: number, method: string): boolean {
   if (text.charAt(open) !== '(') return false;
   const call = text.slice(open + 1, endOfCall(text, open + 1));
   // The methods of `app.route('/path')` are routes of their own.
-  if (method === 'route' && /^\s*(['"`])\/[^'"`$]*\1\s*$/.test(call)) return false;
+  if (method === 'route' && /^\s*(['"`])(?:\/[^'"`$]*)?\1\s*$/.test(call)) return false;
   return /[,{]/.test(call) || /^\s*['"`]\//.test(call);
 }
 

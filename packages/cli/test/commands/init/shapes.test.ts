@@ -207,6 +207,29 @@ app
   });
 });
 
+describe('init reads the root of a router as route()', () => {
+  it.each(['/', ''])("on Express: '%s'", async (root) => {
+    const routes = `const router = express.Router();
+router
+  .route('${root}')
+  .post(auth, create)
+  .get(auth, list);
+router.route('/:id/').get(show).delete(remove);
+module.exports = router;
+`;
+    const app = "const app = express();\napp.use('/api/orders', require('./orders'));\n";
+    await put({ 'package.json': manifest('express'), 'app.js': app, 'orders.js': routes });
+    const { out, err } = await init();
+    expect(permits(out)).toEqual([
+      "  .get(permit('order.read', { type: 'Order', id: '*' }), auth, list);",
+      "router.route('/:id/').get(permit('order.read', (req) => ({ type: 'Order', id: req.params['id'] })), show).delete(remove);",
+    ]);
+    expect(err).toContain('4 routes of express found.');
+    expect(err).not.toContain('cannot be read');
+    expect(await read('agent-routes.txt')).toContain('# POST /api/orders order.create Order # orders.js:4\n');
+  });
+});
+
 describe('the names that init gives', () => {
   it('are others for routes about other things, and say what is done to which resource', async () => {
     const files = {
