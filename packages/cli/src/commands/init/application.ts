@@ -19,6 +19,8 @@ export interface Application {
   readonly typescript: boolean;
   /** The library by which people sign in; undefined if there is none that is known. */
   readonly login: string | undefined;
+  /** Whether people call it, too: there is a login, or the guard says so. */
+  readonly hasUsers: boolean;
   /** `node`: that of Node, where package.json names no other. */
   readonly runner: TestRunner;
   /** The command that installs packages. */
@@ -61,13 +63,15 @@ export async function readApplication(folder: string, chosen: string | undefined
   const all = [...dependencies, ...membersOf(manifest, ['devDependencies'])];
   const framework = frameworkOf(dependencies, chosen);
   const old = tooOldIn(manifest);
+  const login = logins.find((name) => dependencies.includes(name));
   const platform = dependencies.includes('@nestjs/platform-fastify') ? 'fastify' : 'express';
   return {
     framework,
     adapters: (framework === 'nestjs' ? ['nestjs', platform] : [framework]).map((name) => `@countersign/${name}`),
     esm: member(manifest, 'type') === 'module',
     typescript: all.includes('typescript') || (await exists(join(folder, 'tsconfig.json'))),
-    login: logins.find((name) => dependencies.includes(name)),
+    login,
+    hasUsers: login !== undefined,
     runner: runners.find((name) => all.includes(name) && !old.has(name)) ?? 'node',
     install: await installOf(folder),
     tooOld: [...old].map(([name, range]) => `${name} ${range}: ${oldest[name]} is the oldest that works`),

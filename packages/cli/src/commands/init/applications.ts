@@ -4,6 +4,7 @@ import { usesGuard } from './guard-uses.js';
 import { readMounts } from './mounts.js';
 import { findRootModule } from './nest-edits.js';
 import type { Source } from './sources.js';
+import { isNode, keyOf, nodesIn, parsed } from './syntax.js';
 
 /** The applications that the sources create. */
 export interface Applications {
@@ -33,7 +34,7 @@ export function findApplications(sources: readonly Source[], framework: Framewor
 const guardFiles = /(?:^|\/)guard\.[cm]?[jt]s$/;
 
 /** The module of the guard: the one that is there, or where a new one goes. */
-export function guardPathIn(sources: readonly Source[], { typescript }: Application): string {
+export function guardPathIn(sources: readonly Source[], typescript: boolean): string {
   const made = sources.find(({ path, text }) => guardFiles.test(path) && /\bcreateGuard\b/.test(text));
   const folder = sources.some(({ path }) => path.startsWith('src/')) ? 'src/' : '';
   return made?.path ?? `${folder}guard.${typescript ? 'ts' : 'js'}`;
@@ -49,6 +50,17 @@ export function isTypescript(
   const guarded = sources.find(usesGuard) ?? root;
   if (guarded !== undefined) return isTypescriptFile(guarded);
   return sources.length === 0 ? typescript : sources.some(isTypescriptFile);
+}
+
+/** Whether the module of the guard lets people pass. */
+export function expectsPeople(guard: Source | undefined): boolean {
+  const program = guard === undefined ? undefined : parsed(guard);
+  return (
+    program !== undefined &&
+    nodesIn(program).some(
+      ({ node }) => keyOf(node) === 'traffic' && isNode(node['value']) && node['value']['value'] === 'mixed',
+    )
+  );
 }
 
 function isTypescriptFile({ path }: Source): boolean {

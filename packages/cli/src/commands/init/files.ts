@@ -17,6 +17,8 @@ export interface Plan {
   readonly kept: readonly string[];
   /** Actions of routes that the policies lack, because these are somebody else's. */
   readonly lacking: readonly string[];
+  /** Whether policies of somebody else permit agents that act for nobody, though people call this API. */
+  readonly permitsNobodys: boolean;
   /** Scopes of routes that no agent has, because agents.json is somebody else's. */
   readonly ungranted: readonly string[];
 }
@@ -37,6 +39,7 @@ export async function planFiles(wanted: FilesToPlan): Promise<Plan> {
   const { routes } = choice;
   const made = await policiesFor(routes, application);
   const foreign = await foreignPolicies(folder, written);
+  const policies = await textsOfPolicies(folder);
   // A test of a controller needs the compiler of the application.
   const tested = application.framework === 'nestjs' ? undefined : routeToTest(routes);
   const testPath = firstTestPath(application);
@@ -59,7 +62,11 @@ export async function planFiles(wanted: FilesToPlan): Promise<Plan> {
   return {
     files: await changed(folder, [...files, ...(agents ?? [])]),
     kept,
-    lacking: foreign ? await lackingIn(folder, routes) : [],
+    lacking: foreign ? lackingIn(policies, routes) : [],
+    permitsNobodys:
+      foreign &&
+      application.hasUsers &&
+      !policies.some(({ name, text }) => name.endsWith('.cedar') && text.includes('onBehalfOf')),
     ungranted: agents === undefined ? await ungrantedIn(folder, routes) : [],
   };
 }
@@ -73,10 +80,10 @@ forbid (principal, action, resource);
 /** The policies of the routes. They are loaded once, before anything is written. */
 async function policiesFor(
   routes: readonly Route[],
-  { login }: Application,
+  { hasUsers }: Application,
 ): Promise<Readonly<Record<string, string>>> {
   if (routes.length === 0) return { 'policies.cedar': closedPolicy };
-  const made = scaffold(routes, login !== undefined);
+  const made = scaffold(routes, hasUsers);
   const { 'policies.cedar': policies = '', 'schema.cedarschema': schema = '' } = made;
   await withCliErrors(() => cedarFromText({ policies, schema }));
   return made;
@@ -89,10 +96,18 @@ async function foreignPolicies(folder: string, written: Written): Promise<boolea
   return states.includes('foreign');
 }
 
-async function lackingIn(folder: string, routes: readonly Route[]): Promise<readonly string[]> {
+async function textsOfPolicies(folder: string): Promise<readonly { readonly name: string; readonly text: string }[]> {
   const names = await readdir(join(folder, 'policies')).catch(() => []);
-  const texts = names.map((name) => readFile(join(folder, 'policies', name), 'utf8').catch(() => ''));
-  const schema = (await Promise.all(texts.filter((_text, place) => names[place]?.endsWith('.cedarschema')))).join('\n');
+  return await Promise.all(
+    names.map(async (name) => ({ name, text: await readFile(join(folder, 'policies', name), 'utf8').catch(() => '') })),
+  );
+}
+
+function lackingIn(
+  policies: readonly { readonly name: string; readonly text: string }[],
+  routes: readonly Route[],
+): readonly string[] {
+  const schema = policies.flatMap(({ name, text }) => (name.endsWith('.cedarschema') ? [text] : [])).join('\n');
   const actions = [...new Set(routes.map(({ action }) => action))];
   return schema === '' ? [] : actions.filter((action) => !schema.includes(`"${action}"`));
 }

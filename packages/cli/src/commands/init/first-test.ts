@@ -38,7 +38,7 @@ export function firstTestCommand(application: Application): string {
  * database or start to listen when it is imported.
  */
 export function firstTestText(route: Route, application: Application): string {
-  const { runner, esm, typescript, login } = application;
+  const { runner, esm, typescript, hasUsers } = application;
   const framework = application.framework as Tested;
   const { method } = route;
   const isModule = esm || (runner === 'jest' ? typescript : !isCommonMocha(application));
@@ -55,7 +55,7 @@ export function firstTestText(route: Route, application: Application): string {
   const path = route.path.replaceAll(/:\w+/g, '1');
   const body = isReading(route) || method === 'DELETE' ? '' : ", body: { text: 'a test' }";
   const scope = scopeOf(route);
-  const forUser = login === undefined ? '' : ".onBehalfOf('a-user')";
+  const forUser = hasUsers ? ".onBehalfOf('a-user')" : '';
   // Cedar starts slower than mocha's two seconds on a busy machine.
   const start = runner === 'mocha' ? 'function () {\n  this.timeout(30_000);' : '() => {';
   return `${modules.join('\n')}

@@ -9,6 +9,7 @@ import type { Plan } from './files.js';
 import { openHandlers } from './open-handlers.js';
 import { type FoundRoute, unreadPlaces } from './find-routes.js';
 import { firstTestCommand, firstTestPath } from './first-test.js';
+import { looksLikeLogin } from './suggest.js';
 import { type Choice, declarationsOf, routesFile } from './routes-file.js';
 import { shownPlace, type Source } from './sources.js';
 import { warningsOf } from './warnings.js';
@@ -36,16 +37,14 @@ export function report(result: Result, io: Io): void {
   for (const { path, isSecret } of plan.files) {
     io.err(`written ${path}${isSecret === true ? ' (mode 0600; keep it secret)' : ''}\n`);
   }
-  const { framework, login } = application;
+  const { framework } = application;
   const open = choice.routes.length;
   io.err(`\n${countText(found.length, 'route')} of ${framework} found. ${countText(open, 'route')} `);
   io.err(`${open === 1 ? 'is' : 'are'} for agents, all other routes stay closed to them: choose in ${routesFile}.\n`);
   if (found.length === 0 && open === 0) {
     io.err(`List your routes there, one METHOD /path a line with the prefixes of routers, and run init again.\n`);
   }
-  if (login !== undefined) {
-    io.err(`People sign in with ${login}: the guard leaves them to it, and agents act for a user only.\n`);
-  }
+  io.err(`${peopleText(result)}\n`);
   for (const line of toDo(result)) io.err(`${printable(line)}\n`);
   const { folder } = result;
   io.err(`Next${folder === '.' ? '' : `, in ${printable(folder)}`}:\n`);
@@ -53,9 +52,22 @@ export function report(result: Result, io: Io): void {
   io.err('Undo: git apply -R of each diff that you applied, then countersign init --undo\n');
 }
 
+function peopleText({ application: { login, hasUsers }, guardPath, found }: Result): string {
+  if (login !== undefined) {
+    return `People sign in with ${login}: the guard leaves them to it, and agents act for a user only.`;
+  }
+  const rest = 'agents act for a user only';
+  if (hasUsers) return `${guardPath} says traffic: 'mixed': the guard leaves people to your login, and ${rest}.`;
+  const likely = found.filter(looksLikeLogin).slice(0, mostPlaces);
+  const places = likely.map(({ method, listed, where }) => `${method} ${listed} (${where})`).join(', ');
+  const guess = likely.length === 0 ? '' : ` ${places} ${likely.length === 1 ? 'looks' : 'look'} like one.`;
+  const advice = `set traffic: 'mixed' in ${guardPath} and run init again: the policies then ask for a user`;
+  return `No login is known here: the guard refuses people.${guess} If people call this API, ${advice}.`;
+}
+
 function toDo(result: Result): readonly string[] {
   const { application, sources, found, choice, plan, edits } = result;
-  const { framework, login } = application;
+  const { framework, hasUsers } = application;
   const health = found.filter(({ path }) => /health|ready|live|metrics/.test(path));
   const permits = permitsIn(sources);
   const byHand = [
@@ -81,8 +93,11 @@ function toDo(result: Result): readonly string[] {
     ...(plan.lacking.length === 0
       ? []
       : [`policies/ was changed and is kept. Add to its schema and policies: ${plan.lacking.join(', ')}.`]),
+    ...(plan.permitsNobodys
+      ? ['policies/ was changed and is kept. It permits agents that act for nobody: add context has onBehalfOf.']
+      : []),
     ...stale.map(({ action, file }) => `${file} asks for ${action}, which is in no policy now: remove that permit.`),
-    ...(login === undefined ? health.map(({ method, path }) => `${method} ${path} ${healthAdvice(framework)}`) : []),
+    ...(!hasUsers ? health.map(({ method, path }) => `${method} ${path} ${healthAdvice(framework)}`) : []),
     ...unreadIn(result),
     ...openIn(result),
     ...warningsOf(sources, found),
@@ -176,7 +191,7 @@ function steps(result: Result): readonly string[] {
   ];
 }
 
-function callSteps({ application: { login }, sources, choice, origin, id }: Result): readonly string[] {
+function callSteps({ application: { login, hasUsers }, sources, choice, origin, id }: Result): readonly string[] {
   const isWhole = choice.declared.every(({ isMountRead }) => isMountRead);
   // NestJS puts them before the paths of controllers.
   const isPrefixed = sources.some(({ text }) => /\.(?:setGlobalPrefix|enableVersioning)\(/.test(text));
@@ -187,9 +202,9 @@ function callSteps({ application: { login }, sources, choice, origin, id }: Resu
       : ' (with the prefix of its router before the path)';
   const send = `start your application, then send a signed request${hint}:`;
   const curl = `npx @countersign/cli curl GET ${origin}${firstPath(choice)} --key agent.pem`;
-  if (login === undefined) return [send, curl];
+  if (!hasUsers) return [send, curl];
   return [
-    `let ${login} skip agents; until then it answers them with its own 401: ${guidePage(loginPage(login))}`,
+    `let ${login ?? 'your login'} skip agents; until then it answers them with its own 401: ${guidePage(loginPage(login ?? ''))}`,
     `npx @countersign/cli token --user ID --agent ${id} --scope ${firstScope(choice)} --audience ${origin} > token.jwt (it prints lines for the guard, for development only; ${guidePage('tokens')} says more)`,
     send,
     `${curl} --token @token.jwt`,

@@ -58,6 +58,12 @@ export function reasonAgainst(route: FoundRoute): Exclude<Reason, 'more'> | unde
   return route.isMountRead ? undefined : 'unread';
 }
 
+/** Whether people may sign in there. */
+export function looksLikeLogin({ method, listed }: FoundRoute): boolean {
+  const login = /^(?:user)?(?:log|sign)(?:in|on)$|^auth$|^authenticate$|^sessions?$|^tokens?$/;
+  return method === 'POST' && listed.split('/').some((part) => login.test(joined(part)));
+}
+
 /** Also of two words, like `accessToken` and `api_key`. */
 function speaksOfSecrets(handler: string): boolean {
   const words = wordsOf(handler);
