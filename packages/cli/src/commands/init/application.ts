@@ -23,6 +23,8 @@ export interface Application {
   readonly hasUsers: boolean;
   /** `node`: that of Node, where package.json names no other. */
   readonly runner: TestRunner;
+  /** All packages that package.json names. */
+  readonly packages: readonly string[];
   /** The command that installs packages. */
   readonly install: string;
   /** What is older than our packages support. */
@@ -73,6 +75,7 @@ export async function readApplication(folder: string, chosen: string | undefined
     login,
     hasUsers: login !== undefined,
     runner: runners.find((name) => all.includes(name) && !old.has(name)) ?? 'node',
+    packages: all,
     install: await installOf(folder),
     tooOld: [...old].map(([name, range]) => `${name} ${range}: ${oldest[name]} is the oldest that works`),
   };

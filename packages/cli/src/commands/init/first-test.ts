@@ -1,7 +1,7 @@
 import type { Application, Framework } from './application.js';
 import { importLine } from './import-lines.js';
 import { isReading, type Route, scopeOf } from '../policy/routes.js';
-import { permitText } from './texts.js';
+import { parametersOf, permitText } from './texts.js';
 
 /** NestJS gets no test: see `files.ts`. */
 type Tested = Exclude<Framework, 'nestjs'>;
@@ -102,7 +102,7 @@ function applicationText(route: Route, framework: Tested): string {
     koa: [
       'const app = new Koa();',
       'app.use(agentAuth(t.guard));',
-      `app.use(permit('${route.action}', { type: '${route.resource}', id: '1' }));`,
+      `app.use(permit('${route.action}', { type: '${route.resource}', id: '${parametersOf(route.path).length === 0 ? '*' : '1'}' }));`,
       'app.use((ctx) => {',
       '  ctx.status = 204;',
       '});',

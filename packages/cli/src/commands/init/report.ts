@@ -8,6 +8,7 @@ import { type Edits, guardByHand } from './edits.js';
 import type { Plan } from './files.js';
 import { openHandlers } from './open-handlers.js';
 import { type FoundRoute, unreadPlaces } from './find-routes.js';
+import { idsBeside } from './ids-beside.js';
 import { firstTestCommand, firstTestPath } from './first-test.js';
 import { looksLikeLogin } from './suggest.js';
 import { type Choice, declarationsOf, routesFile } from './routes-file.js';
@@ -87,6 +88,7 @@ function toDo(result: Result): readonly string[] {
     ...guardAdvice(result),
     ...mountedIn(edits),
     ...byHand.map((route) => `Put a permit by hand: ${route}`),
+    ...idsBeside(choice.declared),
     ...(plan.ungranted.length === 0
       ? []
       : [`agents.json is kept. Give an agent the scopes of the routes that it needs: ${plan.ungranted.join(', ')}.`]),
@@ -175,11 +177,11 @@ function permitsIn(sources: readonly Source[]): readonly { readonly action: stri
 
 function steps(result: Result): readonly string[] {
   const { application, choice, plan, edits, diffFile } = result;
-  const { framework, adapters, install } = application;
+  const { framework, adapters } = application;
   const hasTest = plan.files.some(({ path }) => path === firstTestPath(application));
   return [
-    `${install} @countersign/core ${adapters.join(' ')}`,
-    ...(hasTest ? [`${install} -D @countersign/testing`, firstTestCommand(application)] : []),
+    ...installStep(application, '', ['@countersign/core', ...adapters]),
+    ...(hasTest ? [...installStep(application, '-D ', ['@countersign/testing']), firstTestCommand(application)] : []),
     ...(diffFile === undefined ? [] : [`git apply ${diffFile}`]),
     ...(edits.hasGuard ? [] : ['put the guard where this says above, and run init again: it prints the permits']),
     ...(framework === 'nestjs' ? [`give your tests a guard of their own: ${guidePage('nestjs')}`] : []),
@@ -189,6 +191,11 @@ function steps(result: Result): readonly string[] {
         ? [`choose routes for agents in ${routesFile}, then run init again`]
         : callSteps(result)),
   ];
+}
+
+function installStep({ install, packages }: Application, flag: string, wanted: readonly string[]): readonly string[] {
+  const missing = wanted.filter((name) => !packages.includes(name));
+  return missing.length === 0 ? [] : [`${install} ${flag}${missing.join(' ')}`];
 }
 
 function callSteps({ application: { login, hasUsers }, sources, choice, origin, id }: Result): readonly string[] {

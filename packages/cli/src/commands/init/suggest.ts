@@ -9,7 +9,9 @@ export const reasons = {
   more: 'these only read, too',
   unread: 'where their router is mounted could not be read: their paths may begin with more',
   writes: 'these change something, or their names say so',
-  credentials: 'what people sign in with, or who they are',
+  credentials: 'their paths speak of what people sign in with',
+  people: 'their paths speak of people and their accounts',
+  secrets: 'their handlers speak of passwords, tokens or other secrets',
   operation: 'administration and operation',
 } as const;
 export type Reason = keyof typeof reasons;
@@ -17,8 +19,10 @@ export type Reason = keyof typeof reasons;
 const credentials = wordList(
   'login logon logout signin signout signup register registration renew refresh token session password passwd passcode',
   'auth authenticate authorize authorise authorization authentication oauth oauth2 oidc openid saml sso otp totp mfa 2fa',
-  'jwt csrf key apikey secret credential certificate me whoami self myself profile account user userinfo member invite',
-  'invitation verify verification recover forgot impersonate webauthn passkey consent email card addres addresse wallet',
+  'jwt csrf key apikey secret credential certificate verify verification recover forgot impersonate webauthn passkey',
+);
+const people = wordList(
+  'me whoami self myself profile account user userinfo member invite invitation consent email card addres addresse wallet',
 );
 const operation = wordList(
   'admin administrator administration setting config configuration backup restore init initialize setup install debug',
@@ -50,7 +54,9 @@ function wordList(...lines: readonly string[]): ReadonlySet<string> {
 export function reasonAgainst(route: FoundRoute): Exclude<Reason, 'more'> | undefined {
   const words = route.listed.split('/').flatMap((part) => (/^[:*]/.test(part) ? [] : [...wordsOf(part), joined(part)]));
   const things = words.map(withoutPlural);
-  if (things.some((thing) => credentials.has(thing)) || speaksOfSecrets(route.handler)) return 'credentials';
+  if (things.some((thing) => credentials.has(thing))) return 'credentials';
+  if (things.some((thing) => people.has(thing))) return 'people';
+  if (speaksOfSecrets(route.handler)) return 'secrets';
   if (things.some((thing) => operation.has(thing)) || /admin/i.test(route.handler)) return 'operation';
   // The path of a router may be unknown. Its folder often says it.
   if (/admin|(?:^|\/)(?:internal|backoffice)\//i.test(route.file)) return 'operation';
@@ -105,6 +111,8 @@ export function suggest(found: readonly FoundRoute[]): Suggestion {
       unread: of('unread'),
       writes: of('writes'),
       credentials: of('credentials'),
+      people: of('people'),
+      secrets: of('secrets'),
       operation: of('operation'),
     },
   };

@@ -315,3 +315,54 @@ app.listen(3000)
     expect((await init()).out).toContain(" app.use(cors());\n-app.get('/orders', list);\n+app.use(agentAuth(guard));");
   });
 });
+
+describe('the list says of each closed route why it is closed', () => {
+  it.each([
+    ["app.post('/account/login', h);", 'POST /account/login', 'their paths speak of what people sign in with'],
+    ["app.get('/api-keys/:id', h);", 'GET /api-keys/:id', 'their paths speak of what people sign in with'],
+    ["app.get('/list-user-files', h);", 'GET /list-user-files', 'their paths speak of people and their accounts'],
+    ["app.get('/me', h);", 'GET /me', 'their paths speak of people and their accounts'],
+    [
+      "app.post('/transactions', (req, res) => res.json(fetchAll(accessToken)));",
+      'POST /transactions',
+      'their handlers speak of passwords, tokens or other secrets',
+    ],
+    ["app.post('/orders', h);", 'POST /orders', 'these change something, or their names say so'],
+  ])('%s', async (line, route, reason) => {
+    await put({ 'package.json': manifest('express'), 'app.js': express(`app.get('/notes', list);\n${line}\n`) });
+    await init();
+    expect(await read('agent-routes.txt')).toMatch(new RegExp(`^# Closed to agents: ${reason}\\.\n# ${route} `, 'm'));
+  });
+});
+
+describe('the files of init name the resource as the permit does', () => {
+  it.each([
+    ['GET /mode', '*'],
+    ['GET /notes/:id', '1'],
+    ['GET /notes\nGET /notes/:id', '1'],
+  ])('%s', async (routes, id) => {
+    await put({ 'package.json': manifest('koa'), 'routes.txt': `${routes}\n` });
+    await init('--routes', path('routes.txt'));
+    expect(await read('policies/cases.yaml')).toContain(`::"${id}"'\n`);
+    expect((await run('policy', 'test', path('policies'))).code).toBe(0);
+  });
+});
+
+describe('init says which permit names less than its handler reads', () => {
+  it.each([
+    ["app.get('/access', (req, res) => res.json(find(req.query.fileId)));", 'req.query.fileId'],
+    ["app.get('/access', async (req, res) => { const { limit, fileId = '' } = req.query; });", 'req.query.fileId'],
+    ["app.get('/access', (req, res) => res.json(find(req.body['id'])));", 'req.body.id'],
+    ["app.get('/access', (req, res) => res.json(find(req.query?.order_id)));", 'req.query.order_id'],
+    ["app.get('/access', (req, res) => { const { id: file } = req.body; });", 'req.body.id'],
+    ["app.get('/access', (req, res) => res.json(find(req.query.limit, req.valid)));", undefined],
+    ["app.get('/access/:id', (req, res) => res.json(find(req.params.id, req.query.parentId)));", undefined],
+    ["app.get('/access', permit('access.read', file), (req, res) => find(req.query.fileId));", undefined],
+  ])('%s', async (line, name) => {
+    await put({ 'package.json': manifest('express'), 'app.js': express(line) });
+    const { err } = await init();
+    const [, found] =
+      /^GET \/access\S* \(app\.js:3\) reads (\S+): name the resource of its permit by it\.$/m.exec(err) ?? [];
+    expect(found).toBe(name);
+  });
+});

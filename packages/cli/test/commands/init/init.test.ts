@@ -70,7 +70,7 @@ describe('init', () => {
     expect(err).toContain('  npm install -D @countersign/testing\n  npx jest test/agents.test.ts\n');
     const text = await read('test/agents.test.ts');
     expect(text).toContain("import Koa from 'koa';\n\ntest('POST /notes is for agents with the scope note:create'");
-    expect(text).toContain("permit('note.create', { type: 'Note', id: '1' })");
+    expect(text).toContain("permit('note.create', { type: 'Note', id: '*' })");
     await init('--undo');
     await expect(read('test/agents.test.ts')).rejects.toThrow('ENOENT');
   });
@@ -89,6 +89,18 @@ describe('init', () => {
     expect(text).toContain(line);
     expect(text).toContain('async function () {\n  this.timeout(30_000);');
     expect(text).not.toContain("'mocha'");
+  });
+
+  it.each([
+    [['@countersign/core', '@countersign/express'], [], '  npm install -D @countersign/testing\n', '  npm install @'],
+    [['@countersign/core'], ['@countersign/testing'], '  npm install @countersign/express\n', ' -D '],
+  ])('names no package that is installed: %s %s', async (dependencies, devDependencies, step, absent) => {
+    const all = (names: readonly string[]): object => Object.fromEntries(names.map((name) => [name, '*']));
+    const list = { dependencies: all(['express', ...dependencies]), devDependencies: all(devDependencies) };
+    await put({ 'package.json': JSON.stringify(list), 'app.js': "app.get('/notes', list);" });
+    const { err } = await init();
+    expect(err).toContain(step);
+    expect(err).not.toContain(absent);
   });
 
   it('says which versions are too old, and writes its test for no runner that does not work', async () => {
