@@ -60,7 +60,8 @@ function useIn({ type, callee }: SyntaxNode): { readonly owner: string; readonly
       owner = owner['callee']['object'];
     else break;
   }
-  return { owner: isNode(owner) ? String(owner['name'] ?? '') : '', at: callee['property'].start };
+  const name = isNode(owner) ? owner['name'] : undefined;
+  return { owner: typeof name === 'string' ? name : '', at: callee['property'].start };
 }
 
 /** The path at which a call of `use` may answer requests without a permit; empty if it has none. */

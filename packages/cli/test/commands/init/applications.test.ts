@@ -9,17 +9,18 @@ const text = "const app = express();\napp.get('/notes', list);\n";
 /** The line of the diff before that with the guard. */
 const beforeGuard = (diff: string): string | undefined => /^(.*)\n\+.*\(agentAuth\(guard\)\)/m.exec(diff)?.[1];
 
-describe('init puts the guard into the application that mounts the others', () => {
-  const sub = `${imports.express}const app = express();
-app.use(express.json());
-app.get('/a', (req, res) => res.json(1));
-`;
-  const main = (lines: string): string => `const main = express();
+/** An application with a parser and a route of its own. */
+const main = (lines: string): string => `const main = express();
 main.use(express.json());
 ${lines}
 main.get('/x', (req, res) => res.json(1));
 `;
 
+describe('init puts the guard into the application that mounts the others', () => {
+  const sub = `${imports.express}const app = express();
+app.use(express.json());
+app.get('/a', (req, res) => res.json(1));
+`;
   it.each([
     ['a default export', 'export default app;\n', "import sub from './sub.js';", "main.use('/sub', sub);"],
     [

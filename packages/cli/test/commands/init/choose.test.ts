@@ -335,19 +335,6 @@ describe('the list says of each closed route why it is closed', () => {
   });
 });
 
-describe('the files of init name the resource as the permit does', () => {
-  it.each([
-    ['GET /mode', '*'],
-    ['GET /notes/:id', '1'],
-    ['GET /notes\nGET /notes/:id', '1'],
-  ])('%s', async (routes, id) => {
-    await put({ 'package.json': manifest('koa'), 'routes.txt': `${routes}\n` });
-    await init('--routes', path('routes.txt'));
-    expect(await read('policies/cases.yaml')).toContain(`::"${id}"'\n`);
-    expect((await run('policy', 'test', path('policies'))).code).toBe(0);
-  });
-});
-
 describe('init says which permit names less than its handler reads', () => {
   it.each([
     ["app.get('/access', (req, res) => res.json(find(req.query.fileId)));", 'req.query.fileId'],

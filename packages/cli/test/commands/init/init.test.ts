@@ -95,9 +95,9 @@ describe('init', () => {
     [['@countersign/core', '@countersign/express'], [], '  npm install -D @countersign/testing\n', '  npm install @'],
     [['@countersign/core'], ['@countersign/testing'], '  npm install @countersign/express\n', ' -D '],
   ])('names no package that is installed: %s %s', async (dependencies, devDependencies, step, absent) => {
-    const all = (names: readonly string[]): object => Object.fromEntries(names.map((name) => [name, '*']));
-    const list = { dependencies: all(['express', ...dependencies]), devDependencies: all(devDependencies) };
-    await put({ 'package.json': JSON.stringify(list), 'app.js': "app.get('/notes', list);" });
+    const own = JSON.parse(manifest('express', ...dependencies)) as object;
+    const dev = { devDependencies: Object.fromEntries(devDependencies.map((name) => [name, '*'])) };
+    await put({ 'package.json': JSON.stringify({ ...own, ...dev }), 'app.js': "app.get('/notes', list);" });
     const { err } = await init();
     expect(err).toContain(step);
     expect(err).not.toContain(absent);

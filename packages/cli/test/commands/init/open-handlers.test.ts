@@ -61,9 +61,9 @@ async function said(text: string, framework = 'express'): Promise<string> {
 }
 
 describe('init names what is open, however the application is called', () => {
-  it.each([
+  it.each<[string, string]>([
     ...['app', 'api', 'application', 'main', 'web', 'instance', 'a', '$', 'expressApp', 'Server', 'backend'].map(
-      (name) => [name, `const ${name} = express();\n`] as const,
+      (name): [string, string] => [name, `const ${name} = express();\n`],
     ),
     ['this.web', 'this.web = express();\n'],
     ['exports.web', 'exports.web = express();\n'],

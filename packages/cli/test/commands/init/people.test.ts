@@ -28,12 +28,13 @@ describe('init says that the guard refuses people where it knows no login', () =
   });
 });
 
+const mixed = async (): Promise<void> => {
+  const text = await read('guard.js');
+  await put({ 'guard.js': text.replace('origin:', "traffic: 'mixed',\n    origin:") });
+};
+
 describe('init run again after a person has made the guard expect people', () => {
   const files = { 'package.json': manifest('express'), 'app.js': app('') };
-  const mixed = async (): Promise<void> => {
-    const text = await read('guard.js');
-    await put({ 'guard.js': text.replace('origin:', "traffic: 'mixed',\n    origin:") });
-  };
 
   it('writes policies, cases and a test for agents that act for a user', async () => {
     await put(files);
