@@ -31,6 +31,7 @@ keeps guard and key. A path in --routes may have the prefix of a mount or not.
 
 A login that it knows in package.json makes the guard expect people, too
 (traffic: 'mixed'), and the policies permit agents only what a user lets them do.
+If it knows none, it says so: set that option by hand and run init again.
 
 Exit code 2: there is no such application.
 

@@ -90,9 +90,24 @@ app.get('/a', (req, res) => res.json(1));
     ['another server gets', 'http.createServer(app);\nexport default app;\n', "main.use('/sub', sub);"],
     ['is started elsewhere', 'export default app;\n', "main.use('/sub', sub);\nsub.listen(3001);"],
     ['is passed on', 'export default app;\n', "main.use('/sub', sub);\nstart(sub);"],
+    [
+      'a function starts',
+      'function start(app) {\n  app.listen(3001);\n}\nstart(app);\nexport default app;\n',
+      "main.use('/sub', sub);",
+    ],
+    [
+      'a function of another file serves',
+      "import start from './start.js';\nstart(app, 3001);\nexport default app;\n",
+      "main.use('/sub', sub);",
+    ],
     ['nothing mounts', 'export default app;\n', ''],
   ])('and into none where one %s', async (_what, exported, lines) => {
-    const files = { 'sub.js': sub + exported, 'app.js': `import sub from './sub.js';\n${main(lines)}` };
+    const start = 'export default (app, port) => https.createServer({ key }, app).listen(port);\n';
+    const files = {
+      'sub.js': sub + exported,
+      'app.js': `import sub from './sub.js';\n${main(lines)}`,
+      'start.js': start,
+    };
     await put({ 'package.json': manifest('express'), ...files });
     const { out, err } = await init();
     expect(out).toBe('');
