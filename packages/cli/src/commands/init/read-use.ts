@@ -1,4 +1,6 @@
+import { isConverter, isPattern } from './converters.js';
 import { isNode, type NestedNode, type SyntaxNode } from './syntax.js';
+import { isConstant, isSameOrNothing, textOf, wrappers } from './values.js';
 
 /** What a parameter becomes: code in which `$` is the parameter. */
 export type Code = string;
@@ -20,6 +22,8 @@ export type Use =
       readonly index: number;
       readonly isPart: boolean;
     }
+  /** A method makes another value of it. */
+  | { readonly kind: 'derived'; readonly code: Code; readonly call: NestedNode }
   /** The function around this node returns it. */
   | { readonly kind: 'returned'; readonly code: Code; readonly by: NestedNode; readonly isPart: boolean };
 
@@ -27,25 +31,22 @@ export interface KnownUse {
   readonly kind: 'known';
   readonly code: Code;
   readonly isCheck: boolean;
+  /** It is compared with this text. */
+  readonly constant?: string | undefined;
 }
 
-export const wrappers: RegExp =
-  /^(?:TS(?:As|NonNull|Satisfies)Expression|TSTypeAssertion|ParenthesizedExpression|AwaitExpression)$/;
 const calls = /^(?:(?:Optional)?Call|New)Expression$/;
 /** What has its parts, or may be one of them. */
 const wholes = /^(?:Object|Array|Conditional|Logical)Expression$|^(?:ObjectProperty|SpreadElement)$/;
+/** What may have an id of its own. */
+const inputs = /\b(?:body|query|headers|\w*[iI]nput|\w*[dD]to|\w*[pP]ayload)\b/;
 const conditions = /^(?:If|While|DoWhile|For|Expression)Statement$/;
 /** Where a value is used as it is. */
 const takers = /^(?:SwitchStatement|SwitchCase|JSXExpressionContainer)$/;
 export const returns: RegExp = /^(?:ReturnStatement|ArrowFunctionExpression)$/;
-/** Built-in functions whose arguments are in what they return. */
-const handsOn = /^(?:Promise\.\w+|Array\.(?:from|of)|Object\.(?!has|is|keys)\w+|Reflect\.(?:apply|construct|set))$/;
-const koaAnswer = /^(?:ctx|context)\.(?:response\.)?body$/;
+export const koaAnswer: RegExp = /^(?:ctx|context)\.(?:response\.)?body$/;
 const numberChecks = /^(?:(?:Number\.)?is(?:NaN|Finite)|Number\.is(?:Safe)?Integer)$/;
-const textChecks = /^(?:startsWith|endsWith|includes|match|search)$/;
-/** Functions that make another value of a text, by their names. */
-const converters =
-  /^(?:(?:to|as)(?=[A-Z_])|(?:safe)?[pP]arse|decode|convert|coerce|cast|normali[sz]e)|^(?:unescape|atob|ObjectId|Big|Decimal|Date)$/;
+export const logs: RegExp = /(?:^|\.)(?:console|log|[lL]ogger)\??\.(?:log|trace|debug|verbose|info|warn|error|fatal)$/;
 
 /** Of an expression whose value is the `code` of a parameter. */
 export function useOf({ node, parent }: NestedNode, code: Code, text: string): Use | undefined {
@@ -62,9 +63,8 @@ export function useOf({ node, parent }: NestedNode, code: Code, text: string): U
   if (returns.test(type)) return { kind: 'returned', code, by: parent, isPart: false };
   switch (type) {
     case 'LogicalExpression':
-      return around['operator'] === '&&' && around['left'] === node ? checked : become(code);
     case 'ConditionalExpression':
-      return around['test'] === node ? checked : become(code);
+      return inChoice(node, parent, code, text);
     case 'UnaryExpression':
       if (around['operator'] === '+') return become(converted(code, asNumber));
       return /^(?:!|typeof|void)$/.test(String(around['operator'])) ? checked : undefined;
@@ -79,7 +79,7 @@ export function useOf({ node, parent }: NestedNode, code: Code, text: string): U
     case 'OptionalCallExpression':
       return asArgument(node, parent, code, text);
     case 'NewExpression':
-      return /(?:Error|Exception)$/.test(textOf(around['callee'], text)) ? used : undefined;
+      return /(?:Error|Exception)\w*$/.test(textOf(around['callee'], text)) ? used : undefined;
     case 'MemberExpression':
     case 'OptionalMemberExpression':
       return around['property'] === node ? used : ofMember(parent, code, text);
@@ -112,8 +112,15 @@ function asVariable(
 /** Of an object or array that has the `code` of a parameter, or of what becomes part of one. */
 export function useOfPart({ node, parent }: NestedNode, code: Code, text: string): Use | undefined {
   if (parent === undefined) return undefined;
-  const { type, left, right } = parent.node;
+  const { type, left, right, operator, property } = parent.node;
+  if (type === 'ObjectProperty' && (isPattern(textOf(parent.node['key'], text)) || isReplaced(parent, text))) {
+    return undefined;
+  }
   if (wrappers.test(type) || wholes.test(type)) return useOfPart(parent, code, text);
+  // A longer text, too.
+  if (type === 'TemplateLiteral' || (type === 'BinaryExpression' && operator === '+'))
+    return useOfPart(parent, code, text);
+  if (/^(?:[!=]==|in)$/.test(String(operator)) || property === node) return known(code, false);
   if (type === 'VariableDeclarator') return asVariable(node, parent, code, true);
   if (type === 'AssignmentExpression') {
     // Whoever reads another member may convert the part.
@@ -126,6 +133,25 @@ export function useOfPart({ node, parent }: NestedNode, code: Code, text: string
   if (conditions.test(type)) return known(code, true);
   if (returns.test(type)) return { kind: 'returned', code, by: parent, isPart: true };
   return takers.test(type) ? known(code, false) : undefined;
+}
+
+/** `{ id, ...req.body }` */
+function isReplaced({ node, parent }: NestedNode, text: string): boolean {
+  const properties = parent?.node['properties'];
+  const later = Array.isArray(properties) ? properties.slice(properties.indexOf(node)) : [];
+  return later.some((each) => isNode(each) && each.type === 'SpreadElement' && inputs.test(textOf(each, text)));
+}
+
+/** `id || other`, `test ? id : other`: another value must be nothing, or made of the same text. */
+function inChoice(node: SyntaxNode, parent: NestedNode, code: Code, text: string): Use | undefined {
+  const { operator, left, right, test, consequent, alternate } = parent.node;
+  if (test === node || (operator === '&&' && left === node)) return known(code, true);
+  const outer = useOf(parent, code, text);
+  if (operator === '&&' || (outer?.kind === 'known' && outer.isCheck)) return outer;
+  const other = [left, right, consequent, alternate].find((each) => isNode(each) && each !== node);
+  // A permit without an id is refused, so what the handler would use in its place is not reached.
+  const isFirst = left === node && (operator === '??' || code === asText || textOf(other, text) === '0');
+  return isFirst || isSameOrNothing(other, node, text) ? outer : undefined;
 }
 
 function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string): Use | undefined {
@@ -144,10 +170,10 @@ function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string
       return known(converted(code, asNumber) ?? code, true);
     case '===':
     case '!==':
-      return known(code, isConstant(other));
+      return isConstant(other) ? comparedWith(other, code) : used;
     case '==':
     case '!=':
-      if (isConstant(other)) return known(code, true);
+      if (isConstant(other)) return comparedWith(other, code);
       // '01' == 1
       return code === asText && !/^(?:String\(|`)|\.toString\(\)$/.test(textOf(other, text)) ? undefined : used;
     default:
@@ -155,11 +181,17 @@ function inBinary(node: SyntaxNode, parent: NestedNode, code: Code, text: string
   }
 }
 
+function comparedWith(constant: SyntaxNode, code: Code): KnownUse {
+  const { type, value } = constant;
+  return { ...known(code, true), constant: type === 'StringLiteral' && value !== '' ? String(value) : undefined };
+}
+
 /** A longer text, of which a number could be made. */
 function asPartOfText(whole: NestedNode, code: Code, text: string): Use | undefined {
   const outer = useOf(whole, asText, text);
-  if (outer?.kind === 'returned') return { ...outer, code, isPart: true };
-  return outer?.code === asText ? known(code, outer.kind === 'known' && outer.isCheck) : undefined;
+  if (outer?.code !== asText) return undefined;
+  if (outer.kind === 'known') return known(code, outer.isCheck);
+  return outer.kind === 'derived' ? { ...outer, code } : { ...outer, code, isPart: true };
 }
 
 function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string): Use | undefined {
@@ -175,9 +207,7 @@ function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string
     const next = converted(code, conversion);
     return next === undefined ? undefined : useOf(call, next, text);
   }
-  return conversion !== undefined || converters.test(name) || called.startsWith('Math.')
-    ? undefined
-    : givenTo(call, node, code, text);
+  return conversion === undefined ? givenTo(call, node, code, text) : undefined;
 }
 
 function givenTo(call: NestedNode, argument: SyntaxNode, code: Code, text: string, isPart = false): Use | undefined {
@@ -187,7 +217,8 @@ function givenTo(call: NestedNode, argument: SyntaxNode, code: Code, text: strin
   const converts = given.some((each) => conversionBy(textOf(each, text), [], text) !== undefined);
   // Behind a spread, the place is not known.
   const index = given.some((each) => isNode(each) && each.type === 'SpreadElement') ? -1 : given.indexOf(argument);
-  const isUnknown = converts || handsOn.test(textOf(call.node['callee'], text));
+  const called = textOf(call.node['callee'], text);
+  const isUnknown = converts || isConverter(called, index, isPart);
   return isUnknown ? undefined : { kind: 'argument', code, call, index, isPart };
 }
 
@@ -214,16 +245,5 @@ function ofMember(member: NestedNode, code: Code, text: string): Use | undefined
   if (name === 'length') return known(code, true);
   if (call === undefined || call.node['callee'] !== member.node) return undefined;
   if (name === 'toString' && textOf(call.node, text).endsWith('()')) return useOf(call, code, text);
-  return textChecks.test(name) ? known(code, true) : undefined;
-}
-
-function isConstant(node: unknown): boolean {
-  if (!isNode(node)) return false;
-  if (node.type === 'UnaryExpression') return isConstant(node['argument']);
-  const isName = node.type === 'Identifier' && /^(?:undefined|NaN|Infinity)$/.test(String(node['name']));
-  return isName || /^(?:String|Numeric|BigInt|Boolean|Null)Literal$/.test(node.type);
-}
-
-export function textOf(node: unknown, text: string): string {
-  return isNode(node) ? text.slice(node.start, node.end) : '';
+  return { kind: 'derived', code, call };
 }

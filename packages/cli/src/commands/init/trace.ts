@@ -2,15 +2,17 @@ import type { Bindings } from './bindings.js';
 import type { Callees } from './callees.js';
 import { nestParameter } from './nest-parameters.js';
 import type { Reach } from './reach.js';
-import { asText, type Code, type KnownUse, returns, textOf, type Use, useOf, useOfPart, wrappers } from './read-use.js';
+import { asText, type Code, type KnownUse, logs, returns, type Use, useOf, useOfPart } from './read-use.js';
+import { callsOf, functionAround, type IsHandedOn, looksUp, nameOf } from './results.js';
 import { isFunction, isNode, keyOf, type NestedNode, type SyntaxNode } from './syntax.js';
+import { isSameOrNothing, textOf, wrappers } from './values.js';
 
 export interface FoundUse {
   /** The parameter; undefined if it may be any. */
   readonly name: string | undefined;
   readonly at: number;
   /** Undefined if it is not known. */
-  readonly use: Pick<KnownUse, 'code' | 'isCheck'> | undefined;
+  readonly use: Pick<KnownUse, 'code' | 'isCheck' | 'constant'> | undefined;
   /** A function returns it, and who gets that is not known. */
   readonly isReturned?: boolean;
 }
@@ -33,6 +35,7 @@ export function usesIn(
   { nodes, handlers }: Reach,
   { usesOf, declarationOf }: Bindings,
   { calleesOf }: Callees,
+  isHandedOn: IsHandedOn,
   text: string,
 ): readonly FoundUse[] {
   const found: FoundUse[] = [];
@@ -56,7 +59,10 @@ export function usesIn(
     if (use?.kind === 'variable') readVariable(use.declares, { ...of, code: use.code, isPart: use.isPart });
     else if (use?.kind === 'argument') readArgument(use, of, value.node);
     else if (use?.kind === 'returned') readResult(use, of, value.node);
-    else found.push({ name: of.name, at: value.node.start, use });
+    else if (use?.kind === 'derived') {
+      const isCheck = !isHandedOn(use.call);
+      found.push({ name: of.name, at: value.node.start, use: isCheck ? { code: use.code, isCheck } : undefined });
+    } else found.push({ name: of.name, at: value.node.start, use });
   }
   function readVariable(declared: SyntaxNode, of: Traced): void {
     const variable = declared.type === 'AssignmentPattern' ? declared['left'] : declared;
@@ -73,9 +79,10 @@ export function usesIn(
       return callee.type !== 'Identifier' || (by !== undefined && nodes.has(by) && !handlers.has(by.node));
     });
     if (callees.length === 0) {
-      const method = keyOf(call.node['callee'] as SyntaxNode) ?? '';
-      const isStored = !isHandler(call) && (stores.test(method) || (method === 'set' && index > 0));
-      found.push({ name, at: at.start, use: isStored ? undefined : { code, isCheck: false } });
+      const called = nameOf(call.node['callee']);
+      const isStored = !isHandler(call) && (stores.test(called) || (called === 'set' && index > 0));
+      const isUsed = !isStored && (looksUp(called) || !isHandedOn(call));
+      found.push({ name, at: at.start, use: isUsed ? { code, isCheck: false } : undefined });
     }
     for (const callee of callees) {
       const declared = isFunction(callee) && !isPart ? (callee['params'] as readonly SyntaxNode[])[index] : undefined;
@@ -106,27 +113,23 @@ export function usesIn(
     if (around === undefined || isHandler(by)) {
       found.push({ name, at: at.start, use: { code, isCheck: false } });
     } else if (isFollowed({ name, code, isPart, givenTo }, around)) return;
+    else if (!isPart && returnsOther(around, by.node)) unknown(name, at);
     else if (around === givenTo) {
       const { calls, returned } = resultsOf(around, name);
       returned.push(use);
       for (const goOn of calls) goOn(use);
     } else {
-      const calls = callsOf(functionAround(by));
+      const calls = callsOf(functionAround(by), usesOf);
       if (calls === undefined) found.push({ name, at: at.start, use: undefined, isReturned: true });
       for (const call of calls ?? []) if (nodes.has(call)) readOne(call, { name, code, isPart, givenTo });
     }
   }
-  /** All calls of a function; undefined if something else may be done with it, or with what it returns. */
-  function callsOf(called: NestedNode | undefined): readonly NestedNode[] | undefined {
-    if (called === undefined || called.node['async'] === true || called.node['generator'] === true) return undefined;
-    const { type, id } = called.node;
-    const by = type === 'FunctionDeclaration' ? called.node : called.parent?.node;
-    const declared = by === called.node || (by?.['init'] === called.node && !isNode(id)) ? by['id'] : undefined;
-    if (!isNode(declared) || declared.type !== 'Identifier') return undefined;
-    const calls = usesOf(declared).flatMap(({ node, parent }) =>
-      parent?.node['callee'] === node && parent.node.type === 'CallExpression' ? parent : [],
+  /** Whether a function may return another value than here. */
+  function returnsOther(around: SyntaxNode, by: SyntaxNode): boolean {
+    const isSame = ({ argument }: SyntaxNode): boolean => isSameOrNothing(argument, by['argument'], text);
+    return [...nodes].some(
+      (each) => each.node.type === 'ReturnStatement' && functionAround(each)?.node === around && !isSame(each.node),
     );
-    return calls.length > 0 && calls.length === usesOf(declared).length ? calls : undefined;
   }
   /** All parameters. */
   function readAll(value: NestedNode): void {
@@ -157,7 +160,7 @@ export function usesIn(
     const isParams = keyOf(node) === 'params';
     if (isParams && isNode(node['object'])) readAll(nested);
     if (isParams && parent?.node.type === 'ObjectPattern' && isNode(node['value'])) readVariables(node['value']);
-    const parameter = nestParameter(node, text);
+    const parameter = nestParameter(nested, text);
     if (parameter === undefined) continue;
     const { name, code, declared } = parameter;
     if (code === undefined) unknown(name, node);
@@ -170,17 +173,12 @@ export function usesIn(
   return found;
 }
 
-function functionAround(nested: NestedNode | undefined): NestedNode | undefined {
-  return nested === undefined || isFunction(nested.node) ? nested : functionAround(nested.parent);
-}
-
 function unwrapped(value: NestedNode): NestedNode {
   return value.parent !== undefined && wrappers.test(value.parent.node.type) ? unwrapped(value.parent) : value;
 }
 
 /** Methods that put a value into what others may read. */
 const stores = /^(?:push|unshift|splice|add)$/;
-const logs = /(?:^|\.)(?:console|log|[lL]ogger)\??\.(?:log|trace|debug|verbose|info|warn|error|fatal)$/;
 
 /** Whether a log gets it, also as a part of a text or an object. */
 function isLogged({ node, parent }: NestedNode, text: string): boolean {

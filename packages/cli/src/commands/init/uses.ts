@@ -1,8 +1,10 @@
 import { readBindings } from './bindings.js';
 import { type Callees, readCallees } from './callees.js';
 import type { FoundRoute } from './find-routes.js';
-import { readReach } from './reach.js';
+import { idKeys, otherInputs } from './inputs.js';
+import { type Reach, readReach } from './reach.js';
 import { asText, type Code } from './read-use.js';
+import { readResults } from './results.js';
 import { shownPlace, type Source } from './sources.js';
 import { isFunction, isNode, keyOf, nodesIn, parsed, type SyntaxNode } from './syntax.js';
 import { type Conversions, parametersOf } from './texts.js';
@@ -29,14 +31,25 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
     .map(({ node }) => node)
     .filter((node) => isFunction(node) && Array.isArray(node['decorators']));
   // A function that no route names is called in a way that is not known: `app.decorateRequest('id', …)`.
-  const returned = usesIn({ nodes: unnamed, handlers: new Set(decorated) }, bindings, callees, source.text).filter(
+  const usesOf = (reach: Reach): readonly FoundUse[] =>
+    usesIn(reach, bindings, callees, readResults(reach.handlers, bindings, source.text), source.text);
+  const returned = usesOf({ nodes: unnamed, handlers: new Set(decorated) }).filter(
     ({ isReturned }) => isReturned === true,
   );
   return (route) => {
     const names = parametersOf(route.path);
+    const reach = reachOf(route);
+    const isHandedOn = readResults(reach.handlers, bindings, source.text);
+    const isId = idKeys(route.resource, names);
+    const [other] = otherInputs(reach.nodes, isId, names.length > 0, bindings, isHandedOn, source.text);
+    if (other !== undefined) {
+      const which = names.length === 0 ? 'the' : 'another';
+      const place = shownPlace(source, other.at);
+      return { problem: `${place} reads ${other.name}, which may name ${which} ${route.resource}` };
+    }
     if (names.length === 0) return { conversions: () => undefined };
     const elsewhere = nodes.flatMap(({ node }) => usedBefore(node, names, callees, source.text));
-    const uses = [...elsewhere, ...returned, ...usesIn(reachOf(route), bindings, callees, source.text)];
+    const uses = [...elsewhere, ...returned, ...usesOf(reach)];
     const codes = new Map<string, Code>();
     for (const name of names) {
       const own = uses.filter((each) => each.name === undefined || each.name === name);
@@ -70,6 +83,10 @@ function codeOf(name: string, uses: readonly FoundUse[], source: Source): CodeOr
   const [code, other] = codes.values();
   if (code !== undefined && other !== undefined) {
     return { problem: `its handler uses ${shown(code, name)} and ${shown(other, name)}` };
+  }
+  const [constant] = known.flatMap((each) => each.constant ?? []);
+  if (code === asText && constant !== undefined) {
+    return { problem: `its handler does something else for the ${name} ${JSON.stringify(constant)}` };
   }
   const check = known.find(({ code }) => code !== asText);
   if (code === undefined && check !== undefined) {

@@ -27,7 +27,7 @@ it.each([
     "BigInt(String(req.params['id']))",
   ],
   [
-    "app.get('/items/:id', (req, res) => { res.json(find(req.params.id, Number(req.query.id))); });",
+    "app.get('/items/:id', (req, res) => { res.json(find(req.params.id, Number(req.query.limit))); });",
     "req.params['id']",
   ],
   ["app.get('/items/:id', show);\napp.post('/x', (req) => Number(req.params.id));", "req.params['id']"],
@@ -128,7 +128,7 @@ it.each([
   ['(req, res) => { const { id } = req.params; res.json(items.map(({ id }) => +id), find(id)); }', text],
   ['(req: Request<{ id: string }>, res) => { const { id } = req.params; find({ id: +id }); }', number],
   ['(req, res) => { const n = parseInt(req.params.id, 10); find(Number(n), n.toString(), n - 1); }', decimal],
-  ['(req, res) => { const path = `/items/${req.params.id}`; res.json(fetch(path)); }', text],
+  ['(req, res) => { const key = `item:${req.params.id}`; res.json(cache.get(key)); }', text],
   ['(req, res) => { throw new NotFoundError(`no ${req.params.id}`); }', text],
 ])('init follows the variables of a handler: %s', async (handler, id) => {
   expect(await permitOf(handler)).toBe(id ?? 'its handler uses Number(id) and id as text');

@@ -1,0 +1,122 @@
+import type { Bindings } from './bindings.js';
+import { type IsHandedOn, nameOf, namesIn } from './results.js';
+import { isNode, keyOf, type NestedNode, type SyntaxNode } from './syntax.js';
+import { textOf, wrappers } from './values.js';
+
+/** An input besides the parameters of the path, such as `query.id`. */
+export interface OtherInput {
+  readonly name: string;
+  readonly at: number;
+}
+
+const inputs = /^(?:query|body|headers|searchParams|cookies)$/;
+const addresses = /^(?:path|url|originalUrl|href|_parsedUrl|captures)$/;
+const requests = /^(?:this\.)?(?:_?req|request|ctx|context|c)(?:\.(?:req|request|raw))?$/;
+/** `body` of these is what another server returned, or what this one will. */
+const answers = /^\(?(?:await\b|(?:_?res|response|resp|result|reply|answer|data)\b)/;
+/** Functions that return what they get, or a part of it. */
+const checks = /parse|valid|pick|omit|assign|clone/i;
+const decorators = /^(?:Query|Body|Headers)$/;
+
+/** Those inputs that may name the resource of a route: its id from somewhere else, or the path itself. */
+export function otherInputs(
+  nodes: ReadonlySet<NestedNode>,
+  isId: (key: string) => boolean,
+  readsPath: boolean,
+  { usesOf, declarationOf }: Bindings,
+  isHandedOn: IsHandedOn,
+  text: string,
+): readonly OtherInput[] {
+  function firstOf(values: readonly unknown[]): string | undefined {
+    return values.map(inputOf).find((input) => input !== undefined);
+  }
+  /** The name of an input that an expression is; undefined if it is none. */
+  function inputOf(node: unknown): string | undefined {
+    if (!isNode(node)) return undefined;
+    const { expression, object, properties } = node;
+    if (wrappers.test(node.type)) return inputOf(expression ?? node['argument']);
+    if (node.type === 'LogicalExpression') return inputOf(node['left']);
+    const key = keyOf(node);
+    if (Array.isArray(properties))
+      return firstOf((properties as readonly SyntaxNode[]).map((each) => each['argument']));
+    if (Array.isArray(node['arguments']))
+      return checks.test(nameOf(node['callee'])) ? firstOf(node['arguments']) : undefined;
+    if (isNode(object) && /^(?:data|value)$/.test(key ?? '')) return inputOf(object);
+    if (isNode(object)) return inputs.test(key ?? '') && !answers.test(textOf(object, text)) ? key : undefined;
+    if (node.type !== 'Identifier') return undefined;
+    const by = declarationOf(node)?.by.node;
+    const made = by?.type === 'VariableDeclarator' && isNode(by['id']) && by['id'].type === 'Identifier';
+    if (made) return inputOf(by['init']);
+    const decorated = decoratorOf(declarationOf(node)?.name.node);
+    if (decorated !== undefined) return decorated;
+    const name = String(node['name']);
+    return inputs.test(name) ? name : undefined;
+  }
+  /** Of `const { id } = req.query` and `({ query: { id } }) => …`. */
+  function inputOfPattern({ node, parent }: NestedNode): string | undefined {
+    if (parent === undefined || parent.node.type === 'AssignmentPattern') return parent && inputOfPattern(parent);
+    const decorated = decoratorOf(node);
+    if (decorated !== undefined) return decorated;
+    if (parent.node.type === 'VariableDeclarator' && parent.node['id'] === node) return inputOf(parent.node['init']);
+    const key = parent.node.type === 'ObjectProperty' ? keyOf(parent.node) : undefined;
+    return inputs.test(key ?? '') ? key : undefined;
+  }
+  function isUsed(nested: NestedNode): boolean {
+    const { node, parent } = nested;
+    const { type, operator, left } = parent?.node ?? node;
+    if (/^(?:delete)$/.test(String(operator)) || (type === 'AssignmentExpression' && left === node)) return false;
+    // `if (req.body.id !== req.params.id) return refuse();`
+    if (type === 'BinaryExpression' && /^[!=]==?$/.test(String(operator))) return false;
+    return isHandedOn(nested);
+  }
+
+  return [...nodes].flatMap((nested) => {
+    const { node, parent } = nested;
+    const found = (name: string): OtherInput[] => [{ name, at: node.start }];
+    const key = keyOf(node);
+    const { object, callee } = node;
+    const given = Array.isArray(node['arguments']) ? (node['arguments'] as readonly SyntaxNode[]) : [];
+    const named = given[0]?.type === 'StringLiteral' ? String(given[0]['value']) : undefined;
+    if (isNode(object) && key !== undefined) {
+      const input = isId(key) ? inputOf(object) : undefined;
+      if (input !== undefined && isUsed(nested)) return found(`${input}.${key}`);
+      const isAddress = readsPath && addresses.test(key) && requests.test(textOf(object, text));
+      return isAddress && isHandedOn(nested) ? found(key) : [];
+    }
+    if (node.type === 'ObjectProperty' && parent?.node.type === 'ObjectPattern' && key !== undefined) {
+      const uses = namesIn(node['value']).flatMap((name) => usesOf(name));
+      const input = isId(key) ? inputOfPattern(parent) : undefined;
+      if (input !== undefined && uses.some(isUsed)) return found(`${input}.${key}`);
+      const isAddress = readsPath && addresses.test(key) && requests.test(textOf(parent.parent?.node['init'], text));
+      return isAddress && uses.some(isHandedOn) ? found(key) : [];
+    }
+    if (named === undefined || !isId(named)) return [];
+    const method = nameOf(callee);
+    if (parent?.node.type === 'Decorator' && decorators.test(method)) return found(`${method.toLowerCase()}.${named}`);
+    const owner = isNode(callee) ? callee['object'] : undefined;
+    const isHeader = /^(?:get|header)$/.test(method) && requests.test(textOf(owner, text));
+    const isQuery = method === 'get' && inputOf(owner) !== undefined;
+    return (isHeader || isQuery) && isUsed(nested) ? found(`${isHeader ? 'header' : 'query'} ${named}`) : [];
+  });
+}
+
+/** Of `@Query() query` on NestJS. */
+function decoratorOf(declared: SyntaxNode | undefined): string | undefined {
+  const found = Array.isArray(declared?.['decorators']) ? (declared['decorators'] as readonly SyntaxNode[]) : [];
+  const names = found.map(({ expression }) => nameOf(isNode(expression) ? expression['callee'] : undefined));
+  return names.find((name) => decorators.test(name))?.toLowerCase();
+}
+
+/** Whether a key names a resource: `id`, `orderId` and `x-order-id` for an `Order`, and the parameters of the path. */
+export function idKeys(resource: string, names: readonly string[]): (key: string) => boolean {
+  const type = plain(resource);
+  const keys = new Set(['id', 'ids', 'uuid', `${type}id`, `${type}ids`, ...names.map(plain)]);
+  return (key) => keys.has(plain(key));
+}
+
+function plain(key: string): string {
+  return key
+    .toLowerCase()
+    .replace(/^x-/, '')
+    .replaceAll(/[^a-z0-9]/g, '');
+}
