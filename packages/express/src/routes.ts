@@ -45,7 +45,7 @@ interface RouteWatch {
 
 const watches = new WeakMap<RoutedRequest, RouteWatch>();
 const hidesParams = new WeakSet<RoutedRequest>();
-const closedRoutes = new WeakSet<Route>();
+const refusers = new WeakMap<Route, RouteLayer>();
 
 /**
  * Closes each Route that an agent reaches, if it has no permit. Express assigns `req.route` before it runs any handler of
@@ -100,14 +100,15 @@ function handlersOf({ methods, stack }: Route, { method = '' }: ExpressRequest):
   return stack.filter((layer) => layer.method === undefined || layer.method === served).map(({ handle }) => handle);
 }
 
-/** Puts the refuser before all handlers of a Route, also before those added later. */
+/** Puts the refuser before all handlers of a Route, also those that are added or put in their place later. */
 function close(route: Route): void {
   const [first] = route.stack;
-  if (first === undefined || closedRoutes.has(route)) return;
-  closedRoutes.add(route);
+  if (first === undefined || first === refusers.get(route)) return;
   const Layer = first.constructor as LayerClass;
+  const refuser = new Layer('/', {}, refuserOf(route));
+  refusers.set(route, refuser);
   // A new array: requests on their way through the old one would run a handler twice.
-  route.stack = [new Layer('/', {}, refuserOf(route)), ...route.stack];
+  route.stack = [refuser, ...route.stack];
 }
 
 function refuserOf(route: Route): object {

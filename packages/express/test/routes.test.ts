@@ -195,6 +195,22 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect((await send(server.url, signed({ target: '/things/1', method: 'POST' }))).body).toBe('1');
   });
 
+  it('stay closed when the application puts other handlers in place of theirs [D8]', async () => {
+    let route: { stack: unknown[]; get: (handle: unknown) => unknown } | undefined;
+    await using server = await api((app) => {
+      route = app.route('/flags').get(handler('old')) as unknown as NonNullable<typeof route>;
+    });
+    await expectClosed(server, '/flags');
+    if (route !== undefined) route.stack = [];
+    route?.get(handler('new'));
+    await expectClosed(server, '/flags');
+    route?.stack.splice(0);
+    route?.get(handler('newer'));
+    await expectClosed(server, '/flags');
+    await expectClosed(server, '/flags');
+    expect(route?.stack).toHaveLength(2);
+  });
+
   it('are mapped in nested routers and mounted apps', async () => {
     await using server = await api((app) => {
       const inner = express.Router({ mergeParams: true }).get('/:id', handler('inner'));

@@ -36,7 +36,8 @@ interface RoutedContext extends KoaContext {
 
 /** The request that was admitted with a context: `ctx.req` may be a proxy of it by now. */
 const admitted = new WeakMap<KoaContext, IncomingMessage>();
-const closedStacks = new WeakSet<readonly unknown[]>();
+/** By stack, which several layers may share. */
+const refusers = new WeakMap<readonly unknown[], unknown>();
 
 /**
  * Closes the unmapped routes of each router that an agent reaches. Routers assign `ctx.router` after they have matched the
@@ -86,12 +87,12 @@ function hasMark(stack: readonly unknown[], mark: HandlerMark): boolean {
   return stack.some((handler) => markOf(handler) === mark);
 }
 
-/** Puts the refuser before all handlers of the routes, also those of router.param(). */
+/** Puts the refuser before all handlers of the routes, also those of router.param() that are added later. */
 function close(router: Router | undefined): void {
   for (const layer of router?.stack ?? []) {
-    if (layer.methods.length === 0 || closedStacks.has(layer.stack)) continue;
-    closedStacks.add(layer.stack);
+    if (layer.methods.length === 0 || refusers.get(layer.stack) === layer.stack[0]) continue;
     layer.stack.unshift(refuserOf(layer));
+    refusers.set(layer.stack, layer.stack[0]);
   }
 }
 

@@ -141,6 +141,26 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     await expectClosed(started, '/things/1');
   });
 
+  it('stay closed when the application puts other handlers in place of theirs, or adds a router.param() [D8, D12]', async () => {
+    let router: Router | undefined;
+    await using started = await api((defined) => {
+      router = defined;
+      defined.get('/things/:id', handler('thing'));
+    });
+    await expectClosed(started, '/things/1');
+    const stack = router?.stack[0]?.stack ?? [];
+    stack.splice(0, stack.length, handler('new') as never);
+    await expectClosed(started, '/things/1');
+    router?.param('id', async (id, _ctx, next) => {
+      ran.push(id);
+      await next();
+    });
+    await expectClosed(started, '/things/1');
+    const { length } = stack;
+    await expectClosed(started, '/things/1');
+    expect(stack).toHaveLength(length);
+  });
+
   it('are mapped in nested and prefixed routers, and under koa-mount', async () => {
     await using started = await api((router, app) => {
       const nested = new Router({ prefix: '/v1' });
