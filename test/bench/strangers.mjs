@@ -214,6 +214,7 @@ function shapes(known, mixed) {
       'mixed: one long word': { fields: [['x', 'a'.repeat(13_000)]] },
       'mixed: JSON in base64': { fields: [['x', `${base64url({ a: 'b' })},`.repeat(25)]] },
       'mixed: long JSON in base64': { fields: [['x', base64url(`{"a":[${'[],'.repeat(3200)}[]]}`)]] },
+      'mixed: what looks like JSON, in base64': { fields: [['x', `${base64url('{aaaaaaa}')},`.repeat(64)]] },
       'mixed: percent-encoding': { fields: [['x', '%2525'.repeat(2600)]] },
       'mixed: escapes of JSON': { fields: [['x', '\\u0061'.repeat(2200)]] },
       'mixed: cookies': { fields: [['cookie', 'a=b;'.repeat(3300)]] },
