@@ -17,6 +17,9 @@ import { expiringIn, unexpired } from './unexpired.js';
 /** The name of the preparsed schema. It cannot clash, as the instance belongs to one policy set. */
 const SCHEMA_NAME = 'schema';
 
+/** Most entities of one question, with all that these are in: Cedar's time grows faster than their number. */
+const MAX_ENTITIES = 1024;
+
 /** An instance and the state that is valid only with it. */
 interface InstanceState {
   readonly cedar: Cedar;
@@ -70,6 +73,7 @@ export class LivePolicies {
     const entities = [...asked.entities];
     const request = { ...asked, entities };
     addReachable(entities, entityKeysIn(request), this.set.entities);
+    if (entities.length > MAX_ENTITIES) return failed(`it reaches more than ${MAX_ENTITIES} entities`);
     const hierarchy = new Hierarchy(entities, schema?.actionGroups ?? new Map());
     const resolved = hierarchy.resolve(request);
     // With a schema Cedar receives all entities and detects cycles itself.

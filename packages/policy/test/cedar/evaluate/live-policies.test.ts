@@ -1,11 +1,18 @@
+import type { Resource } from '../../../src/engine.js';
 import { describe, expect, it, vi } from 'vitest';
 import { freshCedar } from '../../../src/cedar/instance/instance.js';
 import type { CedarRequest } from '../../../src/cedar/request/request.js';
 import { LivePolicies } from '../../../src/cedar/evaluate/live-policies.js';
 import { readPolicySet } from '../../../src/cedar/load/read-policy-set.js';
 
-async function start(policies: string, schema?: string, cedar = freshCedar()): Promise<LivePolicies> {
+async function start(
+  policies: string,
+  schema?: string,
+  cedar = freshCedar(),
+  entities?: readonly Resource[],
+): Promise<LivePolicies> {
   const texts = {
+    ...(entities && { entities }),
     policies: { 'p.cedar': policies },
     ...(schema === undefined ? {} : { schema: { 's.cedarschema': schema } }),
   };
@@ -95,6 +102,26 @@ it.each([
   const parsed = JSON.stringify(preparse.mock.calls);
   expect(parsed.match(/forbid/g)).toHaveLength(100);
   expect(parsed.match(/permit/g)).toHaveLength(50);
+});
+
+/** Folders in each other. */
+function chain(at: number): readonly Resource[] {
+  return Array.from({ length: 200 }, (_, level) => ({
+    type: 'Folder',
+    id: `${at}.${level}`,
+    parents: level === 199 ? [] : [{ type: 'Folder', id: `${at}.${level + 1}` }],
+  }));
+}
+
+it('a question that reaches more entities than Cedar evaluates in a moment is an error [I2]', async () => {
+  const known = [0, 1, 2, 3, 4, 5].flatMap(chain);
+  const live = await start('permit(principal, action, resource in Folder::"0.199");', undefined, freshCedar(), known);
+  const filed = (chains: number) => {
+    const parents = Array.from({ length: chains }, (_, at) => ({ type: 'Folder', id: `${at}.0` }));
+    return live.evaluate({ ...REQUEST, entities: [{ uid: REQUEST.resource, attrs: {}, parents }] });
+  };
+  expect(filed(5)).toMatchObject({ ok: true, decision: 'allow' });
+  expect(filed(6)).toMatchObject({ ok: false });
 });
 
 function tagged(id: string, t: number | string): CedarRequest {
