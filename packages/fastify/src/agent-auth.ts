@@ -3,8 +3,7 @@ import { type AdmissionOptions, admitter } from '@countersign/core/adapter';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { getCaller, neverSettling, respondThrough } from './exchange.js';
-import { enforceConstantPermit, enforceRoutePermit, listUnmapped, refuseClosed } from './routes.js';
-import { refuseMiddlewareBefore, refuseOutside } from './routes.js';
+import { enforcePermits, listUnmapped, refuseClosed, refuseMiddlewareBefore } from './routes.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
   /** May be a promise: the application becomes ready when the guard does. */
@@ -30,11 +29,8 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
     if (!(await admit(exchange, respondThrough(reply))) || (await refuseClosed(request))) await neverSettling();
   });
 
-  // preParsing: after every onRequest, and before the parsers, which may store an upload. preHandler: before the preHandlers of
-  // children and routes; the body has been parsed and validated by then.
-  app.addHook('preParsing', enforceConstantPermit).addHook('preHandler', enforceRoutePermit);
   listUnmapped(app, guard, options.unmapped !== 'authenticated' && options.everyRequest !== true);
-  refuseOutside(app, guard);
+  enforcePermits(app, guard);
 };
 
 const metadata = { fastify: '5.x', name: '@countersign/fastify' };

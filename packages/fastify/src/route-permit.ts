@@ -1,5 +1,6 @@
 import { type Caller, ConfigError } from '@countersign/core';
-import { admitEveryAgent, isUnmapped, permissionCheck, refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
+import { admitEveryAgent, isUnmapped, permissionCheck } from '@countersign/core/adapter';
+import { refuseAgent, refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
 import type { PermissionCheck, PermitOptions, ResourceOf, Respond } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
@@ -24,15 +25,20 @@ type Configured = Pick<RouteOptions, 'config'>;
  *
  * @throws ConfigError that says what to do.
  */
-export function permitOf({ config }: Configured): PermissionCheck<PermitRequest> | 'refuse' | undefined {
+export function permitOf({ config }: Configured): PermissionCheck<PermitRequest> | undefined {
   const permit = config?.permit;
-  if (permit === undefined || permit === 'refuse') return permit;
+  if (permit === undefined) return undefined;
   if (permit === false) return admitEveryAgent;
+  if (permit === 'refuse') return refuseEveryAgent;
   if (typeof permit !== 'object' || permit === null)
     throw new ConfigError("config.permit: write { action: 'pr.create', resource: … }, false or 'refuse'.");
   const { action, resource, ...options } = permit;
   return permissionCheck('config.permit', action, resource, options);
 }
+
+/** `config.permit: 'refuse'`: only people go on. */
+const refuseEveryAgent: PermissionCheck<PermitRequest> = async (raw, { method, routeOptions: { url = '' } }, respond) =>
+  !refuseUnguarded(raw, respond) && !(await refuseAgent(raw, `${method} ${url}`));
 
 /**
  * The preHandler of every route that `permit` made. Closes the route if the application has no `agentAuth` at all, and if
@@ -58,11 +64,6 @@ export function checkPermitKept(route: RouteOptions): void {
 /** Whether agents may use a route: it asks for a permission, or its handler does. */
 export function isMapped(route: FastifyRequest['routeOptions'] | RouteOptions): boolean {
   return permitOf(route) !== undefined || !isUnmapped([route.handler]);
-}
-
-/** Whether the permit of a route names one resource, whatever is requested. */
-export function isConstant({ config }: Configured): boolean {
-  return typeof config?.permit === 'object' && typeof config.permit.resource !== 'function';
 }
 
 function lost(url: string): ConfigError {

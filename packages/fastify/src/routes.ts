@@ -1,31 +1,26 @@
 import { ConfigError, type Guard } from '@countersign/core';
-import { admitEveryAgent, closesUnmapped, markedSchema, refuseAgent, refuseUnguarded } from '@countersign/core/adapter';
+import { admissionOf, admitEveryAgent, closesUnmapped, markedSchema, refuseAgent } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { neverSettling, noteAnswer, noteError, respondThrough } from './exchange.js';
-import { checkPermitKept, isConstant, isMapped, type PermitRequest, permitOf } from './route-permit.js';
+import { checkPermitKept, isMapped, type PermitRequest, permitOf } from './route-permit.js';
 
-/** Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered. */
+/** Refuses an agent on a route without a permit. Resolves to whether it did; the request has then been answered. */
 export async function refuseClosed({ raw, is404, method, routeOptions }: FastifyRequest): Promise<boolean> {
-  const closes = permitOf(routeOptions) === 'refuse' || (!isMapped(routeOptions) && closesUnmapped(raw));
-  return closes && !is404 && (await refuseAgent(raw, `${method} ${routeOptions.url ?? ''}`));
+  const closes = !is404 && !isMapped(routeOptions) && closesUnmapped(raw);
+  return closes && (await refuseAgent(raw, `${method} ${routeOptions.url ?? ''}`));
 }
 
-/** Requests that have the permission of their route. */
-const permitted = new WeakSet<FastifyRequest>();
+/** Requests that have the permission of their route, with its permit: `reply.callNotFound()` gives them another route. */
+const permitted = new WeakMap<FastifyRequest, unknown>();
 
 /** Enforces the `config.permit` of the route, unless that has been done. Never settles if it has answered. */
-export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const permit = request.routeOptions.config?.permit;
+  if (permit === undefined) return;
   // A request that was refused since then, which the application may have caught, goes no further.
-  const check = permitted.has(request) ? admitEveryAgent : permitOf(request.routeOptions);
-  // `refuse` has been handled in `onRequest`; it applies to agents alone.
-  if (check === undefined || check === 'refuse') return;
-  if (!(await check(request.raw, request as PermitRequest, respondThrough(reply)))) await neverSettling();
-  permitted.add(request);
-}
-
-/** The same if the resource is constant. What a function makes of a request may change until its handler runs. */
-export async function enforceConstantPermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  if (isConstant(request.routeOptions)) await enforceRoutePermit(request, reply);
+  const check = permitted.get(request) === permit ? admitEveryAgent : permitOf(request.routeOptions);
+  if (!(await check?.(request.raw, request as PermitRequest, respondThrough(reply)))) await neverSettling();
+  permitted.set(request, permit);
 }
 
 /** The closed routes of an application that have not been listed yet. */
@@ -53,17 +48,21 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
 }
 
 /**
- * Closes routes with `config.permit` that no `agentAuth` reaches: if it is registered only in another plugin, none of its
- * hooks runs there, and the route would be open. A hook of the root reaches all routes, earlier ones too.
+ * Enforces the permits of all routes of an application, also of those that no `agentAuth` reaches, which it closes: if it is
+ * registered only in another plugin, its requests are not admitted. A hook of the root reaches all routes, earlier ones too,
+ * and the handlers of what is not found.
  */
-export function refuseOutside(app: FastifyInstance, guard: Guard): void {
-  // After every onRequest, which admits, and before the body is read.
-  const root = rootOf(app).addHook('preParsing', (request, reply, _payload, done) => {
+export function enforcePermits(app: FastifyInstance, guard: Guard): void {
+  // After every onRequest, which admits, and before the parsers, which may store an upload.
+  const root = rootOf(app).addHook('preParsing', async (request, reply) => {
     const { config, method, url } = request.routeOptions;
-    if (config?.permit === undefined || !refuseUnguarded(request.raw, respondThrough(reply))) return done();
-    guard.report(`${String(method)} ${url} is closed`, "it says 'permit', but no agentAuth reaches it");
+    const isOutside = config.permit !== undefined && admissionOf(request.raw) === undefined;
+    if (isOutside) guard.report(`${String(method)} ${url} is closed`, "it says 'permit', but no agentAuth reaches it");
+    const isConstant = typeof config.permit !== 'object' || typeof config.permit.resource !== 'function';
+    if (isOutside || isConstant) await enforceRoutePermit(request, reply);
   });
-  // What it answers, too, goes out if a hook of the application fails.
+  // Before the preHandlers of children and routes; the body has been parsed and validated by then.
+  root.addHook('preHandler', enforceRoutePermit);
   root.addHook('onSend', noteAnswer).addHook('onError', noteError);
 }
 

@@ -18,8 +18,20 @@ import { deferred } from '../../../test/support/deferred.js';
 import { guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { patiently } from '../../../test/support/patiently.js';
 import { serialized } from '../../../test/support/signed-request.js';
-import { agentAuth, getCaller, Permit, permit, type PermitOptions, type PermitRequest } from '../src/index.js';
+import {
+  agentAuth,
+  getCaller,
+  Permit,
+  permit,
+  type PermitOptions,
+  type PermitRequest,
+  type PermitRoute,
+} from '../src/index.js';
 import { Api, type AppOptions, codeOf } from './support.js';
+
+function callNotFound(_request: FastifyRequest, reply: FastifyReply): void {
+  reply.callNotFound();
+}
 
 type ResourceOf = AnyResourceOf<PermitRequest>;
 
@@ -293,6 +305,80 @@ describe('permit without agentAuth', () => {
     );
     expect((await send(url, unsigned({ target: '/open' }))).body).toBe('open');
     expect((await send(url, signed({ method: 'POST', target: '/within', body: '{}' }))).body).toBe('x');
+    await app.close();
+  });
+
+  it.each<[string, object, string]>([
+    ['a constant permit', permit('forbidden', thing), 'policy_denied'],
+    ['a permit with a function', permit('forbidden', () => thing), 'policy_denied'],
+    ['config.permit alone', { config: { permit: { action: 'forbidden', resource: thing } } }, 'policy_denied'],
+    ["'refuse'", { config: { permit: 'refuse' } }, 'route_unmapped'],
+  ])(
+    'of a handler of what is not found (%s) is asked, also when a route calls it [D8, G3]',
+    async (_of, options, code) => {
+      const missing = vi.fn(async () => 'missing');
+      await using api = await Api.start((app) => {
+        app.setNotFoundHandler(options as PermitRoute, missing);
+        app.get('/files/:id', permit('thing.read', thing), callNotFound);
+        app.get(
+          '/constant',
+          permit('thing.read', () => thing),
+          callNotFound,
+        );
+        app.get('/exempt', permit(false), callNotFound);
+      });
+      for (const target of ['/nowhere', '/files/1', '/constant', '/exempt'])
+        expect([target, codeOf(await api.call({ target }))]).toEqual([target, code]);
+      expect(missing).not.toHaveBeenCalled();
+    },
+  );
+
+  it('of a handler of what is not found is asked once, when policy permits it', async () => {
+    await using api = await Api.start((app) => {
+      app.setNotFoundHandler(permit('thing.list', thing), async () => 'missing');
+      app.get('/:id', permit('thing.read', fromRoute), callNotFound);
+    });
+    expect((await api.call({ target: '/1' })).body).toBe('missing');
+    expect(api.guarded.queries.map(({ action }) => action)).toEqual(['thing.read', 'thing.list']);
+  });
+
+  it.each<[string, object]>([
+    ['permit()', permit('thing.read', thing)],
+    ['config.permit', { config: { permit: { action: 'thing.read', resource: thing } } }],
+    ["'refuse'", { config: { permit: 'refuse' } }],
+  ])(
+    'closes a handler of what is not found (%s) that no agentAuth reaches, also when a route calls it [D8, G3]',
+    async (_of, options) => {
+      const { guard } = await guarded();
+      const missing = vi.fn(async () => 'missing');
+      const app = fastify();
+      app.setNotFoundHandler(options as PermitRoute, missing);
+      app.get('/outside', callNotFound);
+      await app.register(async (child) => {
+        await child.register(agentAuth, { guard });
+      });
+      const url = await app.listen({ port: 0, host: '127.0.0.1' });
+      for (const target of ['/nowhere', '/outside']) {
+        const response = await send(url, unsigned({ target }));
+        expect([target, response.status, codeOf(response)]).toEqual([target, 500, 'not_authenticated']);
+      }
+      expect(missing).not.toHaveBeenCalled();
+      await app.close();
+    },
+  );
+
+  it("of the root's handler of what is not found is asked when a route in a plugin with agentAuth calls it [D8, G3]", async () => {
+    const { guard } = await guarded();
+    const missing = vi.fn(async () => 'missing');
+    const app = fastify();
+    app.setNotFoundHandler(permit('forbidden', thing), missing);
+    await app.register(async (child) => {
+      await child.register(agentAuth, { guard });
+      child.get('/within', permit('thing.read', thing), callNotFound);
+    });
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    expect(codeOf(await send(url, signed({ target: '/within' })))).toBe('policy_denied');
+    expect(missing).not.toHaveBeenCalled();
     await app.close();
   });
 
