@@ -200,7 +200,8 @@ function asArgument(node: SyntaxNode, call: NestedNode, code: Code, text: string
   if (!Array.isArray(given) || !given.includes(node)) return undefined;
   const name = called.split(/\W/).at(-1) ?? '';
   if (numberChecks.test(called)) return known(converted(code, asNumber) ?? code, true);
-  if (name === 'test' || /^(?:Boolean|Array\.isArray)$/.test(called)) return known(code, true);
+  if (name === 'test') return { kind: 'derived', code, call };
+  if (/^(?:Boolean|Array\.isArray)$/.test(called)) return known(code, true);
   if (/^(?:String|Promise\.resolve)$/.test(called) && given.length === 1) return useOf(call, code, text);
   const conversion = conversionBy(called, given as readonly SyntaxNode[], text);
   if (conversion !== undefined && given[0] === node) {

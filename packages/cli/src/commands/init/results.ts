@@ -18,6 +18,10 @@ const response = /^(?:res|response|reply)$/;
 /** Functions that make a response of what they get. */
 const views =
   /^(?:to(?=[A-Z])|serializ|present|format|stringify|pick|omit|plainTo|instanceTo|view|\w*(?:Dto|DTO|View|Response|Presenter)$)/;
+/** `history.filter((entry) => …)` chooses by what its callback returns. */
+const choices = /^(?:find\w*|filter|some|every|(?:toS|s)ort|reduce\w*)$/;
+/** Built-in functions, and those of lodash, whose result is followed in their place. */
+const copies = /^(?:Date|(?:Object|Promise|Array|_|lodash)\.\w+)$/;
 const parts = /^(?:ObjectExpression|ArrayExpression|SpreadElement|TemplateLiteral)$/;
 const ends = /^(?:Expression|If|While|DoWhile|Throw)Statement$/;
 const calls = /^(?:(?:Optional)?Call|New)Expression$/;
@@ -51,7 +55,7 @@ export function readResults(
     const given = call.node['arguments'] as readonly SyntaxNode[];
     const isAnswer = given.some((each) => each !== value && response.test(textOf(each, text)));
     if (isAnswer || responses.test(called) || logs.test(called)) return false;
-    return !views.test(name) || isHandedOn(call);
+    return !(views.test(name) || copies.test(called)) || isHandedOn(call);
   }
   function isReturnedOn(by: NestedNode): boolean {
     const called = functionAround(by);
@@ -59,7 +63,9 @@ export function readResults(
     const { parent } = called;
     // A callback: `find(id).then((item) => item.name)`
     if (parent !== undefined && calls.test(parent.node.type) && parent.node['callee'] !== called.node) {
-      return isHandedOn(parent);
+      const { callee } = parent.node;
+      const isOwn = isNode(callee) && isNode(callee['object']) && seen.has(callee['object']);
+      return (!isOwn && choices.test(nameOf(callee))) || isHandedOn(parent);
     }
     return callsOf(called, usesOf)?.some(isHandedOn) ?? true;
   }
@@ -80,9 +86,9 @@ export function readResults(
       case 'ConditionalExpression':
         return around['test'] !== node && isHandedOn(parent);
       case 'UnaryExpression':
-        return !/^(?:!|typeof|void)$/.test(String(operator));
+        return !/^(?:!|typeof|void|delete)$/.test(String(operator));
       case 'BinaryExpression':
-        if (operator === '+') return isHandedOn(parent);
+        if (/^[-+*/%]$/.test(String(operator))) return isHandedOn(parent);
         return operator !== 'instanceof' && !isConstant(left === node ? right : left);
       case 'MemberExpression':
       case 'OptionalMemberExpression': {
@@ -92,6 +98,8 @@ export function readResults(
       }
       case 'VariableDeclarator':
         return ofVariable(around['id']);
+      case 'ForOfStatement':
+        return right !== node || ofVariable(left);
       case 'AssignmentExpression': {
         if (left === node || koaAnswer.test(textOf(left, text))) return false;
         const declared = isNode(left) ? declarationOf(left)?.name.node : undefined;
@@ -114,8 +122,8 @@ export function readResults(
 export function namesIn(pattern: unknown): readonly SyntaxNode[] {
   if (!isNode(pattern)) return [];
   if (pattern.type === 'Identifier') return [pattern];
-  const { elements, properties, left, argument, value } = pattern;
-  return [elements, properties, left, argument, value].flat().flatMap(namesIn);
+  const { declarations, id, elements, properties, left, argument, value } = pattern;
+  return [declarations, id, elements, properties, left, argument, value].flat().flatMap(namesIn);
 }
 
 /** The name by which a function is called. */
