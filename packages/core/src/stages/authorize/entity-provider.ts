@@ -103,6 +103,9 @@ function recordOf(found: unknown): EntityRecord {
   const { attributes, parents } = found as EntityRecord;
   containRejections([attributes, parents]);
   refuseUnknownMembers(found, ['attributes', 'parents']);
+  // A row of a database as a class has it: a forbid on what is in it would not apply.
+  if (!isPlain(found) && !('attributes' in found) && !('parents' in found))
+    throw new IncompleteResource("it gave an object of a class without 'attributes' and 'parents'");
   if (
     attributes !== undefined &&
     (typeof attributes !== 'object' || attributes === null || Array.isArray(attributes))

@@ -5,6 +5,10 @@ import type { EntityProvider, EntityRecord } from '../../../src/stages/authorize
 import { patiently } from '../../../../../test/support/patiently.js';
 import { allow, engine, guarded, letIn } from '../../guarded.js';
 
+class Row {
+  readonly secret = true;
+}
+
 const POLICIES = `permit(principal, action, resource) when { resource has open && resource.open };
 permit(principal, action, resource in Folder::"shared");`;
 
@@ -179,6 +183,18 @@ describe('entities', () => {
     ['gives a list', 'it gave neither an object nor undefined', () => [] as never],
     ['gives rows', 'it gave neither an object nor undefined', () => [{ attributes: { open: true } }] as never],
     ['gives a list of attributes', "'attributes' is no object", () => ({ attributes: [] }) as never],
+    // What an ORM finds.
+    [
+      'gives a row of a class',
+      "it gave an object of a class without 'attributes' and 'parents'",
+      () => new Row() as never,
+    ],
+    [
+      'gives an error',
+      "it gave an object of a class without 'attributes' and 'parents'",
+      () => new Error('gone') as never,
+    ],
+    ['gives a map', "it gave an object of a class without 'attributes' and 'parents'", () => new Map() as never],
     ['gives text', 'it gave neither an object nor undefined', () => 'open' as never],
     ['gives attributes that are none', "'attributes' is no object", () => ({ attributes: 'open' as never })],
     [
