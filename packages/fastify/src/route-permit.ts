@@ -1,10 +1,8 @@
 import { type Caller, ConfigError } from '@countersign/core';
-import { admitEveryAgent, isUnmapped, permissionCheck } from '@countersign/core/adapter';
-import { refuseAgent, refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
+import { admitEveryAgent, isUnmapped, permissionCheck, refuseAgent, sendRefusal } from '@countersign/core/adapter';
 import type { PermissionCheck, PermitOptions, ResourceOf, Respond } from '@countersign/core/adapter';
-import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import type { ServedRequest } from './exchange.js';
+import { neverSettling, respondThrough, type ServedRequest } from './exchange.js';
 
 /** A request whose parameters are text, which they are unless a schema converts them. */
 export type PermitRequest = FastifyRequest<{ Params: Readonly<Record<string, string>> }>;
@@ -27,8 +25,7 @@ type Configured = Pick<RouteOptions, 'config'>;
  */
 export function permitOf({ config }: Configured): PermissionCheck<PermitRequest> | undefined {
   const permit = config?.permit;
-  if (permit === undefined) return undefined;
-  if (permit === false) return admitEveryAgent;
+  if (permit === undefined || permit === false) return permit === false ? admitEveryAgent : undefined;
   if (permit === 'refuse') return refuseEveryAgent;
   if (typeof permit !== 'object' || permit === null)
     throw new ConfigError("config.permit: write { action: 'pr.create', resource: … }, false or 'refuse'.");
@@ -37,19 +34,38 @@ export function permitOf({ config }: Configured): PermissionCheck<PermitRequest>
 }
 
 /** `config.permit: 'refuse'`: only people go on. */
-const refuseEveryAgent: PermissionCheck<PermitRequest> = async (raw, { method, routeOptions: { url = '' } }, respond) =>
-  !refuseUnguarded(raw, respond) && !(await refuseAgent(raw, `${method} ${url}`));
+const refuseEveryAgent: PermissionCheck<PermitRequest> = async (raw, request, respond) =>
+  (await admitEveryAgent(raw, request, respond)) &&
+  !(await refuseAgent(raw, `${request.method} ${request.routeOptions.url ?? ''}`));
+
+/** Requests that have the permission of their route, with its permit: `reply.callNotFound()` gives them another route. */
+const permitted = new WeakMap<FastifyRequest, unknown>();
+
+/** Asks for the permission of the route, unless that has been done. Never settles if it has answered. */
+async function enforce(request: FastifyRequest, respond: Respond): Promise<void> {
+  const permit = request.routeOptions.config?.permit;
+  if (permit === undefined) return;
+  // A request that was refused since then, which the application may have caught, goes no further.
+  const check = permitted.get(request) === permit ? admitEveryAgent : permitOf(request.routeOptions);
+  if (!(await check?.(request.raw, request as PermitRequest, respond))) await neverSettling();
+  permitted.set(request, permit);
+}
+
+/** A hook that enforces the `config.permit` of the route. */
+export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  await enforce(request, respondThrough(reply));
+}
 
 /**
- * The preHandler of every route that `permit` made. Closes the route if the application has no `agentAuth` at all, and if
- * another `config` replaced the permit of a route that was declared before `agentAuth` could see it.
+ * The preHandler of every route that `permit` made. Enforces the permit where no `agentAuth` does, which the guard of another
+ * host may have let the request into; closes the route if no guard has, and if another `config` replaced the permit of a
+ * route that was declared before `agentAuth` could see it.
  */
-export function permitPreHandler(request: ServedRequest, reply: object, done: (error?: Error) => void): void {
-  // Not through Fastify's hooks: if one fails, no agentAuth is there to answer.
-  const respond: Respond = (refused) => sendRefusal((reply as FastifyReply).hijack().raw, refused);
-  if (refuseUnguarded(request.raw as IncomingMessage, respond)) return;
+export async function permitPreHandler(request: ServedRequest, reply: object): Promise<void> {
   const { routeOptions } = request as FastifyRequest;
-  done(permitOf(routeOptions) !== undefined ? undefined : lost(routeOptions.url ?? ''));
+  if (permitOf(routeOptions) === undefined) throw lost(routeOptions.url ?? '');
+  // Not through Fastify's hooks: if one fails, no agentAuth is there to answer.
+  await enforce(request as FastifyRequest, (refused) => sendRefusal((reply as FastifyReply).hijack().raw, refused));
 }
 
 /**

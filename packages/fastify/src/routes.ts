@@ -1,26 +1,13 @@
 import { ConfigError, type Guard } from '@countersign/core';
-import { admissionOf, admitEveryAgent, closesUnmapped, markedSchema, refuseAgent } from '@countersign/core/adapter';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { neverSettling, noteAnswer, noteError, respondThrough } from './exchange.js';
-import { checkPermitKept, isMapped, type PermitRequest, permitOf } from './route-permit.js';
+import { admissionOf, closesUnmapped, markedSchema, refuseAgent } from '@countersign/core/adapter';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { noteAnswer, noteError } from './exchange.js';
+import { checkPermitKept, enforceRoutePermit, isMapped } from './route-permit.js';
 
 /** Refuses an agent on a route without a permit. Resolves to whether it did; the request has then been answered. */
 export async function refuseClosed({ raw, is404, method, routeOptions }: FastifyRequest): Promise<boolean> {
   const closes = !is404 && !isMapped(routeOptions) && closesUnmapped(raw);
   return closes && (await refuseAgent(raw, `${method} ${routeOptions.url ?? ''}`));
-}
-
-/** Requests that have the permission of their route, with its permit: `reply.callNotFound()` gives them another route. */
-const permitted = new WeakMap<FastifyRequest, unknown>();
-
-/** Enforces the `config.permit` of the route, unless that has been done. Never settles if it has answered. */
-async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const permit = request.routeOptions.config?.permit;
-  if (permit === undefined) return;
-  // A request that was refused since then, which the application may have caught, goes no further.
-  const check = permitted.get(request) === permit ? admitEveryAgent : permitOf(request.routeOptions);
-  if (!(await check?.(request.raw, request as PermitRequest, respondThrough(reply)))) await neverSettling();
-  permitted.set(request, permit);
 }
 
 /** The closed routes of an application that have not been listed yet. */
