@@ -1,7 +1,7 @@
 import type { Bindings } from './bindings.js';
 import { koaAnswer, logs } from './read-use.js';
 import { isFunction, isNode, keyOf, type NestedNode, type SyntaxNode } from './syntax.js';
-import { isConstant, textOf, wrappers } from './values.js';
+import { isConstant, isSameOrNothing, textOf, wrappers } from './values.js';
 
 /** Whether a result may become a key, an argument or anything else than a condition or a response. */
 export type IsHandedOn = (result: NestedNode) => boolean;
@@ -116,6 +116,33 @@ export function readResults(
     seen.clear();
     return calls.test(result.node.type) ? ofCall(result) : isHandedOn(result);
   };
+}
+
+/** The choice in which a value is, as a part of a branch, while the other branch lacks it: `all ? { id: 1 } : { id }`. */
+export function choiceAround(value: NestedNode, isPart: boolean, text: string): NestedNode | undefined {
+  let isInPart = isPart;
+  let inner = value;
+  for (let { parent } = value; parent !== undefined; { parent } = parent) {
+    const { type, test, operator, left, right, consequent, alternate } = parent.node;
+    const isChoice = /^(?:Conditional|Logical)Expression$/.test(type);
+    if (!isChoice && type !== 'ObjectProperty' && !parts.test(type) && !wrappers.test(type)) return undefined;
+    const branches = [left, right, consequent, alternate];
+    const other = branches.find((each) => isNode(each) && each !== inner.node);
+    const isBranch = isInPart && isChoice && test !== inner.node && operator !== '&&' && branches.includes(inner.node);
+    if (isBranch && !isSameOrNothing(other, undefined, text) && !hasWord(textOf(other, text), textOf(value.node, text)))
+      return parent;
+    isInPart ||= !isChoice && !wrappers.test(type);
+    inner = parent;
+  }
+  return undefined;
+}
+
+/** Whether code has a name, other than in texts and keys. */
+function hasWord(code: string, word: string): boolean {
+  return code
+    .replaceAll(/(['"])[^'"\n]*\1|[\w$]+\s*:/g, ' ')
+    .split(/[^\w$.]+/)
+    .includes(word);
 }
 
 /** The variables that a pattern declares. */

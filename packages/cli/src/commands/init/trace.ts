@@ -3,7 +3,7 @@ import type { Callees } from './callees.js';
 import { nestParameter } from './nest-parameters.js';
 import type { Reach } from './reach.js';
 import { asText, type Code, type KnownUse, logs, returns, type Use, useOf, useOfPart } from './read-use.js';
-import { callsOf, functionAround, type IsHandedOn, looksUp, nameOf } from './results.js';
+import { callsOf, choiceAround, functionAround, type IsHandedOn, looksUp, nameOf } from './results.js';
 import { isFunction, isNode, keyOf, type NestedNode, type SyntaxNode } from './syntax.js';
 import { isSameOrNothing, textOf, wrappers } from './values.js';
 
@@ -55,6 +55,8 @@ export function usesIn(
 
   function readOne(value: NestedNode, of: Traced): void {
     if (isLogged(value, text)) return;
+    const choice = choiceAround(value, of.isPart === true, text);
+    if (choice !== undefined && isHandedOn(choice)) return unknown(of.name, value.node);
     const use = (of.isPart === true ? useOfPart : useOf)(value, of.code, text);
     if (use?.kind === 'variable') readVariable(use.declares, { ...of, code: use.code, isPart: use.isPart });
     else if (use?.kind === 'argument') readArgument(use, of, value.node);

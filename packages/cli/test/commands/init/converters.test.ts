@@ -72,6 +72,9 @@ it.each([
   "const id = req.params.id === 'me' ? req.user.id : req.params.id; res.json(rows[id]);",
   "const idOf = () => { if (req.user) return '17'; return req.params.id; }; res.json(rows[idOf()]);",
   'res.json(await items.update({ id: req.params.id, ...req.body }));',
+  "const where = req.query.all ? { id: '17' } : { id: req.params.id }; res.json(await Item.find(where));",
+  "const { id } = req.params; const own = { id }; res.json(await Item.find(req.user ? { id: '17' } : own));",
+  "const key = req.query.all ? 'item:17' : `item:${req.params.id}`; res.json(cache.get(key));",
 ])('init writes no permit if a handler may use another value: %s', async (body) => {
   expect(await permitOf(`async (req, res) => { ${body} }`)).toBe(unknown);
 });
@@ -105,6 +108,8 @@ it.each([
     text,
   ],
   ['await Promise.all([orders.restore(req.params.id), log.write("x")]); res.end();', text],
+  ['const { id } = req.params; await Item.find(req.user ? { id, own: true } : { id }); res.end();', text],
+  ['const item = await items.get(req.params.id); res.json(item ? { id: req.params.id, item } : { item: [] });', text],
   ['let item; try { item = await items.lock(req.params.id); } catch { return busy(res); } res.json(item);', text],
   ['if (!ObjectId.isValid(req.params.id)) return bad(); res.json(await Item.findById(req.params.id));', text],
   ['const { error } = schema.validate({ id: req.params.id }); if (error) return bad(); get(req.params.id);', text],
