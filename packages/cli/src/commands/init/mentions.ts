@@ -72,7 +72,7 @@ export function fileOf(source: Source, sources: readonly Source[]): File {
     created,
     takers: takersIn(code, owners),
     imports: importsOf(source, sources),
-    listening: new Set([...code.matchAll(/([\w$]+)\s*\.listen\b/g)].map(([, name = '']) => name)),
+    listening: new Set([...code.matchAll(/([\w$]{1,100})\s{0,20}\.listen\b/g)].map(([, name = '']) => name)),
     uses: calls
       .filter(({ method }) => method === 'use' || method === 'register')
       .map((call) => ({ call, ...argumentsAt(text, call.end) })),
