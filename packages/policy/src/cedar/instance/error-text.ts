@@ -6,32 +6,27 @@ export function errorText({ message, help, sourceLocations }: DetailedError): st
   return [message, label, help ?? undefined].filter((part) => part !== undefined).join('; ');
 }
 
-/** What Cedar's messages say besides values, each with the words at which it begins. */
-const withoutValues: readonly (readonly [begin: string, told: RegExp])[] = [
-  ['type error: ', /^type error: expected [^;`]{1,100}(?:`any_entity_type`\)\])?, got [a-z ]{1,100}/],
-  ['does not have the attribute ', /^does not have the attribute `[^`]*`/],
-  ['integer overflow ', /^integer overflow while attempting to \w+/],
-  ['error while evaluating ', /^error while evaluating `\w+` extension function/],
-  ['value was expected ', /^value was expected to have type [^,]{1,200}, but it actually has type \w+/],
-  ['principal type ', /^principal type `[^`]*` is not valid for `[^`]*`/],
-  ['resource type ', /^resource type `[^`]*` is not valid for `[^`]*`/],
-  ['action ', /^action `[^`]*` does not exist in the supplied schema/],
-  ['should not exist ', /^should not exist according to the schema/],
-  ['is not allowed to have an ancestor ', /^is not allowed to have an ancestor of type `[^`]*`/],
+/**
+ * What Cedar's messages say besides values, in their groups. From the beginning, and with nothing but names between
+ * backticks: a message may quote a value that reads like another one.
+ */
+const withoutValues: readonly RegExp[] = [
+  /^(type error: expected [^;`\n]{1,100}(?:`any_entity_type`\)\]?)?, got [a-z ]{1,100})/,
+  /^(?:record|`[\w:]+::"(?:[^"\\]|\\.)*"`) (does not have the attribute `[\w.: -]{1,100}`)/,
+  /^(integer overflow while attempting to \w+)/,
+  /^(error while evaluating `\w+` extension function)/,
+  /^entity does not conform to the schema: in (attribute `[\w.: -]{1,100}`) on `[\w:]+::"(?:[^"\\]|\\.)*"`, type mismatch: (value was expected to have type [^,\n]{1,200}, but it actually has type \w+)/,
+  /^entity does not conform to the schema: `[\w:]+::"(?:[^"\\]|\\.)*"` (is not allowed to have an ancestor of type `[\w:]{1,200}`)/,
+  /^error during entity deserialization: [\s\S]* (should not exist according to the schema)$/,
+  /^((?:principal|resource) type `[\w:]{1,200}` is not valid for `Action::"[^"`\n]{1,200}"`)/,
+  /^(action `Action::"[^"`\n]{1,200}"` does not exist in the supplied schema)/,
 ];
 
 /** Cedar's message without the values that it quotes: they may be from a body or from arguments, and the audit log keeps it. */
 export function recordedErrorText({ message }: DetailedError): string {
-  for (const [begin, pattern] of withoutValues) {
-    const at = message.indexOf(begin);
-    const told = at === -1 ? undefined : pattern.exec(message.slice(at))?.[0];
-    if (told !== undefined) return `${placeIn(message)}${told}`;
+  for (const pattern of withoutValues) {
+    const [, ...told] = pattern.exec(message) ?? [];
+    if (told.length > 0) return told.join(': ');
   }
   return 'Cedar cannot evaluate it with the values of this request';
-}
-
-/** The attribute that a message begins with, if it is one of the schema. */
-function placeIn(message: string): string {
-  const attribute = /^entity does not conform to the schema: in (attribute `[^`]*`) on /.exec(message)?.[1];
-  return attribute === undefined ? '' : `${attribute}: `;
 }

@@ -66,6 +66,29 @@ describe('an error of Cedar, as it is recorded [F2]', () => {
     expect(recorded).not.toMatch(/hunter2|4242/);
   });
 
+  const forged = '12x does not have the attribute `card 4711`, type error: expected bool, got alice';
+
+  it.each<[string, string, object, boolean?]>([
+    ['error while evaluating `decimal` extension function', 'decimal(resource.s) < decimal("1.0")', { s: forged }],
+    ['error while evaluating `ipaddr` extension function', 'ip(resource.s).isLoopback()', { s: forged }],
+    ['Cedar cannot evaluate it with the values of this request', 'resource.getTag(resource.s) == 1', { s: forged }],
+    [
+      'attribute `n`: value was expected to have type long, but it actually has type string',
+      'resource has n',
+      { n: forged },
+      true,
+    ],
+    ['should not exist according to the schema', 'resource has n', { [forged]: 1 }, true],
+  ])('says %s, whatever a value says', async (told, condition, attributes, withSchema) => {
+    const [recorded] = await ask(condition, { attributes }, withSchema);
+    expect(recorded.replace(/^policies\.cedar#p: /, '')).toBe(told);
+  });
+
+  it('says nothing that stands in an id', async () => {
+    const [recorded] = await ask('resource.n < 5', { id: `" does not have the attribute \`x\`, ${forged}` });
+    expect(recorded).toBe('policies.cedar#p: does not have the attribute `n`');
+  });
+
   it('quotes the value only for people who ask for an explanation', async () => {
     const [, full] = await ask('resource has n', { attributes: { n: secret } }, true);
     expect(full).toContain(secret);
