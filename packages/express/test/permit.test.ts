@@ -89,7 +89,8 @@ describe('permit', () => {
     ['rejects', () => Promise.reject(new Error('database down at 10.0.0.7'))],
     ['gives no id', () => ({ type: 'Thing' }) as Resource],
     ['gives an empty id', () => ({ type: 'Thing', id: '' })],
-    ['gives an id that is no string', () => ({ type: 'Thing', id: 1.5 })],
+    ['gives an id that is no string', () => ({ type: 'Thing', id: true as never })],
+    ['converts a misspelt parameter', ({ params }) => ({ type: 'Thing', id: BigInt(params['idd'] as string) })],
     ['gives a misspelt parameter', ({ params }) => ({ type: 'Thing', id: params['idd'] })],
     ['gives the parts of a path', () => ({ type: 'Thing', id: ['a', 'b'] })],
     ['gives the text of a misspelt parameter', ({ params }) => ({ type: 'Thing', id: String(params['idd']) })],
@@ -106,6 +107,30 @@ describe('permit', () => {
     expect(response.text).not.toMatch(/row|database/);
     expect(handler()).toBe(0);
     expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'resource_unresolved' }]);
+  });
+
+  it.each<[string, ResourceOf<express.Request>, string]>([
+    ['Number of a text', () => ({ type: 'Thing', id: Number('x') }), 'its id is NaN, as of a misspelt parameter'],
+    ['Number of a fraction', () => ({ type: 'Thing', id: Number('2.5') }), 'its id is no safe integer'],
+    [
+      'Number of too many digits',
+      () => ({ type: 'Thing', id: Number('9007199254740993') }),
+      'its id is no safe integer',
+    ],
+    ['BigInt of a text', () => ({ type: 'Thing', id: BigInt('x') }), 'its id is the text of no integer'],
+    [
+      'BigInt of a text, later',
+      async () => ({ type: 'Thing', id: BigInt('\n2x') }),
+      'its id is the text of no integer',
+    ],
+  ])('denies what %s makes, as a client can send it, and reports no fault [D12]', async (_title, resource, detail) => {
+    const troubles: string[] = [];
+    const { guard, audit } = await guarded({ onTrouble: (text) => void troubles.push(text) });
+    const { app, handler } = route(guard, permit('thing.read', resource));
+    expect((await call(app)).body).toMatchObject({ code: 'policy_denied', status: 403 });
+    expect(handler()).toBe(0);
+    expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'policy_denied', detail }]);
+    expect(troubles).toEqual([]);
   });
 
   it('gives a missing resource the same answer as a denied one [D12]', async () => {

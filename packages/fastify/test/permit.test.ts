@@ -170,7 +170,7 @@ describe.each([
   it.each<[string, ResourceOf]>([
     ['throws', () => Promise.reject(new Error('database down at 10.0.0.7'))],
     ['gives no id', () => ({ type: 'Thing' }) as Resource],
-    ['gives an id that is no string', () => ({ type: 'Thing', id: 1.5 })],
+    ['gives an id that is no string', () => ({ type: 'Thing', id: true as never })],
   ])('refuses with resource_unresolved when the resource %s [D12]', async (_title, resource) => {
     await using host = await one((app, handler) => app.get('/', route('thing.read', resource), handler), {
       guarded: await guarded({ onTrouble: () => {} }),

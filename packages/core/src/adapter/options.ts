@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { parseScope } from '@countersign/delegation';
 import { checkOptionNames, ConfigError, errorMessage, flagOption, oneOfOption } from '@countersign/common';
 import type { RefusalLogger } from './log-refusal.js';
+import { NoSuchResource } from '../model/permission.js';
 import { namedResource } from './resource.js';
 
 /** How an application wants its requests admitted; every adapter takes these options. */
@@ -104,6 +105,8 @@ function checkConstant(owner: string, resource: object | null): void {
   try {
     namedResource(resource);
   } catch (error) {
+    // Where a host has no routes, it may be that of one request.
+    if (error instanceof NoSuchResource) return;
     throw new ConfigError(`${owner}: write a resource like { type: 'Repo', id: 'acme/api' }: ${errorMessage(error)}.`);
   }
 }

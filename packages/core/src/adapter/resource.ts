@@ -1,8 +1,10 @@
+import { NoSuchResource } from '../model/permission.js';
+import { containRejections } from '@countersign/common';
 import { IncompleteResource, readNamedResource, type Resource } from '@countersign/policy';
 
 /**
  * A resource as a route's function returns it. Its id may be a route parameter, which is undefined if its name is misspelt.
- * A safe integer or a `bigint` becomes its decimal text.
+ * A safe integer or a `bigint` becomes its decimal text. For any other number there is no such resource.
  */
 export interface RouteResource extends Omit<Resource, 'id'> {
   readonly id: string | number | bigint | readonly string[] | undefined;
@@ -29,7 +31,7 @@ function isWholeNumber(id: unknown): id is number | bigint {
   return typeof id === 'bigint' || Number.isSafeInteger(id);
 }
 
-/** The resource that a route names. @throws IncompleteResource */
+/** The resource that a route names. @throws IncompleteResource @throws NoSuchResource */
 export function namedResource(given: unknown): Resource {
   return readNamedResource(withTextId(given), given);
 }
@@ -37,7 +39,11 @@ export function namedResource(given: unknown): Resource {
 /** Turns an integer id into its decimal text, and leaves any other value unchanged. */
 function withTextId(made: unknown): unknown {
   const { type, id, attributes, parents } = (made ?? {}) as Partial<RouteResource>;
-  return isWholeNumber(id) ? { type, id: String(id), attributes, parents } : made;
+  if (isWholeNumber(id)) return { type, id: String(id), attributes, parents };
+  if (typeof id !== 'number') return made;
+  containRejections([type, attributes, parents]);
+  // A client chose it, where a handler converts a parameter.
+  throw new NoSuchResource(`its id is ${Number.isNaN(id) ? 'NaN, as of a misspelt parameter' : 'no safe integer'}`);
 }
 
 /**
@@ -45,6 +51,7 @@ function withTextId(made: unknown): unknown {
  * request: if it says `undefined` itself, the id comes from the client, and the application has made no mistake.
  *
  * @throws IncompleteResource
+ * @throws NoSuchResource
  */
 export function wholeResource(given: RouteResource | undefined, target = ''): Resource | undefined {
   if (given === undefined) return undefined;

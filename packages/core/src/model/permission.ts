@@ -5,6 +5,11 @@ import type { Refusal } from './refusal.js';
 /** Undefined: there is no such resource. The answer is then that of a denial, so that absent and forbidden look alike. */
 export type MaybeResource = Resource | undefined;
 
+/** Thrown in place of it: why there is none, for the log. The message quotes no value. */
+export class NoSuchResource extends Error {
+  override readonly name = 'NoSuchResource';
+}
+
 export type ResourceFunction = () => MaybeResource | Promise<MaybeResource>;
 
 /** What a route asks permission for. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkPermission } from '../../src/adapter/options.js';
 import { wholeResource } from '../../src/adapter/resource.js';
+import { NoSuchResource } from '../../src/model/permission.js';
 import { IncompleteResource } from '@countersign/policy';
 
 describe('wholeResource', () => {
@@ -53,15 +54,22 @@ describe('wholeResource', () => {
     expect(wholeResource(new Row())).toEqual({ type: 'Order', id: '7' });
   });
 
-  it.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER + 1])(
-    'refuses the number %s, which is not a safe integer [D11]',
-    (id) => {
-      expect(() => wholeResource({ type: 'Order', id })).toThrow("'id' is of type number");
-      expect(() => checkPermission('permit', 'order.read', { type: 'Order', id }, {})).toThrow(
-        'needs a type and an id',
-      );
-    },
-  );
+  it.each([
+    [1.5, 'no safe integer'],
+    [Number.NaN, 'NaN, as of a misspelt parameter'],
+    [Number.POSITIVE_INFINITY, 'no safe integer'],
+    [Number.MAX_SAFE_INTEGER + 1, 'no safe integer'],
+  ])('knows no resource whose id is the number %s, which a client can cause [D11] [D12]', (id, what) => {
+    const made = { type: 'Order', id };
+    expect(() => wholeResource(made)).toThrow(new NoSuchResource(`its id is ${what}`));
+    // Where a host has no routes, permit is written with the id of each request, and a client must not make it throw.
+    expect(() => checkPermission('permit', 'order.read', made, {})).not.toThrow();
+  });
+
+  it('contains the rejection of a promise in a resource whose id is no safe integer [D11]', () => {
+    const attributes = Promise.reject(new Error('no such row')) as never;
+    expect(() => wholeResource({ type: 'Order', id: Number.NaN, attributes })).toThrow(NoSuchResource);
+  });
 
   it.each(['undefined', 'null', 'NaN', '[object Object]', 'acme/undefined', 'undefined/api', String(undefined)])(
     'refuses the id %s, which JavaScript writes for a missing value [D12]',

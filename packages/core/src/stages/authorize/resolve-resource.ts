@@ -1,7 +1,7 @@
 import { maxStringUnits } from '@countersign/audit';
 import { andThen, answerInTime, answerOr, type Awaitable, errorMessage, kindOf } from '@countersign/common';
 import { IncompleteResource, readResource, type Resource, resourceProblem } from '@countersign/policy';
-import type { MaybeResource, Permission } from '../../model/permission.js';
+import { type MaybeResource, NoSuchResource, type Permission } from '../../model/permission.js';
 import { refusal } from '../../model/refusal.js';
 import type { Resolved } from './entity-provider.js';
 
@@ -32,6 +32,9 @@ export function resolveResource(
           )
         : resolvedAs(resource),
     (error) => {
+      // To a client, absent and forbidden look alike.
+      if (error instanceof NoSuchResource) return { refused: refusal('policy_denied', error.message) };
+      if (isNoBigInt(error)) return { refused: refusal('policy_denied', 'its id is the text of no integer') };
       // A foreign error may quote the request, so its text stays out of the audit log.
       const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
       const reported = `the resource of ${action} could not be determined: ${errorMessage(error)}`;
@@ -52,6 +55,11 @@ function resolvedAs(found: MaybeResource): Resolved {
     };
   }
   return { resource: read };
+}
+
+/** Whether `BigInt()` has thrown it for a text that is no integer. Of anything else than text it throws other errors. */
+function isNoBigInt(error: unknown): boolean {
+  return error instanceof SyntaxError && error.message.endsWith(' to a BigInt');
 }
 
 /**
