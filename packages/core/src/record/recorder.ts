@@ -184,8 +184,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
       if (dangerouslyActWithoutRecord.length === 0) return written;
       return written.then((refused) => unlessExcused(decided.action ?? '', refused));
     },
-    async filtered(caller, context, { action, filtered, policies, policySet, ...verdict }) {
-      if (verdict.detail !== undefined) reportFault(refusal('policy_error', verdict.detail), context);
+    async filtered(caller, context, { action, filtered, policies, policySet, faults, ...verdict }) {
+      for (const fault of faults) reportFault(fault, context);
       const { facts: request, call } = context;
       const tail = defined({ action, filtered, policies, policySet, request, call });
       const head = { phase: 'decision', ...verdict } as const;

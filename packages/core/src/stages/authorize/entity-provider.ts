@@ -1,7 +1,7 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { RequestFacts } from '../../model/request.js';
 import { isDeepStrictEqual } from 'node:util';
-import { type Awaitable, containRejections, kindOf, errorMessage, withTimeout } from '@countersign/common';
+import { type Awaitable, containRejections, kindOf, errorMessage, quoteForLog, withTimeout } from '@countersign/common';
 import { IncompleteResource, isResource, refuseUnknownMembers, type Resource } from '@countersign/policy';
 
 /**
@@ -45,8 +45,7 @@ export function createEntityResolver({
     } catch (error) {
       // What others' errors say may quote the request, so that it stays out of the audit log.
       const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
-      const reported = `entities() failed for a resource of type ${type}: ${errorMessage(error)}`;
-      return { refused: { ...refusal('resource_unresolved', `entities(): ${detail}`), reported } };
+      return { refused: unusable({ type, id }, detail, errorMessage(error)) };
     }
   }
 
@@ -68,8 +67,7 @@ export function createEntityResolver({
 function joined({ type, id, ...found }: Resource, given: Resource): Resolved {
   const { attributes: known = {}, parents: above = [] } = found;
   // A copy would lose what the getters of a class give.
-  if (!isPlain(known))
-    return { refused: refusal('resource_unresolved', "entities(): 'attributes' is no plain object") };
+  if (!isPlain(known)) return { refused: unusable({ type, id }, "'attributes' is no plain object") };
   try {
     const { attributes = {}, parents = [] } = recordOf({
       ...(given.attributes !== undefined && { attributes: given.attributes }),
@@ -87,6 +85,12 @@ function joined({ type, id, ...found }: Resource, given: Resource): Resolved {
     const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
     return { refused: refusal('policy_error', `the resource besides entities(): ${detail}`) };
   }
+}
+
+/** The operator needs the row, which may keep its resource out of every list. The audit record does not name it. */
+function unusable({ type, id }: Resource, detail: string, problem = detail): Refusal {
+  const reported = `entities() failed for ${quoteForLog(type)}, id ${quoteForLog(id)}: ${problem}`;
+  return { ...refusal('resource_unresolved', `entities(): ${detail}`), reported };
 }
 
 function isPlain(value: object): boolean {

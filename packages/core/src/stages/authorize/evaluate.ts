@@ -14,7 +14,7 @@ import {
 } from '@countersign/common';
 import type { MatchingDetails, Resource } from '@countersign/policy';
 import { createEntityResolver, type EntityResolverParts } from './entity-provider.js';
-import { type Verdict, verdictOf } from './verdict.js';
+import { isOutage, type Verdict, verdictOf } from './verdict.js';
 import { actorQuestion, type Asked } from './question.js';
 import { createSubjectCheck, type SubjectCheckParts } from './subject-check.js';
 
@@ -85,13 +85,14 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
     const groups = new Map<MatchingDetails | undefined, Group>();
     const match = detailsFor(asked);
     let unavailable: Extract<Prepared, { readonly refused: Refusal }> | undefined;
+    const until = performance.now() + lookupTimeoutSeconds * 1000;
     const prepared = await mapConcurrent(
       resources,
       (resource) =>
         // The whole list is refused: no more is asked of what does not answer.
         unavailable ??
         andThen(prepare(asked, resource, match), (one) => {
-          if ('refused' in one && one.refused.status >= 500) unavailable = one;
+          if ('refused' in one && (isOutage(one.refused) || isLateFailure(one.refused, until))) unavailable = one;
           return one;
         }),
     );
@@ -119,7 +120,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
       for (const [index, place] of group.places.entries()) verdicts[place] = decided[index] ?? undecided;
       // The whole list is refused: the other groups would wait for the same engine.
       const [first] = decided;
-      if (first?.permitted === false && first.refused.status >= 500) return [first];
+      if (first?.permitted === false && isOutage(first.refused)) return [first];
     }
     return verdicts;
   }
@@ -138,6 +139,11 @@ function listerOf({ actor, subject }: Caller): string {
 }
 
 const undecided: Verdict = { permitted: false, refused: refusal('policy_error', 'nothing was decided') };
+
+/** A database may take its time to fail for each row: a list must not wait for all of them. */
+function isLateFailure({ code }: Refusal, until: number): boolean {
+  return code === 'resource_unresolved' && performance.now() >= until;
+}
 
 function tooManyLists(): readonly Verdict[] {
   const error = new LateAnswer(`${listsAtOnce} other lists of the caller took too long`);

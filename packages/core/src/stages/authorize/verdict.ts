@@ -6,6 +6,14 @@ export type Verdict =
   | { readonly permitted: true; readonly policy: PolicyDecision }
   | { readonly permitted: false; readonly policy?: PolicyDecision; readonly refused: Refusal };
 
+/**
+ * Whether a refusal says nothing of its resource, because something does not answer: then a whole list is refused. What
+ * could not be determined about one resource hides no other: whoever writes a row must not take lists from everybody.
+ */
+export function isOutage({ status, code }: Refusal): boolean {
+  return status >= 500 && code !== 'resource_unresolved';
+}
+
 export function verdictOf(answer: PolicyDecision | Refusal): Verdict {
   if ('code' in answer) return { permitted: false, refused: answer };
   if (answer.cause === 'policy' && answer.decision === 'allow') return { permitted: true, policy: answer };

@@ -1,11 +1,11 @@
 import type { AuditEvent } from '@countersign/audit';
-import { checkOptionNames } from '@countersign/common';
+import { checkOptionNames, errorMessage, kindOf } from '@countersign/common';
 import { readResource, type Resource, resourceProblem } from '@countersign/policy';
-import { type Refusal, refusal } from '../../model/refusal.js';
+import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
 import { fitsRecord } from '../authorize/resolve-resource.js';
 import { barredFromAsking, type DecisionParts } from '../authorize/authorize.js';
 import type { Asked } from '../authorize/question.js';
-import type { Verdict } from '../authorize/verdict.js';
+import { isOutage, type Verdict } from '../authorize/verdict.js';
 import type { Revalidate } from '../revocation/check-revocations.js';
 
 export interface FilterOptions {
@@ -27,6 +27,8 @@ export type Filtered<Item extends Resource> =
 /** The recorded part of a filtered list. */
 export type FilteredList = Pick<AuditEvent, 'decision' | 'code' | 'detail' | 'filtered' | 'policies' | 'policySet'> & {
   readonly action: string;
+  /** Why resources could not be decided: the first reason of each kind, to be reported. Never recorded. */
+  readonly faults: readonly Refusal[];
 };
 
 /** What is permitted of a list, and what the record of it says. */
@@ -45,15 +47,22 @@ export async function filter<Item extends Resource>(
   if (barred !== undefined) return { ok: false, refusal: barred };
   const listed = listOf(items);
   if (typeof listed === 'string') return { ok: false, refusal: refusal('resource_unresolved', listed) };
-  const resources = listed.map(({ resource }) => resource);
+  const { read, unread } = listed;
+  const resources = read.map(({ resource }) => resource);
   const verdicts = (await evaluate(asked, resources)).map(withoutConsent);
-  const outage = verdicts.find((verdict) => !verdict.permitted && verdict.refused.status >= 500);
-  if (outage?.permitted === false) return { ok: false, refusal: outage.refused };
+  const refusals = [...unread, ...verdicts.flatMap((verdict) => (verdict.permitted ? [] : verdict.refused))];
+  const unresolved = refusals.filter(({ code }) => code === 'resource_unresolved');
+  // If none could be determined, nothing is lost by an error, and an empty list would hide an outage.
+  const uncovered = refusals.filter(({ code }) => code === 'authorization_details_exceeded');
+  const isUnresolved = unresolved.length + uncovered.length === unread.length + verdicts.length;
+  const outage = refusals.find(isOutage) ?? (isUnresolved ? unresolved[0] : undefined);
+  if (outage !== undefined) return { ok: false, refusal: outage };
   // A long list takes its time, and so may those whom policy asks.
   const lapsed = await revalidate();
   if (lapsed !== undefined) return { ok: false, refusal: lapsed };
-  const shown = listed.filter(({ resource }, place) => verdicts[place]?.permitted === true && fitsRecord(resource));
-  const list = { action: asked.action, ...describe(resources, shown, verdicts) };
+  const shown = read.filter(({ resource }, place) => verdicts[place]?.permitted === true && fitsRecord(resource));
+  const filtered = { asked: unread.length + read.length, ...named(shown) };
+  const list = { action: asked.action, filtered, ...describe(shown, verdicts, refusals) };
   return { ok: true, permitted: shown.map(({ item }) => item), list };
 }
 
@@ -69,18 +78,36 @@ interface Listed<Item extends Resource> {
   readonly resource: Resource;
 }
 
-/** The list as it is now: the application may insert or sort while policy is asked. Or the problem with one of its items. */
-function listOf<Item extends Resource>(items: readonly Item[]): readonly Listed<Item>[] | string {
+interface List<Item extends Resource> {
+  readonly read: readonly Listed<Item>[];
+  /** Why others are left out. */
+  readonly unread: readonly Refusal[];
+}
+
+/** The list as it is now: the application may insert or sort while policy is asked. Or why it is none. */
+function listOf<Item extends Resource>(items: readonly Item[]): List<Item> | string {
   try {
-    const listed: Listed<Item>[] = [];
+    const read: Listed<Item>[] = [];
+    const unread: Refusal[] = [];
     for (const item of items) {
-      const resource = readResource(item);
-      if (resource === undefined) return `resource ${listed.length} of the list: ${resourceProblem(item)}`;
-      listed.push({ item, resource });
+      const resource = readItem(item, read.length + unread.length);
+      if ('code' in resource) unread.push(resource);
+      else read.push({ item, resource });
     }
-    return listed;
+    return { read, unread };
   } catch {
     return 'the list holds what cannot be read';
+  }
+}
+
+function readItem(item: Resource, place: number): Resource | Refusal {
+  const name = `resource ${place} of the list`;
+  try {
+    return readResource(item) ?? refusal('resource_unresolved', `${name}: ${resourceProblem(item)}`);
+  } catch (error) {
+    // The getter of a row. A foreign error may quote the request, so its text stays out of the audit log.
+    const refused = refusal('resource_unresolved', `${name}: ${kindOf(error)}`);
+    return { ...refused, reported: `${name} cannot be read: ${errorMessage(error)}` };
   }
 }
 
@@ -89,27 +116,36 @@ const maxListed = 100;
 const maxListedUnits = 6000;
 const maxPolicies = 50;
 
+function named(shown: readonly Listed<Resource>[]): Omit<NonNullable<FilteredList['filtered']>, 'asked'> {
+  return { permitted: shown.length, resources: firstOf(shown.map(({ resource }) => resource)) };
+}
+
+/** Codes of what was not decided about a resource that is left out. */
+const undecidedCodes: readonly RefusalCode[] = ['policy_error', 'resource_unresolved'];
+
 function describe(
-  resources: readonly Resource[],
   shown: readonly Listed<Resource>[],
   verdicts: readonly Verdict[],
-): Omit<FilteredList, 'action'> {
-  const permitted = shown.map(({ resource }) => resource);
+  refusals: readonly Refusal[],
+): Omit<FilteredList, 'action' | 'filtered'> {
   const asked = verdicts.flatMap(({ policy }) => policy ?? []);
   const policies = new Set(
     verdicts.flatMap(({ permitted: isPermitted, policy }) => (isPermitted ? policy.policies : [])),
   );
-  const undecided = verdicts.flatMap((verdict) =>
-    !verdict.permitted && verdict.refused.code === 'policy_error' ? [verdict.refused.detail ?? ''] : [],
-  );
+  const undecided = refusals.filter(({ code }) => undecidedCodes.includes(code));
+  const counted = (text = ''): string => `${undecided.length} could not be decided: ${text}`;
+  const faults = undecidedCodes.flatMap((code) => {
+    const first = undecided.find((refused) => refused.code === code);
+    return first === undefined ? [] : { ...first, reported: counted(first.reported ?? first.detail) };
+  });
   return {
-    ...(permitted.length > 0 || resources.length === 0
+    ...(shown.length > 0 || refusals.length + verdicts.length === 0
       ? { decision: 'allow' }
       : { decision: 'deny', code: 'policy_denied' }),
-    filtered: { asked: resources.length, permitted: permitted.length, resources: firstOf(permitted) },
     policies: [...policies].slice(0, maxPolicies),
     policySet: [...new Set(asked.map(({ policySet }) => policySet))].join(' '),
-    ...(undecided.length > 0 && { detail: `${undecided.length} could not be decided: ${undecided[0]}` }),
+    ...(undecided.length > 0 && { detail: counted(undecided[0]?.detail) }),
+    faults,
   };
 }
 

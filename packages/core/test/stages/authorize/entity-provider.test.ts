@@ -224,7 +224,45 @@ describe('entities', () => {
     expect(await guard.filter(caller, 'doc.read', [{ type: 'Doc', id: 'open' }])).toMatchObject(refused);
     expect(audit.records.map((record) => record.detail)).toEqual([`entities(): ${detail}`, `entities(): ${detail}`]);
     // One report for each of the two refusals.
-    expect(troubles).toEqual([1, 2].map(() => expect.stringContaining('entities() failed for a resource of type Doc')));
+    const named = expect.stringContaining('entities() failed for "Doc", id "open": ');
+    expect(troubles).toEqual([named, named]);
+  });
+
+  const bad: Record<string, () => EntityRecord> = {
+    throws: () => {
+      throw new TypeError('folders of hunter2');
+    },
+    'gives an empty folder': () => ({ parents: [{ type: 'Folder', id: '' }] }),
+    'gives no object': () => null as never,
+    'gives attributes of a class': () => ({ attributes: new Map() as never }),
+  };
+
+  it.each(Object.keys(bad))(
+    'that %s for one row leaves it out of a list, and the report names it [D1]',
+    async (how) => {
+      const { guard, audit, troubles } = await withEntities(({ id }) => (id === 'bad' ? bad[how]!() : records[id]));
+      // With parents of its own, a row is joined with what is known of it.
+      const rows = ['open', 'bad', 'plain', 'shared'].map((id) => ({ type: 'Doc', id, attributes: {} }));
+      const answer = await guard.filter(await letIn(guard), 'doc.read', rows);
+      expect(answer).toEqual({ ok: true, permitted: [rows[0], rows[3]] });
+      expect(audit.records).toMatchObject([
+        { decision: 'allow', detail: expect.stringMatching(/^1 could not be decided: entities\(\): /) },
+      ]);
+      expect(audit.records[0]?.filtered).toMatchObject({ asked: 4, permitted: 2 });
+      expect(JSON.stringify(audit.records)).not.toMatch(/hunter2|bad/);
+      expect(troubles).toEqual([expect.stringMatching(/resource_unresolved at .*: 1 could not .* "Doc", id "bad": /)]);
+    },
+  );
+
+  it('that fails for all rows refuses the list, as in an outage of the database', async () => {
+    const { guard, audit } = await withEntities(() => Promise.reject(new Error('connection refused')));
+    const rows = ['a', 'b', 'c'].map((id) => ({ type: 'Doc', id }));
+    const limited = { authorization_details: [{ type: 'Doc', identifier: 'b' }] };
+    for (const caller of [await letIn(guard), await letIn(guard, limited)]) {
+      const refusal = { code: 'resource_unresolved', status: 500 };
+      expect(await guard.filter(caller, 'doc.read', rows)).toMatchObject({ ok: false, refusal });
+    }
+    expect(audit.records.map(({ code }) => code)).toEqual(['resource_unresolved', 'resource_unresolved']);
   });
 
   // A rejection that nobody handles fails the run.
@@ -261,6 +299,22 @@ describe('entities', () => {
     await vi.advanceTimersByTimeAsync(2000);
     expect(await listing).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
     expect(entities).toHaveBeenCalledTimes(asked);
+    vi.useRealTimers();
+  });
+
+  it('that fails late for each row refuses a long list after one limit, and is asked no more', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const entities = vi.fn(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1900));
+      throw new Error('no connection in 1.9 s');
+    });
+    const { guard } = await guarded({ entities, lookupTimeoutSeconds: 2 });
+    const rows = Array.from({ length: 500 }, (_, id) => ({ type: 'Doc', id: String(id) }));
+    const listing = guard.filter(await letIn(guard), 'doc.read', rows);
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBeGreaterThan(0), patiently);
+    await vi.advanceTimersByTimeAsync(2 * 1900);
+    expect(await listing).toMatchObject({ ok: false, refusal: { code: 'resource_unresolved', status: 500 } });
+    expect(entities).toHaveBeenCalledTimes(32);
     vi.useRealTimers();
   });
 

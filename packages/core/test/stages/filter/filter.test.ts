@@ -194,6 +194,39 @@ describe('guard.filter', () => {
     expect(troubles[0]).toContain('policies.cedar#even');
   });
 
+  it.each<[string, object, string, string]>([
+    [
+      'without id',
+      { type: 'Thing', id: '' },
+      "resource 1 of the list: a resource needs a type and an id, both text, and 'id' is empty",
+      "'id' is empty",
+    ],
+    [
+      'whose getter throws',
+      {
+        type: 'Thing',
+        id: 'bad',
+        get parents(): never {
+          throw new TypeError('no folders of hunter2');
+        },
+      },
+      'resource 1 of the list: TypeError',
+      'resource 1 of the list cannot be read: TypeError: no folders of hunter2',
+    ],
+  ])('omits an item %s, and records and reports it [D1]', async (_what, item, detail, reported) => {
+    const troubles: string[] = [];
+    const { guard, audit } = await guarded({ onTrouble: (text) => void troubles.push(text) });
+    const [first, last] = things(2);
+    const answer = await guard.filter(await letIn(guard), 'thing.read', [first, item as Resource, last] as Resource[]);
+    expect(answer).toEqual({ ok: true, permitted: [first, last] });
+    expect(audit.records[0]).toMatchObject({
+      decision: 'allow',
+      detail: `1 could not be decided: ${detail}`,
+      filtered: { asked: 3, permitted: 2 },
+    });
+    expect(troubles).toEqual([expect.stringContaining(reported)]);
+  });
+
   it('records the number and the first names of a long list', async () => {
     const { guard, audit } = await guarded();
     const long = things(300).map((thing) => ({ ...thing, id: `${'x'.repeat(95)}${thing.id}` }));
@@ -283,14 +316,14 @@ describe('guard.filter refuses the whole list', () => {
 
   it.each<[string, string, readonly unknown[]]>([
     [
-      'an item without id',
-      "resource 1 of the list: a resource needs a type and an id, both text, and 'id' is undefined",
-      [{ type: 'Thing', id: 'a' }, { type: 'Thing' }],
+      'only items without id',
+      'resource 0 of the list: a resource needs { type, id }, and it is null',
+      [null, { type: 'Thing' }],
     ],
     ['null', 'resource 0 of the list: a resource needs { type, id }, and it is null', [null]],
     [
       'one that throws when it is read',
-      'the list holds what cannot be read',
+      'resource 0 of the list: Error',
       [
         {
           get type() {
@@ -299,7 +332,7 @@ describe('guard.filter refuses the whole list', () => {
         },
       ],
     ],
-  ])('%s in the list', async (_title, detail, items) => {
+  ])('that holds nothing readable: %s', async (_title, detail, items) => {
     const { guard, audit } = await guarded();
     expect(await guard.filter(await letIn(guard), 'thing.read', items as never)).toMatchObject({
       ok: false,
