@@ -175,9 +175,12 @@ for (const { remote, ...candidate } of remotes) {
 
     it('decides a batch like single requests', async () => {
       const engine = remote.engine(started.url);
+      const odd = [{ '': 1 }, { text: 'x'.repeat(5_000_000) }, { text: 'x'.repeat(60_000) }];
       const resources: readonly Resource[] = Array.from({ length: 120 }, (_, at) => ({
         type: 'Repo',
         id: at % 7 === 0 ? 'acme/api' : `acme/repo-${at}`,
+        // A server refuses a name that is empty. One message to Cerbos has at most 4 MiB.
+        ...(at % 7 === 3 && { attributes: odd[at % 3]! }),
       }));
       const one = {
         principal: { id: reviewerId, roles: [], capabilities: [] },

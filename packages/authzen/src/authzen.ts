@@ -1,7 +1,8 @@
-import { checkOptionNames, integerOption } from '@countersign/common';
+import { checkOptionNames, integerOption, mapConcurrent } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '@countersign/policy';
 import { type PdpOptions, PolicyDecisionPoint, pdpOptionNames, wellFormedJson } from '@countersign/pdp';
-import { problemOf, resourceOf, sharedRequest } from './evaluation-request.js';
+import { batches } from './batches.js';
+import { evaluationsText, evaluationText, sharedRequest, writeResource } from './evaluation-request.js';
 import { noDecision, noDecisions, readEvaluation, readEvaluations } from './evaluation-response.js';
 
 export interface AuthzenOptions extends PdpOptions {
@@ -29,7 +30,8 @@ export function authzen(options: AuthzenOptions): PolicyEngine {
   return new Engine(new PolicyDecisionPoint('authzen', options), batchSize);
 }
 
-type Question = Omit<PolicyQuery, 'resource'>;
+/** Statuses that the content of one resource may cause. Others, like 401, would be the same for each resource. */
+const causedByContent: ReadonlySet<number> = new Set([400, 413, 422, 500]);
 
 class Engine implements PolicyEngine {
   readonly knowsUsers = true;
@@ -46,44 +48,54 @@ class Engine implements PolicyEngine {
   }
 
   async decide(query: PolicyQuery): Promise<PolicyDecision> {
-    const problem = problemOf(query.resource);
-    if (problem !== undefined) return noDecision(problem);
-    const text = wellFormedJson({ ...sharedRequest(query), resource: resourceOf(query.resource) });
-    if (!text.ok) return noDecision(text.problem);
-    const answer = await this.#pdp.post('access/v1/evaluation', text.text);
-    return answer.ok ? readEvaluation(answer.json) : noDecision(answer.problem);
+    const shared = wellFormedJson(sharedRequest(query));
+    if (!shared.ok) return noDecision(shared.problem);
+    const resource = writeResource(query.resource, shared.text);
+    if (!resource.ok) return noDecision(resource.problem);
+    return await this.#askOne(shared.text, resource.text);
   }
 
   /** Sends batches sequentially. If policies change in between, later batches use the new ones. */
   async decideMany(
-    query: Question,
+    query: Omit<PolicyQuery, 'resource'>,
     resources: readonly Resource[],
     signal?: AbortSignal,
   ): Promise<readonly PolicyDecision[]> {
+    const shared = wellFormedJson(sharedRequest(query));
+    if (!shared.ok) return noDecisions(shared.problem, resources.length);
     const decisions: PolicyDecision[] = [];
-    for (let from = 0; from < resources.length; from += this.#batchSize) {
-      signal?.throwIfAborted();
-      decisions.push(...(await this.#decideBatch(query, resources.slice(from, from + this.#batchSize))));
+    for (const batch of batches(resources, shared.text, this.#batchSize)) {
+      const sent = batch.flatMap((resource) => (resource.ok ? [resource.text] : []));
+      const answers = (await this.#askMany(shared.text, sent, signal)).values();
+      for (const resource of batch) {
+        decisions.push(
+          resource.ok ? (answers.next().value ?? noDecision('it was not decided')) : noDecision(resource.problem),
+        );
+      }
     }
     return decisions;
   }
 
-  /** A resource that cannot be sent gets no decision, and the others do: a row must not hide the rows of others. */
-  async #decideBatch(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
-    const problems = resources.map(problemOf);
-    const sent = resources.filter((_resource, index) => problems[index] === undefined);
-    const decisions = sent.length === 0 ? [] : await this.#askMany(query, sent);
-    let answered = 0;
-    return problems.map((problem) =>
-      problem === undefined ? (decisions[answered++] ?? noDecision('it was not decided')) : noDecision(problem),
-    );
+  async #askOne(shared: string, resource: string): Promise<PolicyDecision> {
+    const answer = await this.#pdp.post('access/v1/evaluation', evaluationText(shared, resource));
+    return answer.ok ? readEvaluation(answer.json) : noDecision(answer.problem);
   }
 
-  async #askMany(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
-    const evaluations = resources.map((resource) => ({ resource: resourceOf(resource) }));
-    const text = wellFormedJson({ ...sharedRequest(query), evaluations });
-    if (!text.ok) return noDecisions(text.problem, resources.length);
-    const answer = await this.#pdp.post('access/v1/evaluations', text.text);
-    return answer.ok ? readEvaluations(answer.json, resources.length) : noDecisions(answer.problem, resources.length);
+  /** If the server refuses a batch, it is asked about each resource alone: a row must not hide the rows of others. */
+  async #askMany(
+    shared: string,
+    resources: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<readonly PolicyDecision[]> {
+    const count = resources.length;
+    if (count === 0) return [];
+    signal?.throwIfAborted();
+    const answer = await this.#pdp.post('access/v1/evaluations', evaluationsText(shared, resources));
+    if (answer.ok) return readEvaluations(answer.json, count);
+    if (count === 1 || !causedByContent.has(answer.status)) return noDecisions(answer.problem, count);
+    return await mapConcurrent(resources, (resource) => {
+      signal?.throwIfAborted();
+      return this.#askOne(shared, resource);
+    });
   }
 }

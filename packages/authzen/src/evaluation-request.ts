@@ -1,5 +1,6 @@
+import { failed } from '@countersign/common';
 import type { PolicyQuery, Resource } from '@countersign/policy';
-import { wellFormedJson } from '@countersign/pdp';
+import { maxQuestionCharacters, wellFormedJson, type WrittenJson } from '@countersign/pdp';
 
 /** The part of an AuthZEN request that all resources share (Authorization API 1.0, §5). */
 export interface SharedRequest {
@@ -40,8 +41,31 @@ function onBehalfOf({ onBehalfOf: user, onBehalfOfAgent: agent }: PolicyQuery['c
   return agent === undefined ? {} : { on_behalf_of: { type: 'agent', id: agent } };
 }
 
-/** Why a resource cannot be sent without loss or ambiguity; undefined if it can. */
-export function problemOf(resource: Resource): string | undefined {
+/**
+ * A resource as JSON, or why it cannot be sent without loss or ambiguity. A question about it alone, with the `shared`
+ * members, has at most `maxQuestionCharacters`.
+ */
+export function writeResource(resource: Resource, shared: string): WrittenJson {
+  const problem = problemOf(resource);
+  if (problem !== undefined) return failed(problem);
+  const written = wellFormedJson(resourceOf(resource));
+  return written.ok && evaluationText(shared, written.text).length > maxQuestionCharacters
+    ? failed(`the query has more than ${maxQuestionCharacters} characters`)
+    : written;
+}
+
+/** The body of a single evaluation (§6.1). */
+export function evaluationText(shared: string, resource: string): string {
+  return `${shared.slice(0, -1)},"resource":${resource}}`;
+}
+
+/** The body of an evaluation of many (§7.1). */
+export function evaluationsText(shared: string, resources: readonly string[]): string {
+  const evaluations = resources.map((resource) => `{"resource":${resource}}`);
+  return `${shared.slice(0, -1)},"evaluations":[${evaluations.join(',')}]}`;
+}
+
+function problemOf(resource: Resource): string | undefined {
   // Each member before the copy, which drops hidden properties and prototypes.
   for (const member of [resource.type, resource.id, resource.attributes, resource.parents]) {
     const written = member === undefined ? undefined : wellFormedJson(member);
@@ -53,7 +77,7 @@ export function problemOf(resource: Resource): string | undefined {
   return "a resource has an attribute called 'parents'";
 }
 
-export function resourceOf({ type, id, attributes, parents }: Resource): object {
+function resourceOf({ type, id, attributes, parents }: Resource): object {
   const properties = { ...attributes, ...(parents === undefined ? {} : { parents }) };
   return { type, id, ...(Object.keys(properties).length === 0 ? {} : { properties }) };
 }

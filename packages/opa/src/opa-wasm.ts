@@ -35,7 +35,7 @@ export function opaWasm(options: OpaWasmOptions): PolicyEngine {
   checkOptionNames('opaWasm', options, ['wasm', 'entrypoint', 'data', 'scopeVocabulary']);
   const { data = {} } = options;
   const scopeVocabulary = readScopeVocabulary('opaWasm', options);
-  const written = wellFormedJson(data);
+  const written = wellFormedJson(data, Infinity);
   if (!written.ok) throw new ConfigError(`opaWasm: 'data' cannot be used: ${written.problem}.`);
   const module = readModule(options.wasm);
   // A copy, so that later changes by the application do not differ from the hash.

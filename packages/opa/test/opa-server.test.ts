@@ -71,6 +71,14 @@ it('a query that cannot be written exactly is not even asked [D9]', async () => 
   expect(stub.asked).toEqual([]);
 });
 
+it('a query of more than 65,536 characters is not even asked [M7]', async () => {
+  const stub = await startStubPdp(says({ result: true }));
+  const long = about('acme/api', { text: 'x'.repeat(65_536) });
+  const engine = opaServer({ url: stub.url, path });
+  expect(await engine.decide(long)).toMatchObject({ decision: 'deny', cause: 'error' });
+  expect(stub.asked).toEqual([]);
+});
+
 it.each<[string, unknown, RegExp]>([
   ['no path', { path: undefined }, /'path' must name a rule/],
   ['a path that climbs', { path: '../policies' }, /'path' must name a rule/],

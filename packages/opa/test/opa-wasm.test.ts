@@ -70,14 +70,27 @@ it.each([100, 3000, 100_000])(
 
 it('large queries and small ones take turns', async () => {
   const decider = engine('decision');
-  const large = about('acme/api', { text: 'x'.repeat(3_000_000) });
+  const large = about('acme/api', { text: 'x'.repeat(60_000) });
   for (let turn = 0; turn < 3; turn++) {
     expect(await decider.decide(large)).toMatchObject({ decision: 'allow' });
     expect(await decider.decide(about('acme/web'))).toMatchObject({ decision: 'deny', cause: 'policy' });
   }
 });
 
+it('a query of more than 65,536 characters is refused [M7]', async () => {
+  const long = about('acme/api', { numbers: Array.from({ length: 1_000_000 }, () => 1) });
+  expect(await engine('decision').decide(long)).toMatchObject({
+    ...failed,
+    errors: [expect.stringContaining('65536')],
+  });
+});
+
 describe('data', () => {
+  it('may be larger than a query', async () => {
+    const data = { open: Array.from({ length: 10_000 }, (_, at) => `acme/repo-${at}`) };
+    expect(await engine('from_data', { data }).decide(about('acme/repo-9999'))).toMatchObject({ decision: 'allow' });
+  });
+
   it('is what policies read, as it was when the engine was made', async () => {
     const data = { open: ['acme/api'] };
     const decider = engine('from_data', { data });

@@ -1,10 +1,10 @@
-import { failed, type FailedReading, parseStrictJson, readBounded } from '@countersign/common';
+import { failed, type FailedReading, parseStrictJson, readBounded, type Reading } from '@countersign/common';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { type PdpOptions, type PdpSettings, readPdpOptions } from './options.js';
 import { PdpUnavailableError } from './unavailable.js';
 
-/** An answer: a JSON value, or a problem that leaves no decision to read. */
-export type PdpAnswer = { readonly ok: true; readonly json: unknown } | FailedReading;
+/** An answer: a JSON value, or a problem that leaves no decision to read, and the HTTP status. */
+export type PdpAnswer = { readonly ok: true; readonly json: unknown } | (FailedReading & { readonly status: number });
 
 /** Statuses by which a server, or a proxy in front of it, reports an outage. */
 const outages: ReadonlySet<number> = new Set([429, 502, 503, 504]);
@@ -46,17 +46,18 @@ export class PolicyDecisionPoint {
       throw new PdpUnavailableError(`it cannot be reached: ${reasonOf(error)}`);
     }
     if (outages.has(response.status)) throw new PdpUnavailableError(`it answered ${response.status}`);
-    return readAnswer(response, bytes);
+    const read = readJson(response, bytes);
+    return read.ok ? { ok: true, json: read.value } : { ...read, status: response.status };
   }
 }
 
-function readAnswer({ status, headers }: Response, bytes: Uint8Array | undefined): PdpAnswer {
+function readJson({ status, headers }: Response, bytes: Uint8Array | undefined): Reading<unknown> {
   if (status !== 200) return failed(`it answered ${status}`);
   if (bytes === undefined) return failed('its answer is too long');
   if (!/^application\/json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return failed('its answer is not JSON');
   // If a member occurs twice, another reader could see another decision.
   const read = parseStrictJson(bytes);
-  return read.ok ? { ok: true, json: read.value } : failed(`its answer cannot be read: ${read.problem}`);
+  return read.ok ? read : failed(`its answer cannot be read: ${read.problem}`);
 }
 
 /** For a network error only its code: the text may hold addresses. */

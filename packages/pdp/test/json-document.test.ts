@@ -33,6 +33,37 @@ it('the rejection of a promise in a query is contained [D11]', async () => {
   await setImmediate();
 });
 
+it.each<[string, (characters: number) => unknown]>([
+  ['a text', (characters) => 'x'.repeat(characters - 2)],
+  ['a list of numbers', (characters) => Array.from({ length: (characters - 1) / 2 }, () => 1)],
+  ['a name', (characters) => ({ ['x'.repeat(characters - 6)]: 1 })],
+])('%s of the longest length is written, and a longer one is refused [M7]', (_title, make) => {
+  const refusal = { ok: false, problem: 'the query has more than 1001 characters' };
+  expect(wellFormedJson(make(1001), 1001)).toEqual({ ok: true, text: JSON.stringify(make(1001)) });
+  expect(wellFormedJson(make(1003), 1001)).toEqual(refusal);
+  expect(wellFormedJson(make(1001)).ok).toBe(true);
+  expect(wellFormedJson(make(65_537))).toEqual({ ok: false, problem: 'the query has more than 65536 characters' });
+});
+
+it('characters that JSON escapes count as they are written', () => {
+  expect(wellFormedJson('\u0001'.repeat(15_000)).ok).toBe(false);
+});
+
+it('what is too long is not read to its end [M7]', () => {
+  let reads = 0;
+  const counted = new Proxy(
+    Array.from({ length: 1_000_000 }, () => 1),
+    {
+      getOwnPropertyDescriptor(list, key) {
+        reads++;
+        return Reflect.getOwnPropertyDescriptor(list, key);
+      },
+    },
+  );
+  expect(wellFormedJson(counted).ok).toBe(false);
+  expect(reads).toBeLessThan(70_000);
+});
+
 const cycle: Record<string, unknown> = {};
 cycle['self'] = cycle;
 
