@@ -54,9 +54,10 @@ export class Http2Connection {
   }
 }
 
-/** The response on a stream, read to its end. */
+/** The response on a stream, read to its end. Trailers are among its headers. */
 export async function readHttp2(stream: ClientHttp2Stream): Promise<RawResponse> {
   const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+  stream.on('trailers', (trailers: IncomingHttpHeaders) => Object.assign(answer, trailers));
   stream.setEncoding('utf8');
   let body = '';
   for await (const chunk of stream) body += String(chunk);

@@ -1,7 +1,7 @@
 // errors
 export { CodedError } from './errors/coded-error.js';
 export { ConfigError } from './errors/config-error.js';
-export { codeOf, errorMessage, kindOf, messageOf, reasonOf } from './errors/error-message.js';
+export { codeOf, errorMessage, isA, kindOf, messageOf, reasonOf } from './errors/error-message.js';
 export { FailureThrottle } from './errors/failure-throttle.js';
 export { type Counted, FailureThrottles } from './errors/failure-throttles.js';
 export { withoutPrivateKeys } from './errors/without-private-keys.js';

@@ -82,12 +82,26 @@ describe.each(refusedBy)('An answer beside %s without its await', (name, request
     const { guard } = await guarded({ audit: new SlowAudit() });
     const listener = forgetful[name](guard, (response) => {
       response.setHeader('x-secret', 'SECRET');
+      response.addTrailers({ 'x-sum': 'SECRET' });
+      response.write('SECRET');
       response.end('SECRET');
     });
     await using served = await serveHttp2((one, other) => listener(one as never, other as never));
     const answer = await sendHttp2(served.url, request());
     expect(answer.status).toBe(status);
     expect(JSON.stringify(answer)).not.toContain('SECRET');
+  });
+
+  it('has its trailers over HTTP/2 when the request is permitted', async () => {
+    const { guard } = await guarded({ audit: new SlowAudit() });
+    const late: Late = (response) => {
+      response.addTrailers({ 'x-sum': 'of the handler' });
+      response.end('done');
+    };
+    const listener = name === 'permit' ? forgetful.permit(guard, late, 'thing.read') : forgetful.agentAuth(guard, late);
+    await using served = await serveHttp2((one, other) => listener(one as never, other as never));
+    const { body, headers } = await sendHttp2(served.url, signed());
+    expect([body, headers['x-sum']]).toEqual(['done', 'of the handler']);
   });
 
   it('is dropped without an error when it comes after the refusal [A17]', async () => {

@@ -3,7 +3,7 @@ import { ConfigError } from '../errors/config-error.js';
 
 type Method = (...args: unknown[]) => unknown;
 type Call = () => unknown;
-type Gated = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints';
+type Gated = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints' | 'setTrailer';
 
 /** `throwing`: during the turn in which a step began, in which the caller can still be told. */
 type State = 'throwing' | 'holding' | 'open' | 'refused';
@@ -45,6 +45,8 @@ export class HeldAnswer {
       end: this.#gate('end', response),
       flushHeaders: this.#gate('flushHeaders', undefined),
       writeEarlyHints: this.#gate('writeEarlyHints', undefined),
+      // Of HTTP/2, which sends them beside a length.
+      ...('setTrailer' in response && { setTrailer: this.#gate('setTrailer', undefined) }),
     });
   }
 
@@ -115,7 +117,7 @@ export class HeldAnswer {
 
   /** `held`: what the method returns until it has been called. */
   #gate(name: Gated, held: unknown): Method {
-    const own = this.#response[name] as Method;
+    const own = Reflect.get(this.#response, name) as Method;
     return (...args) => {
       switch (this.#state) {
         case 'open':

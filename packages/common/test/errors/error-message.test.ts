@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { codeOf, kindOf, messageOf, reasonOf } from '../../src/errors/error-message.js';
+import { codeOf, isA, kindOf, messageOf, reasonOf } from '../../src/errors/error-message.js';
 
 const text = "Object.assign(new TypeError('failed', { cause: 'the reason' }), { code: 'ENOENT' })";
 
@@ -13,6 +13,31 @@ describe.each([
     expect(reasonOf(error)).toBe('TypeError: failed (the reason)');
   });
 });
+
+it.each([
+  ['a revoked proxy', revoked()],
+  [
+    'an error whose members throw',
+    Object.defineProperties(new Error('x'), { name: fails(), message: fails(), cause: fails(), code: fails() }),
+  ],
+])('%s that is thrown has a text, and is no error of ours', (_what, thrown) => {
+  expect(isA(thrown, TypeError)).toBe(false);
+  for (const read of [codeOf, messageOf, reasonOf, kindOf]) expect(read(thrown)).toEqual(expect.any(String));
+});
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+function fails(): PropertyDescriptor {
+  return {
+    get() {
+      throw new Error('hidden');
+    },
+  };
+}
 
 it.each([
   [undefined, 'undefined'],

@@ -1,5 +1,5 @@
 import type { ApprovalRequest } from '@countersign/approval';
-import { errorMessage, kindOf, LateAnswer } from '@countersign/common';
+import { errorMessage, isA, kindOf, LateAnswer } from '@countersign/common';
 
 /** Every code a refusal can carry. */
 export type RefusalCode =
@@ -230,7 +230,7 @@ export function refusal(code: RefusalCode, detail?: string, requiredScope?: stri
  * and comes from a stranger's request: only the operator gets it, and the record the kind of the error.
  */
 export function outage(code: RefusalCode, error: unknown): Refusal {
-  const detail = error instanceof LateAnswer ? error.message : kindOf(error);
+  const detail = isA(error, LateAnswer) ? error.message : kindOf(error);
   return Object.freeze({ ...refusal(code, detail), reported: errorMessage(error) });
 }
 

@@ -8,6 +8,7 @@ import {
   defined,
   FailureThrottles,
   errorMessage,
+  isA,
 } from '@countersign/common';
 import type { RequestFacts } from '../model/request.js';
 import type { PolicyDecision, Resource } from '@countersign/policy';
@@ -133,7 +134,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   function recordFailure(error: unknown): Refusal {
-    const trouble = unwritten.of(error instanceof AuditError ? error.code : 'other');
+    const trouble = unwritten.of(isA(error, AuditError) ? error.code : 'other');
     if (trouble.recordFailure()) {
       onTrouble(`countersign: an audit record could not be written (${trouble.times} so far): ${errorMessage(error)}`);
     }

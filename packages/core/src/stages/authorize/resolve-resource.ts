@@ -1,5 +1,5 @@
 import { maxStringUnits } from '@countersign/audit';
-import { andThen, answerInTime, answerOr, type Awaitable, errorMessage, kindOf } from '@countersign/common';
+import { andThen, answerInTime, answerOr, type Awaitable, errorMessage, isA, kindOf } from '@countersign/common';
 import { IncompleteResource, readResource, type Resource, resourceProblem } from '@countersign/policy';
 import { type MaybeResource, NoSuchResource, type Permission } from '../../model/permission.js';
 import { refusal } from '../../model/refusal.js';
@@ -36,7 +36,7 @@ export function resolveResource(
       if (error instanceof NoSuchResource) return { refused: refusal('policy_denied', error.message) };
       if (isNoBigInt(error)) return { refused: refusal('policy_denied', 'its id is the text of no integer') };
       // A foreign error may quote the request, so its text stays out of the audit log.
-      const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
+      const detail = isA(error, IncompleteResource) ? error.message : kindOf(error);
       const reported = `the resource of ${action} could not be determined: ${errorMessage(error)}`;
       return { refused: { ...refusal('resource_unresolved', detail), reported } };
     },
