@@ -106,6 +106,12 @@ function inEverySpelling(value) {
   return `a=${value};${chunks.join(';')}`;
 }
 
+/** Chunks of one value that can be joined in ten ways: with gaps, zeros before numbers, and equal names. */
+function withDecoys() {
+  const numbers = times(120, (at) => `c${at % 2 === 0 ? '0' : ''}${at + (at > 100 ? 7 : 0)}`);
+  return ['c', 'c0', ...numbers, ...numbers].map((name) => `${name}=${'V'.repeat(40)}`).join(';');
+}
+
 /** The requests of strangers: target and fields without Host. The sender knows the id of a known key, but does not hold it. */
 function shapes(known, mixed) {
   const unknown = base64url(Buffer.alloc(32, 7));
@@ -230,6 +236,10 @@ function shapes(known, mixed) {
       },
       'mixed: 24 chunked cookies': {
         fields: [['cookie', times(256, (at) => `c${at < 48 ? at % 24 : at}x.${at % 2}=${'x'.repeat(40)}`).join(';')]],
+      },
+      'mixed: numbered cookies with decoys': { fields: [['cookie', withDecoys()]] },
+      'mixed: 200 cookies with the digits 0 and 1': {
+        fields: [['cookie', times(200, (at) => `${(at + 8).toString(2)}=${'x'.repeat(40)}`).join(';')]],
       },
       'mixed: Basic': { fields: [['authorization', `Basic ${base64url('a,'.repeat(4800))}`]] },
     }),

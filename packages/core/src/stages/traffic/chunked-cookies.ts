@@ -2,80 +2,147 @@
 const maxValues = 24;
 /** Longest name of a cookie, likewise. */
 const maxName = 256;
+/** Most digits of a number behind a name that ends in a digit itself (`session2`, `session21`). */
+const maxDigits = 3;
 
 /**
  * The chunks of the values that were too long for one cookie and so were put in several: `name.0`, `name.1`, or `name`,
- * `name-1`. Each spelling is taken by itself, with the first and with the last of equal names, and all together, because
- * applications differ and a decoy must not hide the rest. Undefined if they are too many, or a name is too long.
+ * `name-1`. Applications differ in the first number, the separator, and the gaps, zeros and equal names that they accept.
+ * Each of these readings is a value of its own, because a decoy must not hide the rest; one that only omits the start of
+ * another is not, because the search finds a payload behind a prefix. Undefined if they are too many, a name is too long,
+ * or parsers do not agree on a name.
  */
 export function chunkedCookies(fields: readonly string[]): readonly string[][] | undefined {
   const cookies = fields.join(';').split(';').map(readCookie);
-  if (cookies.some(({ name }) => name.length > maxName)) return undefined;
+  if (cookies.some(({ name, isPlain }) => name.length > maxName || !isPlain)) return undefined;
   const values = new Map<string, string[]>();
-  for (const chunks of [
-    ...grouped(cookies, ({ anySpelling }) => [anySpelling]),
-    ...grouped(firstOfEach(cookies), ({ oneSpelling }) => oneSpelling),
-    ...grouped(firstOfEach(cookies.toReversed()), ({ oneSpelling }) => oneSpelling),
-  ]) {
+  for (const chunks of readings(cookies)) {
+    if (chunks.length < 2) continue;
     // Without a decoy these are the same chunks.
     const key = chunks.map(({ at }) => at).join();
     values.set(
       key,
       chunks.map(({ value }) => value),
     );
+    if (values.size > maxValues) return undefined;
   }
-  return values.size > maxValues ? undefined : [...values.values()];
+  return [...values.values()];
 }
 
 interface Cookie {
   readonly at: number;
   readonly name: string;
+  /** Whether all parsers read the same name: some strip only blanks, others also tabs and no-break spaces. */
+  readonly isPlain: boolean;
   readonly value: string;
-  /** A cookie without a number is the first. */
+  /** How many digits its name ends in. */
+  readonly digits: number;
+}
+
+interface Chunk {
+  readonly cookie: Cookie;
   readonly number: number;
-  /** The names of the values that it may be a part of. */
-  readonly anySpelling: string;
-  readonly oneSpelling: readonly string[];
+  /** Whether the number has no leading zeros. */
+  readonly isPlain: boolean;
 }
 
 function readCookie(cookie: string, at: number): Cookie {
   const equals = cookie.indexOf('=');
-  const name = cookie.slice(0, Math.max(equals, 0)).trim();
+  const given = cookie.slice(0, Math.max(equals, 0));
+  const name = given.trim();
   // An expression on all of a long name would take as long as the search.
-  const tail = name.slice(-4);
-  const [end = '', digits = ''] = /[._-]?(\d{0,3})$/.exec(tail) ?? [];
-  const isNumbered = /(?:^|\D)(?:0|[1-9]\d{0,2})$/.test(tail);
+  let digits = 0;
+  while (isDigit(name.charCodeAt(name.length - 1 - digits))) digits += 1;
+  const start = given.indexOf(name);
   return {
     at,
     name,
+    isPlain: !/[^ ]/.test(given.slice(0, start) + given.slice(start + name.length)),
     value: cookie.slice(equals + 1).replace(/[\s"]/g, ''),
-    number: digits === '' ? -1 : Number(digits),
-    anySpelling: withoutEnd(name, end),
-    oneSpelling: isNumbered ? [withoutEnd(name, digits)] : ['', '.', '-', '_'].map((mark) => name + mark),
+    digits,
   };
 }
 
-function withoutEnd(name: string, end: string): string {
-  return name.slice(0, name.length - end.length);
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
-function firstOfEach(cookies: readonly Cookie[]): Cookie[] {
-  const seen = new Map<string, Cookie>();
-  for (const cookie of cookies) if (!seen.has(cookie.name)) seen.set(cookie.name, cookie);
-  return [...seen.values()];
-}
-
-/** The groups of at least two, each in the order of its chunks. */
-function grouped(cookies: readonly Cookie[], namesOf: (cookie: Cookie) => readonly string[]): Cookie[][] {
-  const chunks = new Map<string, Cookie[]>();
+/** All separators together, and each by itself with the first and with the last of equal names. */
+function* readings(cookies: readonly Cookie[]): Iterable<readonly Cookie[]> {
+  const inAnySpelling = new Map<string, Chunk[]>();
   for (const cookie of cookies) {
-    for (const name of namesOf(cookie)) {
-      const others = chunks.get(name);
-      if (others === undefined) chunks.set(name, [cookie]);
-      else others.push(cookie);
+    const [base, chunk] = chunkOf(cookie, cookie.digits);
+    push(inAnySpelling, base.replace(/[._-]$/, ''), chunk);
+  }
+  for (const chunks of inAnySpelling.values()) if (chunks.length > 1) yield sorted(chunks).map(({ cookie }) => cookie);
+  const last = new Map(cookies.map((cookie) => [cookie.name, cookie]));
+  yield* readingsOf(last);
+  if (last.size < cookies.length) yield* readingsOf(firstOfEach(cookies));
+}
+
+function* readingsOf(cookies: ReadonlyMap<string, Cookie>): Iterable<readonly Cookie[]> {
+  const numbered = new Map<string, Chunk[]>();
+  for (const cookie of cookies.values()) {
+    if (cookie.digits > 0) push(numbered, ...chunkOf(cookie, cookie.digits));
+    for (let digits = 1; digits < cookie.digits && digits <= maxDigits; digits += 1) {
+      const [base, chunk] = chunkOf(cookie, digits);
+      if (chunk.isPlain) push(numbered, base, chunk);
     }
   }
-  return [...chunks.values()]
-    .filter(({ length }) => length > 1)
-    .map((group) => group.toSorted((one, other) => one.number - other.number));
+  for (const [base, chunks] of numbered) {
+    const names = /[._-]$/.test(base) ? [base, base.slice(0, -1)] : [base];
+    const firsts = names.flatMap((name) => cookies.get(name) ?? []);
+    if (chunks.length + firsts.length > 1) yield* readingsOfOne(firsts, sorted(chunks));
+  }
+}
+
+/** All numbers, those without leading zeros, and of these those up to a gap; behind a first chunk from 0 and from 1. */
+function* readingsOfOne(firsts: readonly Cookie[], chunks: readonly Chunk[]): Iterable<readonly Cookie[]> {
+  const plain = chunks.filter(({ isPlain }) => isPlain);
+  const parts = [plain, withoutGap(plain)];
+  if (firsts.length > 0) {
+    const fromOne = plain.filter(({ number }) => number > 0);
+    parts.push(
+      chunks.filter(({ number }) => number > 0),
+      fromOne,
+      withoutGap(fromOne),
+    );
+  }
+  for (const part of [chunks, ...parts.filter(({ length }) => length < chunks.length)]) {
+    const numbered = part.map(({ cookie }) => cookie);
+    if (firsts.length === 0) yield numbered;
+    for (const first of firsts) yield [first, ...numbered];
+  }
+}
+
+function chunkOf(cookie: Cookie, digits: number): [base: string, Chunk] {
+  const base = cookie.name.slice(0, cookie.name.length - digits);
+  const number = cookie.name.slice(base.length);
+  return [
+    base,
+    { cookie, number: digits === 0 ? -1 : Number(number), isPlain: digits === 1 || !number.startsWith('0') },
+  ];
+}
+
+function withoutGap(chunks: readonly Chunk[]): readonly Chunk[] {
+  const start = chunks[0]?.number ?? 0;
+  if (start > 1) return [];
+  const end = chunks.findIndex(({ number }, index) => number !== start + index);
+  return end === -1 ? chunks : chunks.slice(0, end);
+}
+
+function sorted(chunks: readonly Chunk[]): Chunk[] {
+  return chunks.toSorted((one, other) => one.number - other.number);
+}
+
+function firstOfEach(cookies: readonly Cookie[]): Map<string, Cookie> {
+  const first = new Map<string, Cookie>();
+  for (const cookie of cookies) if (!first.has(cookie.name)) first.set(cookie.name, cookie);
+  return first;
+}
+
+function push(chunks: Map<string, Chunk[]>, base: string, chunk: Chunk): void {
+  const others = chunks.get(base);
+  if (others === undefined) chunks.set(base, [chunk]);
+  else others.push(chunk);
 }
