@@ -57,6 +57,11 @@ class SlowAudit {
   }
 }
 
+const withTrailers: Late = (response) => {
+  response.addTrailers({ 'x-sum': 'of the handler' });
+  response.end('done');
+};
+
 const refusedBy = [
   ['agentAuth', () => unsigned(), 401],
   ['permit', () => signed(), 403],
@@ -94,11 +99,10 @@ describe.each(refusedBy)('An answer beside %s without its await', (name, request
 
   it('has its trailers over HTTP/2 when the request is permitted', async () => {
     const { guard } = await guarded({ audit: new SlowAudit() });
-    const late: Late = (response) => {
-      response.addTrailers({ 'x-sum': 'of the handler' });
-      response.end('done');
-    };
-    const listener = name === 'permit' ? forgetful.permit(guard, late, 'thing.read') : forgetful.agentAuth(guard, late);
+    const listener =
+      name === 'permit'
+        ? forgetful.permit(guard, withTrailers, 'thing.read')
+        : forgetful.agentAuth(guard, withTrailers);
     await using served = await serveHttp2((one, other) => listener(one as never, other as never));
     const { body, headers } = await sendHttp2(served.url, signed());
     expect([body, headers['x-sum']]).toEqual(['done', 'of the handler']);
