@@ -1,7 +1,15 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { RequestFacts } from '../../model/request.js';
 import { isDeepStrictEqual } from 'node:util';
-import { type Awaitable, containRejections, kindOf, errorMessage, quoteForLog, withTimeout } from '@countersign/common';
+import {
+  type Awaitable,
+  containRejections,
+  isA,
+  kindOf,
+  errorMessage,
+  quoteForLog,
+  withTimeout,
+} from '@countersign/common';
 import { IncompleteResource, isResource, refuseUnknownMembers, type Resource } from '@countersign/policy';
 
 /**
@@ -44,7 +52,7 @@ export function createEntityResolver({
       return { resource: { type, id, ...recordOf(found) } };
     } catch (error) {
       // What others' errors say may quote the request, so that it stays out of the audit log.
-      const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
+      const detail = isA(error, IncompleteResource) ? error.message : kindOf(error);
       return { refused: unusable({ type, id }, detail, errorMessage(error)) };
     }
   }
@@ -65,7 +73,7 @@ export function createEntityResolver({
 
 /** What the application knows of a resource, with what the route says besides. */
 function joined({ type, id, ...found }: Resource, given: Resource): Resolved {
-  const { attributes: known = {}, parents: above = [] } = found;
+  const { attributes: known = {}, parents: above } = found;
   // A copy would lose what the getters of a class give.
   if (!isPlain(known)) return { refused: unusable({ type, id }, "'attributes' is no plain object") };
   try {
@@ -80,9 +88,16 @@ function joined({ type, id, ...found }: Resource, given: Resource): Resolved {
     // It may have changed between the two readings, as a row of a list may: nobody knows what holds now.
     if (differing !== undefined)
       return { refused: refusal('policy_denied', `entities() differs in the attribute '${differing}'`) };
-    return { resource: { type, id, attributes: { ...known, ...attributes }, parents: [...above, ...parents] } };
+    // A path may name any parent. What the application says of them is all of them.
+    const claimed =
+      above && parents.find((one) => !above.some((other) => other.type === one.type && other.id === one.id));
+    if (claimed !== undefined)
+      return {
+        refused: refusal('policy_denied', `entities() names no such parent of type ${quoteForLog(claimed.type)}`),
+      };
+    return { resource: { type, id, attributes: { ...known, ...attributes }, parents: above ?? parents } };
   } catch (error) {
-    const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
+    const detail = isA(error, IncompleteResource) ? error.message : kindOf(error);
     return { refused: refusal('policy_error', `the resource besides entities(): ${detail}`) };
   }
 }

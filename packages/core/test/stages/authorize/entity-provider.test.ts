@@ -85,6 +85,31 @@ describe('entities', () => {
     expect(await guard.filter(caller, 'doc.read', rows)).toEqual({ ok: true, permitted: [rows[1]] });
   });
 
+  it('believes no parent that a route or a row claims beside those that it knows [D9]', async () => {
+    const shared = { type: 'Folder', id: 'shared' };
+    const folders: Readonly<Record<string, EntityRecord>> = {
+      secret: { parents: [{ type: 'Folder', id: 'secret' }] },
+      nowhere: { parents: [] },
+      shared: { parents: [{ type: 'Folder', id: 'other' }, shared] },
+      unsaid: { attributes: {} },
+    };
+    const { guard, audit } = await withEntities(({ id }) => folders[id]);
+    const caller = await letIn(guard);
+    const ok = async (id: string) => (await guard.authorize(caller, reading(id, { parents: [shared] }))).ok;
+    expect([await ok('secret'), await ok('nowhere'), await ok('shared'), await ok('unsaid')]).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+    expect(audit.records[0]).toMatchObject({
+      code: 'policy_denied',
+      detail: 'entities() names no such parent of type "Folder"',
+    });
+    const rows = ['secret', 'shared'].map((id) => ({ type: 'Doc', id, parents: [shared] }));
+    expect(await guard.filter(caller, 'doc.read', rows)).toEqual({ ok: true, permitted: [rows[1]] });
+  });
+
   it.each<[string, object]>([
     ["'attributes' is no plain object", { attributes: new Map([['open', false]]) }],
     ["'attributes' is no object", { attributes: null }],
