@@ -71,11 +71,12 @@ function problemOf(resource: Resource): string | undefined {
     const written = member === undefined ? undefined : wellFormedJson(member);
     if (written?.ok === false) return written.problem;
   }
-  const { attributes } = resource;
-  // It would be read as the hierarchy.
-  if (attributes === undefined || !Object.hasOwn(attributes, 'parents')) return undefined;
-  return "a resource has an attribute called 'parents'";
+  const name = Object.keys(resource.attributes ?? {}).find((one) => reserved.test(one));
+  return name === undefined ? undefined : `a resource has an attribute called '${name.slice(0, 64)}'`;
 }
+
+/** Would be read as the hierarchy, or by Cerbos as the scope or the version of the policy that decides. */
+const reserved = /^(?:parents$|cerbos\.)/;
 
 function resourceOf({ type, id, attributes, parents }: Resource): object {
   const properties = { ...attributes, ...(parents === undefined ? {} : { parents }) };

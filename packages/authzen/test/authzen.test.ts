@@ -207,6 +207,7 @@ describe('many evaluations', () => {
     ['a negative zero', { attributes: { amount: -0 } }],
     ['a lone surrogate', { attributes: { title: '\ud800' } }],
     ['an attribute that is called parents', { attributes: { parents: 'x' } }],
+    ['an attribute that chooses the policy of Cerbos', { attributes: { 'cerbos.scope': 'acme' } }],
     ['an id that is not well-formed', { id: '\ud800' }],
     ['parents that are not plain', { parents: [{ type: 'Org', id: '\ud800' }] }],
   ])('one with %s is denied, and hides no other [M6]', async (_title, odd) => {

@@ -67,6 +67,16 @@ describe('a resource that the server does not take', () => {
   });
 });
 
+it('two resources of one type and id are asked about in two batches, as Cerbos answers by them alone [M6]', async () => {
+  const stub = await startPicky();
+  const rows = [row('acme/a', { of: 1 }), row('acme/b'), row('acme/a', { of: 2 }), row('acme/c'), row('acme/b')];
+  expect(await ask(stub, rows)).toEqual(rows.map(() => 'allow policy'));
+  expect(asked(stub).map((batch) => batch.map(({ id }) => id))).toEqual([
+    ['acme/a', 'acme/b'],
+    ['acme/a', 'acme/c', 'acme/b'],
+  ]);
+});
+
 describe('large resources', () => {
   it('share a batch of at most 512 KiB [M7]', async () => {
     const stub = await startPicky();
