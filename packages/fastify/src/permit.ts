@@ -1,6 +1,7 @@
 import type { PermitOptions, Permits, ResourceOf } from '@countersign/core/adapter';
-import { admissionOf, permitCheck, permitDecorator } from '@countersign/core/adapter';
-import type { IncomingMessage } from 'node:http';
+import { permitCheck, permitDecorator, responderOf } from '@countersign/core/adapter';
+import type { FastifyReply } from 'fastify';
+import { respondThrough } from './exchange.js';
 import { type PermitRequest, permitPreHandler, type RoutePermit } from './route-permit.js';
 
 /** The options of a route with a permit. */
@@ -34,11 +35,6 @@ export function permit<Req>(action: string | false, resource?: ResourceOf<Req>, 
   return { config: { permit }, preHandler: permitPreHandler };
 }
 
-/** Whether it is a request that `agentAuth` admitted. */
-function isAdmitted(argument: unknown): argument is { readonly raw: IncomingMessage } {
-  return admissionOf((argument as { readonly raw: IncomingMessage } | null)?.raw as IncomingMessage) !== undefined;
-}
-
 /**
  * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
  * one. The method becomes asynchronous, and runs only with the permission. Give the method itself or a bound copy to the
@@ -57,8 +53,9 @@ function isAdmitted(argument: unknown): argument is { readonly raw: IncomingMess
 export const Permit: Permits<PermitRequest> = permitDecorator({
   needs: 'its request and reply',
   callOf(args) {
-    const request = args.find(isAdmitted);
-    // An admitted request is answered through its own reply.
-    return request && { node: request.raw, request, respond: () => {} };
+    const request = args.find((each) => responderOf(Object(each).raw) !== undefined) as PermitRequest | undefined;
+    const reply = args.find((each) => Object(each).request === request) as FastifyReply | undefined;
+    const respond = reply === undefined ? request && responderOf(request.raw) : respondThrough(reply);
+    return request && respond && { node: request.raw, request, respond };
   },
 });

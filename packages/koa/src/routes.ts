@@ -10,7 +10,7 @@ import {
   watchedOf,
 } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import type { KoaContext } from './context.js';
+import { type KoaContext, respondThrough } from './context.js';
 
 /** The part of koa-router and @koa/router that is used here, the same in all versions. */
 interface Router {
@@ -70,7 +70,7 @@ export async function refuseWithin(context: KoaContext, agentAuth: HandlerMark):
     .slice(Math.max(place, 0))
     .find(({ methods, stack }) => methods.includes(method) && isUnmapped(stack));
   if (unmapped === undefined || !closesUnmapped(context.req, { method })) return false;
-  return await refuseAgent(context.req, routeName(method, unmapped));
+  return await refuseAgent(context.req, routeName(method, unmapped), respondThrough(context));
 }
 
 /**
@@ -98,10 +98,10 @@ function close(router: Router | undefined): void {
 
 function refuserOf(layer: RouterLayer): object {
   async function refuseUnmappedRoute(ctx: RoutedContext, next: () => Promise<unknown>): Promise<unknown> {
-    const { method } = ctx;
     const request = admittedOf(ctx);
-    const closes = isUnmapped(layer.stack) && closesUnmapped(request, { method });
-    return closes && (await refuseAgent(request, routeName(method, layer))) ? undefined : await next();
+    const closes = isUnmapped(layer.stack) && closesUnmapped(request, { method: ctx.method });
+    const refuses = closes && (await refuseAgent(request, routeName(ctx.method, layer), respondThrough(ctx)));
+    return refuses ? undefined : await next();
   }
   return markHandler(refuseUnmappedRoute, { role: 'refuser' });
 }

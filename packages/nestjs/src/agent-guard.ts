@@ -1,5 +1,5 @@
 import { closesUnmapped, isPermit, neverSettling, refuseAgent } from '@countersign/core/adapter';
-import { refuseUnguarded, sendRefusal } from '@countersign/core/adapter';
+import { refuseUnguarded, type Respond, responderOf, sendRefusal } from '@countersign/core/adapter';
 import { type CanActivate, type ExecutionContext, ForbiddenException } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { missesPermit, permitOf } from './declared-permit.js';
@@ -37,8 +37,7 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
   const http = context.switchToHttp();
   const request = http.getRequest<RoutedRequest>();
   const node = nodeRequest(request);
-  const respond = (refused: Parameters<typeof sendRefusal>[1]) =>
-    sendRefusal(nodeResponse(http.getResponse()), refused);
+  const respond: Respond = responderOf(node) ?? ((refused) => sendRefusal(nodeResponse(http.getResponse()), refused));
   const check = permitOf(context);
   const handler = context.getHandler();
   if (check !== undefined) return await check(node, request, respond);
@@ -61,7 +60,8 @@ async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
     return true;
   }
   // Whatever was decided about the path says nothing of this resolver. The request is Node's: it has no `params`.
-  if (check !== undefined) return await afterFirst(node, check, () => check(node, node, notAdmitted));
+  if (check !== undefined)
+    return await afterFirst(node, check, () => check(node, node, responderOf(node) ?? notAdmitted));
   return await mayRunUnmapped(context, node, node, `${context.getClass().name}.${context.getHandler().name}`);
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from '../guard.js';
 import type { Caller, Subject } from '../model/caller.js';
 import type { Refusal } from '../model/refusal.js';
+import type { Respond } from './send-refusal.js';
 import type { OutcomeWatch } from './watch-outcome.js';
 
 /** A request that its guard admitted. */
@@ -13,8 +14,11 @@ export interface Admission {
   readonly requestId: string;
   /** Notes how the request ends; undefined without a caller. */
   readonly outcome: OutcomeWatch | undefined;
-  /** Answers with the refusal, or throws it as a `RefusalError`, as the application chose. */
-  readonly refuse: (refused: Refusal) => void;
+  /**
+   * Answers with the refusal, or throws it as a `RefusalError`, as the application chose. `respond`: of the step that
+   * refuses, because an outer host may have handed the response over. Default: `responderOf` the request.
+   */
+  readonly refuse: (refused: Refusal, respond?: Respond) => void;
   /** Refuses an unmarked request of mixed traffic on a route for agents only; recorded. Undefined: the guard observes. */
   readonly refuseUnmarked: () => Promise<Refusal | undefined>;
 }
@@ -32,6 +36,8 @@ export interface Progress extends Coverage {
   readonly response: ServerResponse;
   /** The target that was verified, even if an inner host shows another one. */
   readonly target: string;
+  /** Answers as the host whose `agentAuth` saw the request last. */
+  respond: Respond;
   /** Whether routes without a permit are closed to this request. */
   closed: boolean;
   covered: readonly string[];
@@ -66,10 +72,11 @@ export function rememberAdmission(request: IncomingMessage, admission: Admission
   admitted.set(request, { admission: Object.freeze(admission), progress });
 }
 
-export function newProgress(target: string, response: ServerResponse): Progress {
+export function newProgress(target: string, response: ServerResponse, respond: Respond): Progress {
   return {
     target,
     response,
+    respond,
     closed: false,
     covered: nothing,
     exempt: false,
@@ -90,6 +97,11 @@ export function admissionOf(request: IncomingMessage): Admission | undefined {
 /** Undefined if no guard admitted this request. */
 export function progressOf(request: IncomingMessage): Progress | undefined {
   return admitted.get(request)?.progress;
+}
+
+/** Answers a request as the host whose `agentAuth` saw it last; undefined if no guard admitted it. */
+export function responderOf(request: IncomingMessage): Respond | undefined {
+  return progressOf(request)?.respond;
 }
 
 /**

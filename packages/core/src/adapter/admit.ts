@@ -68,6 +68,7 @@ export async function admit(
   if (earlier !== undefined) {
     const guard = await provideGuard();
     if (!isSame(earlier.guard, guard, respond)) return false;
+    Object.assign(progressOf(request) as Progress, { respond });
     return await admitBelow(earlier, request, { everyRequest, unmapped }, refuser(guard, exchange, onRefusal, respond));
   }
   closeUpgrade(exchange);
@@ -84,11 +85,8 @@ export async function admit(
   }
   const refuse = refuser(guard, exchange, onRefusal, respond);
   const authentication = await guard.authenticate(incoming);
-  if (!authentication.ok) {
-    refuse(authentication.refusal, authentication);
-    return false;
-  }
-  const admission = admitFirst(guard, authentication, { incoming, exchange, refuse });
+  if (!authentication.ok) return refuse(authentication.refusal, respond, authentication);
+  const admission = admitFirst(guard, authentication, { incoming, exchange, refuse, respond });
   return admitBelow(admission, request, { everyRequest, unmapped }, refuse);
 }
 
@@ -136,15 +134,15 @@ function takeBody(
   );
 }
 
-/** `rejected`: why its caller was not verified. */
-type Refuse = (refused: Refusal, rejected?: Extract<Authentication, { ok: false }>) => void;
+/** Answers by `respond`, default that of the last `agentAuth`. `rejected`: why its caller was not verified. */
+type Refuse = (refused: Refusal, respond?: Respond, rejected?: Extract<Authentication, { ok: false }>) => false;
 
 const answeredBefore =
   'a request was refused that the application had answered before: something answers earlier, or an await of agentAuth or permit is missing';
 
 function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 'throw', respond: Respond): Refuse {
   const { request, response } = exchange;
-  return (refused, rejected) => {
+  return (refused, by = progressOf(request)?.respond ?? respond, rejected) => {
     // Of HTTP/1: a client that keeps its connection would not come to the next process.
     if (refused.code === 'shutting_down') response.shouldKeepAlive = false;
     const rendered = guard.respond(refused);
@@ -160,9 +158,10 @@ function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 't
       throw error;
     }
     outcome?.refused(rendered.status);
-    if (progress?.answered === true) return;
+    if (progress?.answered === true) return false;
     if (progress !== undefined) progress.answered = true;
-    respond(rendered);
+    by(rendered);
+    return false;
   };
 }
 
@@ -181,11 +180,12 @@ function admitFirst(
     incoming,
     exchange,
     refuse,
-  }: { readonly incoming: HttpRequest; readonly exchange: HostExchange; readonly refuse: Refuse },
+    respond,
+  }: { readonly incoming: HttpRequest; readonly exchange: HostExchange; readonly refuse: Refuse; respond: Respond },
 ): Admission {
   const { request, response } = exchange;
   if (caller !== undefined) keepFromSharedCaches(response);
-  const progress = newProgress(incoming.target, response);
+  const progress = newProgress(incoming.target, response, respond);
   async function complete(by: Caller, { outcome, refused }: Ending): Promise<void> {
     const ended = await guard.complete(by, outcome, { refused, exempt: progress.exempt });
     if (ended?.undecided !== true || !progress.closed) return;
@@ -209,7 +209,7 @@ function admitBelow(
   const progress = progressOf(request) as Progress;
   progress.closed ||= unmapped === 'refuse';
   // A refusal is final, even if the application caught it and goes on.
-  if (progress.refused !== undefined) return refuseWith(progress.refused, refuse);
+  if (progress.refused !== undefined) return refuse(progress.refused);
   if (!everyRequest || progress.coarseMethod === request.method) return true;
   return decideCoarsely(admission, request, progress, refuse);
 }
@@ -223,14 +223,9 @@ async function decideCoarsely(
   const { method } = request;
   const denied = await askPermission(admission, progress, coarsePermission(request, progress.target));
   const refused = progress.refused ?? denied;
-  if (refused !== undefined) return refuseWith(refused, refuse);
+  if (refused !== undefined) return refuse(refused);
   progress.coarseMethod = method;
   return true;
-}
-
-function refuseWith(refused: Refusal, refuse: Refuse): false {
-  refuse(refused);
-  return false;
 }
 
 /**

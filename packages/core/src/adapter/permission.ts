@@ -25,8 +25,7 @@ export interface PermissionRequest extends PermitOptions {
 
 /**
  * Enforces the permission of a route. `node` is the request as Node shows it, `request` as the host shows it. Resolves to
- * whether the handler may run; if not, the request has been answered. `respond` answers if no guard ran before, which is
- * a mistake of the application.
+ * whether the handler may run; if not, the request has been answered by `respond`.
  *
  * @throws RefusalError if the application wants refusals thrown.
  */
@@ -89,7 +88,7 @@ export async function admitEveryAgent(node: IncomingMessage, _request: unknown, 
   // Also if its client has gone: then no decision is recorded, and the outcome says that none was needed.
   progress.exempt ||= progress.refused === undefined;
   const refused = progress.refused ?? (admission.caller && clientIsGone(node) ? refusal('body_incomplete') : undefined);
-  if (refused !== undefined) admission.refuse(refused);
+  if (refused !== undefined) admission.refuse(refused, respond);
   return refused === undefined;
 }
 
@@ -105,7 +104,7 @@ export async function enforcePermission(
   let refused = progress.refused ?? askPermission(admission, progress, permission);
   if (isPromise(refused)) refused = await refused;
   if (refused !== undefined) {
-    admission.refuse(refused);
+    admission.refuse(refused, respond);
     return false;
   }
   progress.allowed = true;

@@ -3,6 +3,7 @@ import type { AuditOutcome } from '@countersign/audit';
 import type { Guard } from '../guard.js';
 import { admissionOf, callerOf, progressOf } from './admission.js';
 import { isPermit, markOf } from './handler-mark.js';
+import type { Respond } from './send-refusal.js';
 
 /** Whether the handlers of a route include code of the application, and none of them asks for a permission. */
 export function isUnmapped(handlers: readonly unknown[]): boolean {
@@ -40,11 +41,11 @@ function isBelow(path: string, above: string): boolean {
 
 /**
  * Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been
- * answered. A guard that observes only records.
+ * answered, by default as `responderOf` says. A guard that observes only records.
  *
  * @throws RefusalError if the application wants refusals thrown.
  */
-export async function refuseAgent(request: IncomingMessage, route: string): Promise<boolean> {
+export async function refuseAgent(request: IncomingMessage, route: string, respond?: Respond): Promise<boolean> {
   const admission = admissionOf(request);
   if (admission?.caller === undefined) return false;
   const progress = progressOf(request);
@@ -53,7 +54,7 @@ export async function refuseAgent(request: IncomingMessage, route: string): Prom
     if (progress !== undefined) progress.wouldRefuse = true;
     return false;
   }
-  admission.refuse(refused);
+  admission.refuse(refused, respond);
   return true;
 }
 

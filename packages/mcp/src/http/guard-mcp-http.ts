@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { integerOption } from '@countersign/common';
 import { checkOptionNames, ConfigError, type Guard, refusal } from '@countersign/core';
-import { admissionOf, admitEveryAgent, markHandler, sendRefusal } from '@countersign/core/adapter';
+import { admissionOf, admitEveryAgent, markHandler, type Respond, sendRefusal } from '@countersign/core/adapter';
 import { decisionsOf, type McpDecisions } from '../decide/decisions.js';
 import { type McpRules, readRules } from '../decide/rules.js';
 import type { HttpParts } from './exchange.js';
@@ -58,12 +58,13 @@ export function guardMcpHttp(
 
   async function guardMcp(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // Each call is decided on its own, so the request needs no decision.
-    if (!(await admitEveryAgent(request, request, (refused) => sendRefusal(response, refused)))) return;
+    const respond: Respond = (refused) => sendRefusal(response, refused);
+    if (!(await admitEveryAgent(request, request, respond))) return;
     const admission = admissionOf(request);
     if (admission === undefined) return;
     const { guard, caller, refuse, refuseUnmarked } = admission;
     // Also of a guard that observes: the server would take an unverified request for ours, with our own credentials.
-    if (caller === undefined) refuse((await refuseUnmarked()) ?? refusal('signature_required'));
+    if (caller === undefined) refuse((await refuseUnmarked()) ?? refusal('signature_required'), respond);
     else await serve({ request, response, guard, caller, decisions: decisionsFor(guard) }, parts);
   }
 
