@@ -1,6 +1,7 @@
 import { agentAuth as forExpress, permit as expressPermit, Permit as ExpressPermit } from '@countersign/express';
 import { agentAuth as forFastify, permit as fastifyPermit, Permit as FastifyPermit } from '@countersign/fastify';
 import { agentAuth as forKoa, permit as koaPermit, Permit as KoaPermit } from '@countersign/koa';
+import { guardMcpHttp } from '@countersign/mcp';
 import { agentAuth as forNode, permit as nodePermit, Permit as NodePermit } from '@countersign/node-http';
 import { Router } from '@koa/router';
 import express5 from 'express';
@@ -181,4 +182,10 @@ describe.each(pairs)('%s %s a guard of its own below %s', (innerName, _with, _ou
     expect(await send(server.url, unsigned({ target: '/agents' }))).toMatchObject({ status: 401 });
     expect(await send(server.url, signed({ target: '/agents' }))).toMatchObject({ status: 200, body: 'agents' });
   });
+});
+
+it.each(outers)('guardMcpHttp refuses a person below %s [G7]', async (_outer, outer) => {
+  const parts = await guarded({ traffic: 'mixed' });
+  await using server = await serve(await outer(parts, guardMcpHttp('http://127.0.0.1:1/mcp')));
+  expect(await send(server.url, unsigned({ target: '/mcp' }))).toMatchObject({ status: 401 });
 });

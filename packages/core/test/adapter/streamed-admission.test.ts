@@ -18,6 +18,7 @@ import { admissionOf } from '../../src/adapter/admission.js';
 import { admit } from '../../src/adapter/admit.js';
 import type { AdmissionOptions } from '../../src/adapter/options.js';
 import { enforcePermission } from '../../src/adapter/permission.js';
+import { type Respond, sendRefusal } from '../../src/adapter/send-refusal.js';
 import { Deferred } from '../deferred.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -231,7 +232,8 @@ describe('a streamed body behind a guard', () => {
     const parts = await guarded();
     await using server = await streaming(parts, async (request, response) => {
       const permission = { action: 'file.put', resource: () => ({ type: 'File', id: request.url ?? '' }) };
-      if (await enforcePermission(request, permission, () => {})) await count(request, response);
+      const respond: Respond = (refused) => sendRefusal(response, refused);
+      if (await enforcePermission(request, permission, respond)) await count(request, response);
     });
     const connection = await Connection.open(server.url);
     const denied = serialized(signed({ method: 'PUT', target: '/forbidden', body }));
