@@ -66,14 +66,21 @@ export function createDeciders(parts: DeciderParts): Deciders {
   /** Whether people consented, and the caller still counts once that is known. */
   async function consentTo(
     asked: Asked,
+    permission: Permission,
     { resource, policy }: Required<Pick<DecidedAction, 'resource' | 'policy'>>,
     unit: DecisionUnit,
   ): Promise<Consent> {
     const { approval: requirement } = policy;
     if (requirement === undefined) return { ok: false, refused: refusal('policy_error', 'nothing needs approval') };
-    /** People may have taken their time: what runs is decided by the policies of now. */
+    /** People may have taken their time: what runs is decided by the policies of now, and by what the application knows now. */
     async function changedSince(): Promise<Refusal | undefined> {
-      const verdict = await authorize(asked, resource, unit.revalidate, parts);
+      const found = await resolveResource(permission, parts);
+      if ('refused' in found) return found.refused;
+      if (found.resource.type !== resource.type || found.resource.id !== resource.id)
+        return refusal('approval_mismatch', 'the resource is another one since people decided');
+      // Other facts, for which `entities` is asked anew.
+      const now = { ...asked, facts: { ...asked.facts } };
+      const verdict = await authorize(now, found.resource, unit.revalidate, parts);
       if (!verdict.permitted) return verdict.refused;
       return verdict.policy.policySet === policy.policySet && isDeepStrictEqual(verdict.policy.approval, requirement)
         ? undefined
@@ -103,7 +110,7 @@ export function createDeciders(parts: DeciderParts): Deciders {
       if (isPromise(verdict)) verdict = await verdict;
       let decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
       if (verdict.permitted && verdict.policy.approval !== undefined) {
-        const consent = await consentTo(asked, { resource, policy: verdict.policy }, unit);
+        const consent = await consentTo(asked, permission, { resource, policy: verdict.policy }, unit);
         decided = { ...decided, ...(consent.approval && { approval: consent.approval }) };
         if (!consent.ok) verdict = { permitted: false, policy: verdict.policy, refused: consent.refused };
       }

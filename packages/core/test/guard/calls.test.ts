@@ -4,8 +4,11 @@ import { describe, expect, it, vi } from 'vitest';
 import type { ApprovalRequest, ApprovalRequirement } from '@countersign/approval';
 import { auditRecordSchema, type AuditEvent, type AuditSink } from '@countersign/audit';
 import { ConfigError } from '@countersign/common';
+import type { PolicyDecision, PolicyQuery } from '@countersign/policy';
 import type { Call } from '../../src/guard/calls.js';
 import type { Caller } from '../../src/model/caller.js';
+import type { Permission } from '../../src/model/permission.js';
+import type { EntityProvider } from '../../src/stages/authorize/entity-provider.js';
 import type { ApprovalQueue } from '../../src/stages/approve/approval-options.js';
 import { auditPseudonym } from '../../src/record/pseudonym.js';
 import { Deferred } from '../deferred.js';
@@ -21,6 +24,9 @@ const requirement: ApprovalRequirement = {
   reason: 'optional',
   excluded: [],
 };
+/** Bills of up to 1,000 need approval, others are denied. */
+const payBill = ({ resource: { attributes } }: PolicyQuery): PolicyDecision =>
+  Number(attributes?.['amount']) > 1000 ? { ...allow, decision: 'deny' } : { ...allow, approval: requirement };
 const things = ['1', '2'].map((id) => ({ type: 'Thing', id }));
 
 function phases(records: readonly AuditEvent[]): string[] {
@@ -158,6 +164,44 @@ describe('A call within a request', () => {
       expect(answer).toMatchObject({ ok: false, refusal: { code } });
     }
     expect(used).toEqual([]);
+  });
+
+  it.each<
+    [
+      string,
+      (amount: () => number) => { readonly entities?: EntityProvider; readonly resource: Permission['resource'] },
+    ]
+  >([
+    [
+      'entities',
+      (amount) => ({ entities: () => ({ attributes: { amount: amount() } }), resource: { type: 'Bill', id: '1' } }),
+    ],
+    ['the route', (amount) => ({ resource: () => ({ type: 'Bill', id: '1', attributes: { amount: amount() } }) })],
+  ])('is decided by what %s says after people have approved [C11, D9]', async (_who, facts) => {
+    let amount = 10;
+    const { entities, resource } = facts(() => amount);
+    const policy = { ...engine(payBill), asksApproval: true };
+    const queue: ApprovalQueue = async ({ binding }) => {
+      await Promise.resolve();
+      amount = 5000;
+      const now = Math.floor(Date.now() / 1000);
+      const approvers = [{ id: 'user_42', groups: ['managers'], decidedAt: now }];
+      return {
+        status: 'approved',
+        id: 'queue-0001',
+        binding,
+        askedAt: now,
+        issuedAt: now,
+        expiresAt: now + 60,
+        approvers,
+      };
+    };
+    const { guard } = await guarded({ policy, approvals: { queue }, ...(entities && { entities }) });
+    const caller = await letIn(guard);
+    expect(await guard.begin(caller, digested).authorize({ action: 'bill.pay', resource })).toMatchObject({
+      ok: false,
+      refusal: { code: 'policy_denied' },
+    });
   });
 
   it('is judged by the clock of the moment after people have approved [C11]', async () => {
