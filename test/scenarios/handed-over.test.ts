@@ -9,7 +9,7 @@ import express4 from 'express4';
 import { fastify } from 'fastify';
 import Koa from 'koa';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Guarded, guarded, send, serve, signed, unsigned } from '../support/guarded.js';
 
 const thing = { type: 'Thing', id: '1' };
@@ -188,4 +188,20 @@ it.each(outers)('guardMcpHttp refuses a person below %s [G7]', async (_outer, ou
   const parts = await guarded({ traffic: 'mixed' });
   await using server = await serve(await outer(parts, guardMcpHttp('http://127.0.0.1:1/mcp')));
   expect(await send(server.url, unsigned({ target: '/mcp' }))).toMatchObject({ status: 401 });
+});
+
+it('a permit of Koa refuses after a middleware of the same Koa has handed the response over [G7]', async () => {
+  const { guard } = await guarded();
+  const ran = vi.fn();
+  const app = new Koa();
+  app.use(forKoa(guard));
+  app.use((ctx, next) => {
+    ctx.respond = false;
+    return next();
+  });
+  app.use(koaPermit('forbidden', thing));
+  app.use(ran);
+  await using server = await serve(app.callback());
+  expect((await send(server.url, signed())).status).toBe(403);
+  expect(ran).not.toHaveBeenCalled();
 });

@@ -1,4 +1,4 @@
-import { type HandlerMark, markHandler, type Respond } from '@countersign/core/adapter';
+import { type HandlerMark, markHandler, type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** The part of a Koa context that is used here; the same in Koa 2 and 3, also under a router. */
@@ -7,7 +7,8 @@ export interface KoaContext {
   readonly res: ServerResponse;
   /** The target of the request line; `url` is cut under koa-mount. */
   readonly originalUrl: string;
-  readonly headerSent: boolean;
+  /** False: the application has taken the response from Koa. */
+  readonly respond?: boolean | undefined;
   readonly state: object;
   status: number;
   body: unknown;
@@ -19,12 +20,12 @@ export type KoaMiddleware<Context extends KoaContext> = (ctx: Context, next: () 
 
 /** Responds through the context, so that outer middleware sees the refusal. */
 export function respondThrough(ctx: KoaContext): Respond {
-  return ({ status, headers, body }) => {
+  return (refused) => {
     // Koa would append the body to a response that has begun.
-    if (ctx.headerSent) return;
-    ctx.status = status;
-    ctx.set(headers);
-    ctx.body = body;
+    if (ctx.respond === false || ctx.res.headersSent) return sendRefusal(ctx.res, refused);
+    ctx.status = refused.status;
+    ctx.set(refused.headers);
+    ctx.body = refused.body;
   };
 }
 
