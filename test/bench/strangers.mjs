@@ -112,6 +112,11 @@ function withDecoys() {
   return ['c', 'c0', ...numbers, ...numbers].map((name) => `${name}=${'V'.repeat(40)}`).join(';');
 }
 
+/** Two layers of base64, the inner one with characters that decoders skip. */
+function nestedAndCut(text) {
+  return base64url({ a: base64url({ a: text }).replaceAll(/.{7}/g, '$&!') });
+}
+
 /** The requests of strangers: target and fields without Host. The sender knows the id of a known key, but does not hold it. */
 function shapes(known, mixed) {
   const unknown = base64url(Buffer.alloc(32, 7));
@@ -241,6 +246,7 @@ function shapes(known, mixed) {
       'mixed: 200 cookies with the digits 0 and 1': {
         fields: [['cookie', times(200, (at) => `${(at + 8).toString(2)}=${'x'.repeat(40)}`).join(';')]],
       },
+      'mixed: JSON in cut base64 in JSON': { fields: [['cookie', inEverySpelling(nestedAndCut('a,'.repeat(3200)))]] },
       'mixed: Basic': { fields: [['authorization', `Basic ${base64url('a,'.repeat(4800))}`]] },
     }),
   };

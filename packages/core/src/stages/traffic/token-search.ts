@@ -8,8 +8,9 @@ const maxWords = 1024;
 /**
  * Most characters that are read for one request, in fields and in what they decode to. A field of one word is read five
  * times if no text is within it: as it is, its word, and in what each of four places decodes to, three quarters as long.
+ * A text within it is read up to twice more, from four places, too.
  */
-const maxRead = 4 * wireBounds.fieldsLength;
+const maxRead = 5 * wireBounds.fieldsLength;
 /** Most characters of texts within base64, which cost several times as much. */
 const maxWithin = 1.25 * wireBounds.fieldsLength;
 /** Most texts of one request that are parsed as JSON, and most that are unescaped. */
@@ -36,8 +37,9 @@ const laterObject = /e(?:y[AIJ]|w[0og])/;
  * Whether one of the texts holds the payload of a JWT that names an actor or is bound to a key (`act`, RFC 8693 §4.1;
  * `cnf`, RFC 7800 §3.1), read as leniently as any application might read it: anywhere in the text, also without the
  * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of
- * base64, behind a prefix, and with characters in a layer that decoders skip. Linear in time, because it reads
- * requests of unverified clients; when there is more to parse than honest requests carry, the answer is yes.
+ * base64, behind a prefix, and with characters in a layer that decoders skip. Of two more layers, the inner one must be
+ * part of a text. Linear in time, because it reads requests of unverified clients; when there is more to parse than
+ * honest requests carry, the answer is yes.
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
   const search = new TokenSearch();
@@ -84,9 +86,10 @@ class TokenSearch {
   /** Whether a word of this text is a payload, or its words, alone or together, are the base64 of a text with one. */
   #findsIn(text: string, layers: number): boolean {
     if (this.#findsWord(text, layers)) return true;
-    // A text that is one word has been decoded already.
-    if (layers === 1 || !isPrintable(text) || !notBase64.test(text)) return false;
-    return this.#isTooMuch(text) || this.#isWithin(bytesOf(onlyBase64(text)), layers - 1);
+    if (layers === 1 || !isText(text)) return false;
+    if (this.#isTooMuch(text)) return true;
+    const base64 = onlyBase64(text);
+    return [0, 1, 2, 3].some((start) => this.#isWithin(bytesOf(base64.slice(start)), layers - 1));
   }
 
   #findsWord(text: string, layers: number): boolean {
@@ -114,7 +117,8 @@ class TokenSearch {
 
   #isWithin(bytes: Buffer, layers: number): boolean {
     const text = bytes.toString('latin1');
-    if (!isText(text)) return false;
+    // Of a field, every place is decoded in any case, also of what is no text.
+    if (!isText(text)) return layers < maxLayers - 1 && this.#findsWord(text, layers);
     if (this.#isTooMuch(text)) return true;
     if (!hasEscapes(text)) return this.#findsIn(text, layers);
     // Escapes take as long as another layer.
@@ -181,14 +185,10 @@ function bytesOf(word: string): Buffer {
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+const control = /[\x00-\x08\x0b\x0c\x0e-\x1f]/;
 
 function isText(text: string): boolean {
-  return isPrintable(text) || !control.test(text.slice(longestPrefix));
-}
-
-function isPrintable(text: string): boolean {
-  return !/[^\t\n\r\x20-\x7e]/.test(text.slice(longestPrefix));
+  return !control.test(text.slice(longestPrefix));
 }
 
 /** Only what may be an object is parsed, white space around it apart. */

@@ -207,6 +207,24 @@ describe('carriesOurMark', () => {
       '/',
       ['Cookie', `s=${prefix}${base64({ act: 1 })}`],
     ]),
+    ...[
+      ['a control character (DEL)', base64({ n: `${'x'.repeat(20)}\x7f`, t: delegated })],
+      ['bytes of any kind', Buffer.from(`${'x'.repeat(20)}\0\x01:${delegated}`).toString('base64')],
+      ['characters that decoders skip', Buffer.from(`x:${delegated}`).toString('base64').replaceAll(/.{7}/g, '$&!')],
+      ['a prefix that is base64 itself', `base64-${base64({ t: delegated })}`],
+    ].flatMap(([what, inner]): [string, string, string[]][] => [
+      [`a session within a session, with ${what}`, '/', ['X-Session', base64({ n: 'Zoë', t: inner })]],
+      [
+        `a session in a password, with ${what}`,
+        '/',
+        ['Authorization', `Basic ${Buffer.from(`token:${inner}`).toString('base64')}`],
+      ],
+      [
+        `a session within base64, with ${what}`,
+        '/',
+        ['X-Session', `v1.${Buffer.from(inner ?? '').toString('base64')}`],
+      ],
+    ]),
     ['claims after the path', `/p/${base64({ sub: 'u', act: 1 })}`, []],
     [
       'claims that start with white space',
