@@ -1,5 +1,5 @@
 import { wireBounds } from '@countersign/common';
-import { hasEscapes, unescaped } from './unescape.js';
+import { hasEscapes, lessUnescaped, unescaped } from './unescape.js';
 
 /** Layers of base64 around the payload: its own, and up to two more. */
 const maxLayers = 3;
@@ -43,7 +43,11 @@ const laterObject = /e(?:y[AIJ]|w[0og])/;
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
   const search = new TokenSearch();
-  for (const text of texts) if (search.findsInField(unescaped(text))) return true;
+  for (const text of texts) {
+    if (search.findsInField(unescaped(text))) return true;
+    // Who does not decode it, or only once, reads base64 in which a decoder skips the `%` and keeps what would be its digits.
+    if (lessUnescaped(text).some((one) => search.findsInBase64(one))) return true;
+  }
   return false;
 }
 
@@ -72,7 +76,11 @@ class TokenSearch {
    * cookie, may be base64 itself, so all of the field is decoded from each of four places, too.
    */
   findsInField(text: string): boolean {
-    if (this.#findsWord(text, maxLayers)) return true;
+    return this.#findsWord(text, maxLayers) || this.findsInBase64(text);
+  }
+
+  /** Whether what is base64 in a field, as a whole, holds a payload. */
+  findsInBase64(text: string): boolean {
     const base64 = onlyBase64(text);
     return [0, 1, 2, 3].some((start) => this.#findsInEscaped(bytesOf(base64.slice(start)).toString('latin1')));
   }

@@ -21,6 +21,16 @@ export function unescaped(text: string): string {
   return fromEscapes(fromPercent(fromPercent(bytes))).toString('latin1');
 }
 
+/** An escape that is no padding at the end of base64. */
+const withinText = /%(?!3D(?:%3D)?(?:$|[;&" ,]))[0-9a-f]{2}/i;
+
+/** The text with none of its percent-encoding decoded, and with it decoded once, where these are other texts. */
+export function lessUnescaped(text: string): readonly string[] {
+  if (!withinText.test(text)) return [];
+  if (!/%25[0-9a-f]{2}/i.test(text)) return [text];
+  return [text, fromPercent(Buffer.from(text, 'latin1')).toString('latin1')];
+}
+
 /** The value of a hexadecimal digit by its character code; of anything else 16. */
 const digits: Uint8Array = new Uint8Array(256).fill(16);
 for (const digit of '0123456789abcdefABCDEF') digits[digit.charCodeAt(0)] = Number.parseInt(digit, 16);

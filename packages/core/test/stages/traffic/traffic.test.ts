@@ -68,6 +68,13 @@ function manyWords(count: number): string {
   return Array.from({ length: count }, (_, i) => `wordabcdef${i + 10_000}`).join('.');
 }
 
+/** The base64 of a user name and a delegated token, with `mark` before two characters that are hexadecimal digits, too. */
+function withPercent(mark: string): string {
+  const text = Buffer.from(`token:${delegated}`).toString('base64');
+  const at = 24 + text.slice(24).search(/[0-9a-fA-F]{2}/);
+  return `${text.slice(0, at)}${mark}${text.slice(at)}`;
+}
+
 /** A session of an application that escapes more than JSON requires. */
 function escapedDots(jwt: string): string {
   return Buffer.from(JSON.stringify({ t: jwt }).replaceAll('.', '\\u002E')).toString('base64');
@@ -225,6 +232,9 @@ describe('carriesOurMark', () => {
         ['X-Session', `v1.${Buffer.from(inner ?? '').toString('base64')}`],
       ],
     ]),
+    ['base64 with a `%` that decoders skip, in a password', '/', ['Authorization', `Basic ${withPercent('%')}`]],
+    ['base64 with a `%` that decoders skip, in a cookie', '/', ['Cookie', `theme=dark; s=${withPercent('%')}`]],
+    ['base64 with a `%` that decoders skip, in a query', `/?session=${withPercent('%25')}`, []],
     ['claims after the path', `/p/${base64({ sub: 'u', act: 1 })}`, []],
     [
       'claims that start with white space',
