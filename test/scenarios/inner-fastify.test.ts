@@ -43,6 +43,7 @@ async function fastifyWith(parts: Guarded, plugin: 'none' | 'in a child', ran: (
     permit('forbidden', () => thing),
     handler,
   );
+  app.get('/refuse', { config: { permit: 'refuse' }, preHandler: permit(false).preHandler }, handler);
   app.get('/allowed', permit('thing.read', thing), handler);
   app.get('/people', permit('thing.read', thing, { agentsOnly: true }), handler);
   if (plugin !== 'none')
@@ -61,7 +62,7 @@ it.each(
     const parts = await guarded({ traffic: 'mixed' });
     const ran = vi.fn();
     await using server = await serve(outer(parts, await fastifyWith(parts, plugin, ran)));
-    for (const target of ['/constant', '/function']) {
+    for (const target of ['/constant', '/function', '/refuse']) {
       expect([target, (await send(server.url, signed({ target }))).status]).toEqual([target, 403]);
     }
     expect((await send(server.url, unsigned({ target: '/people' }))).status).toBe(401);

@@ -36,7 +36,7 @@ export function permitOf({ config }: Configured): PermissionCheck<PermitRequest>
 /** `config.permit: 'refuse'`: only people go on. */
 const refuseEveryAgent: PermissionCheck<PermitRequest> = async (raw, request, respond) =>
   (await admitEveryAgent(raw, request, respond)) &&
-  !(await refuseAgent(raw, `${request.method} ${request.routeOptions.url ?? ''}`));
+  !(await refuseAgent(raw, `${request.method} ${request.routeOptions.url ?? ''}`, respond));
 
 /** Requests that have the permission of their route, with its permit: `reply.callNotFound()` gives them another route. */
 const permitted = new WeakMap<FastifyRequest, unknown>();
