@@ -9,7 +9,7 @@ import type { Call } from '../../src/guard/calls.js';
 import type { Caller } from '../../src/model/caller.js';
 import type { Permission } from '../../src/model/permission.js';
 import type { EntityProvider } from '../../src/stages/authorize/entity-provider.js';
-import type { ApprovalQueue } from '../../src/stages/approve/approval-options.js';
+import type { ApprovalQueue, QueueAnswer } from '../../src/stages/approve/approval-options.js';
 import { auditPseudonym } from '../../src/record/pseudonym.js';
 import { Deferred } from '../deferred.js';
 import { allow, engine, guarded, keyId, letIn, permission, signedRequest } from '../guarded.js';
@@ -24,6 +24,13 @@ const requirement: ApprovalRequirement = {
   reason: 'optional',
   excluded: [],
 };
+/** What a queue answers once people have approved. */
+function approvedNow(binding: string): QueueAnswer {
+  const now = Math.floor(Date.now() / 1000);
+  const approvers = [{ id: 'user_42', groups: ['managers'], decidedAt: now, reason: 'ok' }];
+  return { status: 'approved', id: 'queue-0001', binding, askedAt: now, issuedAt: now, expiresAt: now + 60, approvers };
+}
+
 /** Bills of up to 1,000 need approval, others are denied. */
 const payBill = ({ resource: { attributes } }: PolicyQuery): PolicyDecision =>
   Number(attributes?.['amount']) > 1000 ? { ...allow, decision: 'deny' } : { ...allow, approval: requirement };
@@ -145,19 +152,7 @@ describe('A call within a request', () => {
       const queue: ApprovalQueue = async ({ binding }) => {
         await Promise.resolve();
         current = change as unknown as typeof current;
-        const now = Math.floor(Date.now() / 1000);
-        const approvers = [
-          { id: 'user_42', groups: requirement.quorums[0]?.groups ?? [], decidedAt: now, reason: 'ok' },
-        ];
-        return {
-          status: 'approved',
-          id: 'queue-0001',
-          binding,
-          askedAt: now,
-          issuedAt: now,
-          expiresAt: now + 60,
-          approvers,
-        };
+        return approvedNow(binding);
       };
       const { guard } = await guarded({ policy, approvals: { queue, uses } });
       const answer = await guard.begin(await letIn(guard), digested).authorize(permission);
@@ -184,17 +179,7 @@ describe('A call within a request', () => {
     const queue: ApprovalQueue = async ({ binding }) => {
       await Promise.resolve();
       amount = 5000;
-      const now = Math.floor(Date.now() / 1000);
-      const approvers = [{ id: 'user_42', groups: ['managers'], decidedAt: now }];
-      return {
-        status: 'approved',
-        id: 'queue-0001',
-        binding,
-        askedAt: now,
-        issuedAt: now,
-        expiresAt: now + 60,
-        approvers,
-      };
+      return approvedNow(binding);
     };
     const { guard } = await guarded({ policy, approvals: { queue }, ...(entities && { entities }) });
     const caller = await letIn(guard);
