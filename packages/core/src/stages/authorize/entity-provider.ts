@@ -33,7 +33,7 @@ export type Resolved = { readonly resource: Resource } | { readonly refused: Ref
 
 /**
  * Completes a resource that was named without attributes, without parents, or without both: a forbid may stand on what is
- * missing. Looks once for each request, or call within it, and resource. Never rejects.
+ * missing. Looks once for each `facts` and resource: a copy of the facts looks anew. Never rejects.
  */
 export function createEntityResolver({
   entities,
