@@ -62,9 +62,8 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
   const recorded = recordedCall(id, description);
   const request = served.find(caller);
   if (request === undefined || request.completed) return notServedCall(id);
-  // A copy of the facts: what is looked up for one call does not count for another.
   const unit: DecisionUnit = {
-    facts: { ...request.facts },
+    facts: request.facts,
     call: recorded,
     received: request.received,
     approval: description.approval,

@@ -78,9 +78,7 @@ export function createDeciders(parts: DeciderParts): Deciders {
       if ('refused' in found) return found.refused;
       if (found.resource.type !== resource.type || found.resource.id !== resource.id)
         return refusal('approval_mismatch', 'the resource is another one since people decided');
-      // Other facts, for which `entities` is asked anew.
-      const now = { ...asked, facts: { ...asked.facts } };
-      const verdict = await authorize(now, found.resource, unit.revalidate, parts);
+      const verdict = await authorize(asked, found.resource, unit.revalidate, parts);
       if (!verdict.permitted) return verdict.refused;
       return verdict.policy.policySet === policy.policySet && isDeepStrictEqual(verdict.policy.approval, requirement)
         ? undefined

@@ -42,8 +42,8 @@ export interface GuardOptions {
   /** Whether a scope covers those below it (`hierarchical`, default: `pr:write` covers `pr:write:draft`) or itself only. */
   readonly scopeMatch?: ScopeMatch;
   /**
-   * Adds attributes and parents to each resource that a route, or a row of a list, does not give both of. Asked once for each
-   * request and resource. A resource that it does not know is refused as policy would.
+   * Adds attributes and parents to each resource that a route, or a row of a list, does not give both of. Asked for each
+   * decision and resource. A resource that it does not know is refused as policy would.
    */
   readonly entities?: EntityProvider;
   /**

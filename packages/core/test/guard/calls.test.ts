@@ -326,14 +326,12 @@ describe('A call within a request', () => {
     expect(audit.records).toHaveLength(before);
   });
 
-  it('looks its resources up anew', async () => {
+  it('looks its resources up anew for each decision', async () => {
     const entities = vi.fn(() => ({ attributes: {} }));
     const { guard } = await guarded({ entities });
-    const caller = await letIn(guard);
-    for (const call of [guard.begin(caller, query), guard.begin(caller, query)]) {
-      await call.authorize(permission);
-      await call.authorize(permission);
-    }
+    const call = guard.begin(await letIn(guard), query);
+    await call.authorize(permission);
+    await call.authorize(permission);
     expect(entities).toHaveBeenCalledTimes(2);
   });
 

@@ -1,5 +1,4 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
-import type { RequestFacts } from '../../model/request.js';
 import { isDeepStrictEqual } from 'node:util';
 import {
   type Awaitable,
@@ -13,8 +12,8 @@ import {
 import { IncompleteResource, isResource, refuseUnknownMembers, type Resource } from '@countersign/policy';
 
 /**
- * What the application knows of a resource: its attributes, and all that it is in, also indirectly. Undefined: there is
- * no such resource. For types of which it keeps nothing it gives `{}`.
+ * What the application knows of a resource: its attributes, and all that it is in, also indirectly; nothing if `parents` is
+ * missing. Undefined: there is no such resource. For types of which it keeps nothing it gives `{}`.
  */
 export type EntityProvider = (resource: {
   readonly type: string;
@@ -33,15 +32,12 @@ export type Resolved = { readonly resource: Resource } | { readonly refused: Ref
 
 /**
  * Completes a resource that was named without attributes, without parents, or without both: a forbid may stand on what is
- * missing. Looks once for each `facts` and resource: a copy of the facts looks anew. Never rejects.
+ * missing. Looks anew for each decision, as at all else that it rests on. Never rejects.
  */
 export function createEntityResolver({
   entities,
   lookupTimeoutSeconds,
-}: EntityResolverParts): (facts: RequestFacts, resource: Resource) => Awaitable<Resolved> {
-  // By the facts and not by the caller: each call of a long request, and of a local caller, looks anew.
-  const known = new WeakMap<RequestFacts, Map<string, Promise<Resolved>>>();
-
+}: EntityResolverParts): (resource: Resource) => Awaitable<Resolved> {
   async function lookUp(provider: EntityProvider, { type, id }: Resource): Promise<Resolved> {
     try {
       const looking = Promise.resolve(provider({ type, id }));
@@ -57,14 +53,10 @@ export function createEntityResolver({
     }
   }
 
-  return (facts, resource) => {
-    const { type, id, attributes, parents } = resource;
+  return (resource) => {
+    const { attributes, parents } = resource;
     if (entities === undefined || (attributes !== undefined && parents !== undefined)) return { resource };
-    const found = known.get(facts) ?? new Map<string, Promise<Resolved>>();
-    known.set(facts, found);
-    const key = JSON.stringify([type, id]);
-    const looking = found.get(key) ?? lookUp(entities, resource);
-    found.set(key, looking);
+    const looking = lookUp(entities, resource);
     return attributes === undefined && parents === undefined
       ? looking
       : looking.then((resolved) => ('refused' in resolved ? resolved : joined(resolved.resource, resource)));
@@ -88,7 +80,7 @@ function joined({ type, id, ...found }: Resource, given: Resource): Resolved {
     // It may have changed between the two readings, as a row of a list may: nobody knows what holds now.
     if (differing !== undefined)
       return { refused: refusal('policy_denied', `entities() differs in the attribute '${differing}'`) };
-    // A path may name any parent. What the application says of them is all of them.
+    // A path may name any parent.
     const claimed =
       above && parents.find((one) => !above.some((other) => other.type === one.type && other.id === one.id));
     if (claimed !== undefined)
@@ -134,5 +126,7 @@ function recordOf(found: unknown): EntityRecord {
   if (parents !== undefined && !(Array.isArray(parents) && parents.every(isResource))) {
     throw new IncompleteResource("'parents' is no list of { type, id }");
   }
-  return { ...(attributes && { attributes }), ...(parents && { parents }) };
+  // What says anything of a resource says all that it is in, also by leaving `parents` out.
+  const above = 'attributes' in found || 'parents' in found ? (parents ?? []) : undefined;
+  return { ...(attributes && { attributes }), ...(above && { parents: above }) };
 }

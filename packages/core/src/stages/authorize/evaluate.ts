@@ -64,16 +64,16 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
     return detailsMatch(caller.authorizationDetails, { action, locations: locationsFor(facts) });
   }
 
-  function prepare({ facts }: Asked, resource: Resource, match: DetailsMatch): Awaitable<Prepared> {
+  function prepare(resource: Resource, match: DetailsMatch): Awaitable<Prepared> {
     const details = match(resource);
     if (details !== undefined && 'code' in details) return { refused: details };
-    return andThen(resolve(facts, resource), (resolved) =>
+    return andThen(resolve(resource), (resolved) =>
       'refused' in resolved ? resolved : { details, resource: resolved.resource },
     );
   }
 
   function evaluateOne(asked: Asked, resource: Resource): Awaitable<readonly Verdict[]> {
-    return andThen(prepare(asked, resource, detailsFor(asked)), (one) =>
+    return andThen(prepare(resource, detailsFor(asked)), (one) =>
       'refused' in one
         ? [{ permitted: false, refused: one.refused }]
         : evaluateGroup(asked, { details: one.details, resources: [one.resource] }),
@@ -91,7 +91,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
       (resource) =>
         // The whole list is refused: no more is asked of what does not answer.
         unavailable ??
-        andThen(prepare(asked, resource, match), (one) => {
+        andThen(prepare(resource, match), (one) => {
           if ('refused' in one && (isOutage(one.refused) || isLateFailure(one.refused, until))) unavailable = one;
           return one;
         }),
