@@ -1,5 +1,5 @@
 import { wireBounds } from '@countersign/common';
-import { hasEscapes, lessUnescaped, unescaped } from './unescape.js';
+import { hasEscapes, readingsOf, unescaped } from './unescape.js';
 
 /** Layers of base64 around the payload: its own, and up to two more. */
 const maxLayers = 3;
@@ -35,26 +35,25 @@ const laterObject = /e(?:y[AIJ]|w[0og])/;
 
 /**
  * Whether one of the texts holds the payload of a JWT that names an actor or is bound to a key (`act`, RFC 8693 §4.1;
- * `cnf`, RFC 7800 §3.1), read as leniently as any application might read it: anywhere in the text, also without the
+ * `cnf`, RFC 7800 §3.1), read as leniently as applications commonly read it: anywhere in the text, also without the
  * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of
- * base64, behind a prefix, and with characters in a layer that decoders skip. Of two more layers, the inner one must be
- * part of a text. Linear in time, because it reads requests of unverified clients; when there is more to parse than
+ * base64, behind a prefix, and with characters in a layer that decoders skip. A net below `namesAnActor`: not every
+ * spelling is found. Of two more layers, the inner one must be part of a text. Linear in time, because it reads requests of unverified clients; when there is more to parse than
  * honest requests carry, the answer is yes.
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
   const search = new TokenSearch();
   for (const text of texts) {
-    if (search.findsInField(unescaped(text))) return true;
-    // Who does not decode it, or only once, reads base64 in which a decoder skips the `%` and keeps what would be its digits.
-    if (lessUnescaped(text).some((one) => search.findsInBase64(one))) return true;
+    const [decoded = '', ...others] = readingsOf(text);
+    if (search.findsInField(decoded) || others.some((one) => search.findsInBase64(one))) return true;
   }
   return false;
 }
 
 /**
  * Whether the claims of a token name an actor or bind it to a key, so that it is no proof of who its user is. For your
- * own authentication in mixed traffic, wherever it takes tokens that a guard cannot be sure to see: opaque ones
- * (RFC 7662), those in a form body (RFC 6750 §2.2), and those in a session of your own.
+ * own authentication in mixed traffic, wherever it takes a token of an issuer that the guard trusts: the guard cannot be
+ * sure to see one that is opaque (RFC 7662), in a form body (RFC 6750 §2.2), in a session, or in a spelling of its own.
  *
  * @example
  * if (namesAnActor(introspected)) return unauthorized();

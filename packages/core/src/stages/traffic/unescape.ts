@@ -1,34 +1,54 @@
 const [percent, backslash, letterU] = [0x25, 0x5c, 0x75];
+/** Behind a backslash, the control characters of JSON. */
+const controls: ReadonlySet<number | undefined> = new Set(Buffer.from('bfnrt'));
 /** Stands for a character that is no byte of ASCII, so that nothing takes it for base64. */
 const foreign = 0x80;
 /** No byte. */
 const none = 256;
 
-const escape = /%[0-9a-f]{2}|\\u[0-9a-f]{4}/i;
+const escape = /%[0-9a-fA-F]{2}|\\(?:u[0-9a-fA-F]{4}|[bfnrt])/;
 
 /** Whether there is something to unescape in a text. */
 export function hasEscapes(text: string): boolean {
   return escape.test(text);
 }
 
-/**
- * The text without percent-encoding, which some proxies and frameworks do twice, and without the escapes of JSON. What is
- * no escape stays. The result is a string of bytes (`latin1`).
- */
+/** The text without its percent-encoding and its escapes of JSON. What is no escape stays. The result is a string of bytes (`latin1`). */
 export function unescaped(text: string): string {
-  if (!hasEscapes(text)) return text;
-  const bytes = Buffer.from(text, 'latin1');
-  return fromEscapes(fromPercent(fromPercent(bytes))).toString('latin1');
+  return hasEscapes(text) ? withoutEscapes(withoutPercent(withoutPercent(text))) : text;
 }
 
-/** An escape that is no padding at the end of base64. */
-const withinText = /%(?!3D(?:%3D)?(?:$|[;&" ,]))[0-9a-f]{2}/i;
+/** A character that is no byte: in UTF-8, or as an escape of JSON. */
+const beyondByte = /[\xc4-\xf4][\x80-\xbf]|\\u(?!00)[0-9a-fA-F]{4}/;
 
-/** The text with none of its percent-encoding decoded, and with it decoded once, where these are other texts. */
-export function lessUnescaped(text: string): readonly string[] {
-  if (!withinText.test(text)) return [];
-  if (!/%25[0-9a-f]{2}/i.test(text)) return [text];
-  return [text, fromPercent(Buffer.from(text, 'latin1')).toString('latin1')];
+/**
+ * What applications may read in a text, as strings of bytes. First without any escape: some proxies and frameworks decode
+ * percent-encoding twice. Who decodes less of it reads base64 in which a decoder skips a `%` or a backslash and keeps what
+ * would be its digits. Of a character that is no byte, Node's decoder takes the low one.
+ */
+export function readingsOf(text: string): readonly string[] {
+  if (!hasEscapes(text) && !beyondByte.test(text)) return [text];
+  const unpadded = text.replace(/(?:%3D){1,2}$/i, '');
+  const once = withoutPercent(unpadded);
+  const readings = new Set<string>();
+  for (const reading of [withoutPercent(once), once, unpadded]) {
+    readings.add(withoutEscapes(reading)).add(reading);
+    if (beyondByte.test(reading)) readings.add(withLowBytes(reading));
+  }
+  return [...readings];
+}
+
+function withoutPercent(text: string): string {
+  return text.includes('%') ? fromPercent(Buffer.from(text, 'latin1')).toString('latin1') : text;
+}
+
+function withoutEscapes(text: string): string {
+  return text.includes('\\') ? fromEscapes(Buffer.from(text, 'latin1'), foreign).toString('latin1') : text;
+}
+
+function withLowBytes(text: string): string {
+  const characters = Buffer.from(text, 'latin1').toString('utf8');
+  return fromEscapes(Buffer.from(characters, 'latin1'), undefined).toString('latin1');
 }
 
 /** The value of a hexadecimal digit by its character code; of anything else 16. */
@@ -48,8 +68,8 @@ function fromPercent(bytes: Buffer): Buffer {
   return bytes.subarray(0, length);
 }
 
-/** Backslashes before one are taken with it: JSON within JSON escapes them. */
-function fromEscapes(bytes: Buffer): Buffer {
+/** Backslashes before one are taken with it: JSON within JSON escapes them. `beyond`: for what is no byte; its low byte if undefined. */
+function fromEscapes(bytes: Buffer, beyond: number | undefined): Buffer {
   let length = 0;
   for (let at = 0; at < bytes.length; at += 1) {
     let end = at;
@@ -57,13 +77,17 @@ function fromEscapes(bytes: Buffer): Buffer {
     const isEscape = end > at && bytes[end] === letterU;
     const high = isEscape ? byteAt(bytes, end + 1) : none;
     const low = high === none ? none : byteAt(bytes, end + 3);
-    if (low === none) {
+    if (end > at && controls.has(bytes[end])) {
+      bytes[length] = foreign;
+      length += 1;
+      at = end;
+    } else if (low === none) {
       end = Math.max(end, at + 1);
       bytes.copyWithin(length, at, end);
       length += end - at;
       at = end - 1;
     } else {
-      bytes[length] = high === 0 ? low : foreign;
+      bytes[length] = high === 0 ? low : (beyond ?? low);
       length += 1;
       at = end + 4;
     }

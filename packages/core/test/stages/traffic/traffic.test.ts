@@ -75,6 +75,22 @@ function withPercent(mark: string): string {
   return `${text.slice(0, at)}${mark}${text.slice(at)}`;
 }
 
+/** A session with a delegated token, in base64 of which a part of the payload is spelled as `spell` says. */
+function respelled(part: RegExp, spell: (found: string) => string): string {
+  for (let user = 0; user < 50_000; user += 1) {
+    const jti = createHash('sha256').update(`${user}`).digest('base64url');
+    const text = base64({ t: token({ jti, act: { sub: 'agent-1' } }) });
+    const at = 40 + text.slice(40, -24).search(part);
+    if (at >= 40) return text.slice(0, at) + text.slice(at).replace(part, spell);
+  }
+  return expect.fail('no session has such a part');
+}
+
+/** A character of which Node's base64 decoder takes the low byte. */
+function beyondByte(letter: string): string {
+  return String.fromCharCode(0x100 + letter.charCodeAt(0));
+}
+
 /** A session of an application that escapes more than JSON requires. */
 function escapedDots(jwt: string): string {
   return Buffer.from(JSON.stringify({ t: jwt }).replaceAll('.', '\\u002E')).toString('base64');
@@ -235,6 +251,43 @@ describe('carriesOurMark', () => {
     ['base64 with a `%` that decoders skip, in a password', '/', ['Authorization', `Basic ${withPercent('%')}`]],
     ['base64 with a `%` that decoders skip, in a cookie', '/', ['Cookie', `theme=dark; s=${withPercent('%')}`]],
     ['base64 with a `%` that decoders skip, in a query', `/?session=${withPercent('%25')}`, []],
+    ['base64 with a `%` before what looks like padding', '/', ['X-Session', respelled(/3D/i, (found) => `%${found},`)]],
+    [
+      'base64 with a backslash before what looks like an escape',
+      '/',
+      ['X-Session', respelled(/u[0-9a-fA-F]{4}/, (found) => `\\${found}`)],
+    ],
+    [
+      'base64 with such a backslash, percent-encoded, in a query',
+      `/?s=${respelled(/u[0-9a-fA-F]{4}/, (found) => `%5c${found}`)}`,
+      [],
+    ],
+    [
+      'base64 with a letter of which decoders take the low byte, in a cookie',
+      '/',
+      ['Cookie', `theme=dark; s=${encodeURIComponent(respelled(/[A-Z]/, beyondByte))}`],
+    ],
+    [
+      'base64 with such a letter as an escape of JSON, in a cookie',
+      '/',
+      ['Cookie', `s=${encodeURIComponent(`{"s":"${respelled(/Y/, () => String.raw`\u0159`)}"}`)}`],
+    ],
+    [
+      'base64 with a `%` that is escaped twice, with its digits',
+      `/?s=${respelled(/[89A-F][0-9A-F]/, (found) => `%25%${found.charCodeAt(0).toString(16)}${found.slice(1)}`)}`,
+      [],
+    ],
+    ['base64 in lines, in JSON', '/', ['X-Session', JSON.stringify({ s: wrapped(`x:${delegated}`) })]],
+    [
+      'base64 in lines, in JSON within base64',
+      '/',
+      ['Cookie', `theme=dark; s=${base64({ s: wrapped(`x:${delegated}`) })}`],
+    ],
+    [
+      'base64 with such a letter in UTF-8',
+      '/',
+      ['X-Session', Buffer.from(respelled(/[A-Z]/, beyondByte)).toString('latin1')],
+    ],
     ['claims after the path', `/p/${base64({ sub: 'u', act: 1 })}`, []],
     [
       'claims that start with white space',
