@@ -11,7 +11,8 @@ import type { Respond } from './send-refusal.js';
 
 /**
  * The resource of a route: constant, or made from the request as the host shows it. Build it from route parameters first,
- * and pass them unchanged: `String(…)` of a misspelt one is the text `undefined`. Undefined: there is no such resource.
+ * and pass them unchanged: `String(…)` of a misspelt one is the text `undefined`. Undefined: there is no such resource. A
+ * function is called again once people have approved, so it must not use up the request, as one that reads its stream does.
  */
 export type ResourceOf<Request> =
   | NamedResource
