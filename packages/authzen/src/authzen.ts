@@ -1,7 +1,13 @@
-import { checkOptionNames, integerOption, mapConcurrent } from '@countersign/common';
+import { checkOptionNames, eachInTurn, integerOption, mapConcurrent, yieldEvery } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '@countersign/policy';
-import { type PdpOptions, PolicyDecisionPoint, pdpOptionNames, wellFormedJson } from '@countersign/pdp';
-import { batches } from './batches.js';
+import {
+  type PdpOptions,
+  PolicyDecisionPoint,
+  pdpOptionNames,
+  wellFormedJson,
+  type WrittenJson,
+} from '@countersign/pdp';
+import { Batches } from './batches.js';
 import { evaluationsText, evaluationText, sharedRequest, writeResource } from './evaluation-request.js';
 import { noDecision, noDecisions, readEvaluation, readEvaluations } from './evaluation-response.js';
 
@@ -55,7 +61,10 @@ class Engine implements PolicyEngine {
     return await this.#askOne(shared.text, resource.text);
   }
 
-  /** Sends batches sequentially. If policies change in between, later batches use the new ones. */
+  /**
+   * Resources that are written alike share one evaluation. Sends batches sequentially. If policies change in between, later
+   * batches use the new ones.
+   */
   async decideMany(
     query: Omit<PolicyQuery, 'resource'>,
     resources: readonly Resource[],
@@ -63,17 +72,21 @@ class Engine implements PolicyEngine {
   ): Promise<readonly PolicyDecision[]> {
     const shared = wellFormedJson(sharedRequest(query));
     if (!shared.ok) return noDecisions(shared.problem, resources.length);
-    const decisions: PolicyDecision[] = [];
-    for (const batch of batches(resources, shared.text, this.#batchSize)) {
-      const sent = batch.flatMap((resource) => (resource.ok ? [resource.text] : []));
-      const answers = (await this.#askMany(shared.text, sent, signal)).values();
-      for (const resource of batch) {
-        decisions.push(
-          resource.ok ? (answers.next().value ?? noDecision('it was not decided')) : noDecision(resource.problem),
-        );
-      }
+    const written: WrittenJson[] = [];
+    const batches = new Batches(this.#batchSize);
+    await eachInTurn(resources, yieldEvery(), (resource) => {
+      const one = writeResource(resource, shared.text);
+      written.push(one);
+      if (one.ok) batches.add(resource, one.text);
+    });
+    const decisions = new Map<string, PolicyDecision | undefined>();
+    for (const texts of batches.texts) {
+      const answers = await this.#askMany(shared.text, texts, signal);
+      for (const [place, text] of texts.entries()) decisions.set(text, answers[place]);
     }
-    return decisions;
+    return written.map((one) =>
+      one.ok ? (decisions.get(one.text) ?? noDecision('it was not decided')) : noDecision(one.problem),
+    );
   }
 
   async #askOne(shared: string, resource: string): Promise<PolicyDecision> {
@@ -88,7 +101,6 @@ class Engine implements PolicyEngine {
     signal?: AbortSignal,
   ): Promise<readonly PolicyDecision[]> {
     const count = resources.length;
-    if (count === 0) return [];
     signal?.throwIfAborted();
     const answer = await this.#pdp.post('access/v1/evaluations', evaluationsText(shared, resources));
     if (answer.ok) return readEvaluations(answer.json, count);

@@ -67,14 +67,50 @@ describe('a resource that the server does not take', () => {
   });
 });
 
-it('two resources of one type and id are asked about in two batches, as Cerbos answers by them alone [M6]', async () => {
-  const stub = await startPicky();
-  const rows = [row('acme/a', { of: 1 }), row('acme/b'), row('acme/a', { of: 2 }), row('acme/c'), row('acme/b')];
-  expect(await ask(stub, rows)).toEqual(rows.map(() => 'allow policy'));
-  expect(asked(stub).map((batch) => batch.map(({ id }) => id))).toEqual([
-    ['acme/a', 'acme/b'],
-    ['acme/a', 'acme/c', 'acme/b'],
-  ]);
+describe('resources of one type and id', () => {
+  it('are asked about in two batches if they differ, as Cerbos answers by type and id alone [M6]', async () => {
+    const stub = await startPicky();
+    const rows = [row('acme/a', { of: 1 }), row('acme/b'), row('acme/a', { of: 2 }), row('acme/c'), row('acme/b')];
+    expect(await ask(stub, rows)).toEqual(rows.map(() => 'allow policy'));
+    expect(asked(stub).map((batch) => batch.map(({ id }) => id))).toEqual([['acme/a', 'acme/b', 'acme/c'], ['acme/a']]);
+  });
+
+  it('share one evaluation in the whole list if they are written alike [M7]', async () => {
+    const stub: StubPdp = await startStubPdp((request, response) => {
+      const evaluations = (asked(stub).at(-1) ?? []).map(({ id }) => ({ decision: id !== 'acme/api' }));
+      says({ evaluations })(request, response);
+    });
+    const others = Array.from({ length: 120 }, (_, at) => row(`acme/${at}`));
+    const rows = others.flatMap((other) => [row('acme/api', { private: true }), other]);
+    expect(await ask(stub, rows)).toEqual(others.flatMap(() => ['deny policy', 'allow policy']));
+    expect(asked(stub).map((batch) => batch.length)).toEqual([50, 50, 21]);
+  });
+
+  it('that differ share their batches with those of other names [M7]', async () => {
+    const stub = await startPicky();
+    const names = Array.from({ length: 60 }, (_, at) => `acme/${at}`);
+    const rows = names.flatMap((id) => [row(id, { of: 1 }), row(id, { of: 2 }), row(id, { of: 3 })]);
+    expect(await ask(stub, rows)).toEqual(rows.map(() => 'allow policy'));
+    const batches = asked(stub).map((batch) => batch.map(({ id }) => id));
+    expect(batches.map((batch) => batch.length)).toEqual([50, 50, 50, 10, 10, 10]);
+    expect(batches.map((batch) => new Set(batch).size)).toEqual([50, 50, 50, 10, 10, 10]);
+  });
+
+  it('get the answer to their own attributes from whichever batch they are in', async () => {
+    const stub: StubPdp = await startStubPdp((request, response) => {
+      const evaluations = (asked(stub).at(-1) ?? []).map(({ properties }) => ({
+        decision: (properties as { of: number }).of % 2 === 0,
+      }));
+      says({ evaluations })(request, response);
+    });
+    const marks = [1, 2, 2, 1, 4, 3, 1, 2];
+    const answers = await ask(
+      stub,
+      marks.map((of) => row('acme/a', { of })),
+    );
+    expect(answers).toEqual(marks.map((of) => (of % 2 === 0 ? 'allow policy' : 'deny policy')));
+    expect(stub.asked).toHaveLength(4);
+  });
 });
 
 describe('large resources', () => {
