@@ -1,5 +1,5 @@
 import type { Caller, Subject } from '@countersign/core';
-import { actingUserOf, admissionOf, callerOf, keepStatus, type Respond, sendRefusal } from '@countersign/core/adapter';
+import { actingUserOf, admissionOf, callerOf, keepRefusal, type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
@@ -42,7 +42,7 @@ export function respondThrough(reply: FastifyReply): Respond {
     // The application answers by itself.
     if (reply.sent || answering.has(reply.request.raw)) return;
     answering.set(reply.request.raw, refused);
-    keepStatus(reply.raw, refused.status);
+    keepRefusal(reply.raw, refused.status);
     reply.headers(refused.headers).send(Buffer.from(refused.body)).hijack();
   };
 }

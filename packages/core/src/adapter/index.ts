@@ -26,6 +26,6 @@ export {
   permitDecorator,
 } from './permit-decorator.js';
 export type { NamedResource, RouteResource } from './resource.js';
-export { keepStatus, neverSettling, type Respond, sendRefusal } from './send-refusal.js';
+export { keepRefusal, neverSettling, type Respond, sendRefusal } from './send-refusal.js';
 export { closesUnmapped, isUnmapped, refuseAgent } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HeldAnswer } from '@countersign/common';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalResponse } from '../model/refusal-response.js';
 
@@ -27,10 +28,19 @@ export function closeUpgrade({
   if ('upgrade' in request && request.upgrade === true) response.once('finish', () => request.socket.destroySoon());
 }
 
-/** Sets the status of a refusal for good: while hooks are at work on it, a handler may go on and set that of its own answer. */
-export function keepStatus(response: Pick<ServerResponse, 'statusCode'>, status: number): void {
+/**
+ * Keeps the refusal that a framework is going to send: while its hooks are at work, a handler may go on and set the status
+ * of its own answer, and write after the end.
+ */
+export function keepRefusal(response: ServerResponse, status: number): void {
   response.statusCode = status;
   Object.defineProperty(response, 'statusCode', { get: () => status, set() {} });
+  const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+  response.end = (...args: unknown[]) => {
+    end(...args);
+    HeldAnswer.of(response).refuse(() => {});
+    return response;
+  };
 }
 
 /** How long the connection of a client that is still sending stays open, so that the client can read our answer. */
@@ -39,9 +49,15 @@ const lingerMilliseconds = 2000;
 /**
  * Answers with a refusal: the same bytes on every host on node:http. Does nothing once an answer has begun. Discard the
  * request's body first, so that a short remainder is drained.
+ *
+ * What a handler writes afterwards is dropped: Node would emit an error that nobody hears, and HTTP/2 reset the stream.
  */
 export function sendRefusal(response: ServerResponse, refused: RefusalResponse): void {
   if (response.headersSent || response.writableEnded) return;
+  HeldAnswer.of(response).refuse(() => send(response, refused));
+}
+
+function send(response: ServerResponse, refused: RefusalResponse): void {
   const { req: request } = response;
   // HTTP/2 closes the stream alone, and forbids the Connection field (RFC 9113 §8.2.2).
   const unread = !request.complete && !request.destroyed && http2StreamOf(request) === undefined;
@@ -57,7 +73,7 @@ export function sendRefusal(response: ServerResponse, refused: RefusalResponse):
 
 /** Sends the answer now, and closes later: closing while bytes still arrive would reset the connection and may lose it. */
 function endLater(response: ServerResponse, body: string): void {
-  // By then, an adapter may drop what the application sends.
+  // By then, what the application sends is dropped.
   const endOwn = response.end.bind(response);
   if (body === '') response.flushHeaders();
   else response.write(body);
