@@ -35,7 +35,11 @@ interface Piped extends AsyncDisposable {
   end(): Promise<void>;
 }
 
-async function piped(agent = 'alice', agents: AgentDirectory = agentsFromObjects([])): Promise<Piped> {
+async function piped(
+  agent = 'alice',
+  agents: AgentDirectory = agentsFromObjects([]),
+  ...args: string[]
+): Promise<Piped> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-stdio-'));
   const file = join(folder, 'reached');
   const audit = memoryAudit();
@@ -47,7 +51,7 @@ async function piped(agent = 'alice', agents: AgentDirectory = agentsFromObjects
     audit,
     onTrouble: (trouble) => troubles.push(trouble),
   });
-  const child = spawn(process.execPath, [server, file], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [server, file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   const [input, output] = [new PassThrough(), new PassThrough()];
   const done = guardMcpStdio(guard, guard.local({ agent }), {
     client: { input, output },
@@ -208,6 +212,18 @@ it('A stdio guard refuses an id that waits for its answer, and records a cancell
   expect(await pipe.next()).toMatchObject({ id: 2 });
   const outcomes = pipe.records.flatMap(({ outcome }) => outcome ?? []);
   expect(outcomes).toEqual([{ result: 'cancelled' }, { result: 'failed' }]);
+});
+
+it('A stdio guard passes on what the server asks for before it lists its tools', async () => {
+  await using pipe = await piped('alice', agentsFromObjects([]), 'asks first');
+  pipe.send(call('echo'));
+  expect(await pipe.next()).toMatchObject({ id: 'roots', method: 'roots/list' });
+  pipe.send({ jsonrpc: '2.0', method: 'notifications/roots/list_changed' });
+  pipe.send({ jsonrpc: '2.0', id: 'roots', result: { roots: [] } });
+  expect(await pipe.next()).toMatchObject({ method: 'notifications/progress' });
+  expect(await pipe.next()).toMatchObject({ id: 1, result: { content: [{ text: 'echo' }] } });
+  const reached = (await pipe.reached()).map((line) => JSON.parse(line) as object);
+  expect(reached.slice(0, 2)).toMatchObject([{ id: 'roots' }, { id: 1 }]);
 });
 
 it('A stdio guard ends with its server, and records calls without an answer as cut off', async () => {

@@ -2,8 +2,11 @@
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-const [file = ''] = process.argv.slice(2);
+const [file = '', asksFirst] = process.argv.slice(2);
 const tools = ['echo', 'secret', 'delete'].map((name) => ({ name, inputSchema: {} }));
+
+/** The list that waits for what the client is asked. */
+let waiting;
 
 function send(message) {
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -19,6 +22,11 @@ createInterface({ input: process.stdin })
   .on('line', (line) => {
     appendFileSync(file, `${line}\n`);
     const { id, method, params } = JSON.parse(line);
+    if (asksFirst && method === 'tools/list') {
+      waiting = id;
+      return send({ id: 'roots', method: 'roots/list' });
+    }
+    if (id === 'roots') return send({ id: waiting, result: { tools } });
     if (method === 'tools/call' && params.arguments?.hang === true) return;
     if (params?.arguments?.exit !== undefined) process.exit(params.arguments.exit);
     if (method === 'tools/call') {

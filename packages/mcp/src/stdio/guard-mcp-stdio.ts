@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Readable, Writable } from 'node:stream';
+import { once } from 'node:events';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { type Caller, checkOptionNames, type Guard } from '@countersign/core';
 import { decisionsOf } from '../decide/decisions.js';
 import { errorCodes, isJsonObject, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
@@ -7,7 +8,13 @@ import { listPages } from '../decide/list-pages.js';
 import { type McpRules, readRules } from '../decide/rules.js';
 import { createAnswerFilter, type PendingRequest } from '../wire/answer-filter.js';
 import { ambiguity, argumentAmbiguity } from '../wire/ambiguity.js';
-import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
+import {
+  type ClientMessage,
+  type ClientRequest,
+  type MessageReading,
+  readMessage,
+  type RequestId,
+} from '../wire/message.js';
 import { parseServerJson } from '../wire/server-json.js';
 import { linesOf, writeLine } from './lines.js';
 
@@ -18,6 +25,9 @@ export interface McpStdioStreams {
   /** To and from the server: standard input and output of the process that it runs in. */
   readonly server: { readonly input: Writable; readonly output: Readable };
 }
+
+/** Most messages that are read while one is being decided. */
+const maxWaiting = 16;
 
 const optionNames: readonly string[] = ['tools', 'methods'] satisfies readonly (keyof McpRules)[];
 
@@ -115,13 +125,26 @@ export async function guardMcpStdio(
     return true;
   }
 
-  // One after another: a cancellation must not overtake its call.
-  async function toServer(): Promise<void> {
+  async function pass(reading: MessageReading): Promise<void> {
+    if (!reading.ok) await answerError(reading.id, { code: reading.code, message: reading.problem });
+    else if (await admit(reading.message)) await writeLine(server.input, JSON.stringify(reading.value));
+  }
+
+  const inOrder = new PassThrough({ objectMode: true, highWaterMark: maxWaiting });
+
+  // An answer waits for no decision: the server may ask its client something before it answers what a decision asks.
+  async function read(): Promise<void> {
     for await (const line of linesOf(client.input)) {
       const reading = readMessage(line);
-      if (!reading.ok) await answerError(reading.id, { code: reading.code, message: reading.problem });
-      else if (await admit(reading.message)) await writeLine(server.input, JSON.stringify(reading.value));
+      if (reading.ok && reading.message.kind === 'response') await pass(reading);
+      else if (!inOrder.write(reading)) await once(inOrder, 'drain');
     }
+    inOrder.end();
+  }
+
+  // One after another: a cancellation must not overtake its call.
+  async function toServer(): Promise<void> {
+    for await (const reading of inOrder as AsyncIterable<MessageReading>) await pass(reading);
     server.input.end();
   }
 
@@ -150,7 +173,7 @@ export async function guardMcpStdio(
   // Either end may be gone while something is written to it.
   for (const writable of [server.input, client.output]) writable.on('error', () => {});
   let failure: unknown;
-  void toServer().catch((error: unknown) => {
+  void Promise.all([read(), toServer()]).catch((error: unknown) => {
     failure ??= error;
     server.output.destroy();
   });
@@ -163,6 +186,7 @@ export async function guardMcpStdio(
     for (const answer of ownQuestions.values()) answer(undefined);
     for (const { decision } of pending.values()) await decision.end({ result: 'aborted' });
     client.input.destroy();
+    inOrder.destroy();
     server.input.end();
   }
 }
