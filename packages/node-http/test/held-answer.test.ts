@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
@@ -106,6 +107,19 @@ describe.each(refusedBy)('An answer beside %s without its await', (name, request
     await using served = await serveHttp2((one, other) => listener(one as never, other as never));
     const { body, headers } = await sendHttp2(served.url, signed());
     expect([body, headers['x-sum']]).toEqual(['done', 'of the handler']);
+  });
+
+  it.each(['before', 'after'])('pushes nothing over HTTP/2 %s the request is refused [A17]', async (when) => {
+    const { guard } = await guarded({ audit: new SlowAudit() });
+    const pushed = vi.fn();
+    const listener = forgetful[name](guard, async (response) => {
+      if (when === 'after') while (!response.writableEnded) await setImmediate();
+      (response as unknown as Http2ServerResponse).createPushResponse({ ':path': '/pushed' }, pushed);
+    });
+    await using served = await serveHttp2((one, other) => listener(one as never, other as never));
+    expect((await sendHttp2(served.url, request())).status).toBe(status);
+    if (when === 'after') expect(pushed.mock.calls).toEqual([[expect.any(Error)]]);
+    else expect(pushed).not.toHaveBeenCalled();
   });
 
   it('is dropped without an error when it comes after the refusal [A17]', async () => {

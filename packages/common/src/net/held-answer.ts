@@ -3,7 +3,7 @@ import { ConfigError } from '../errors/config-error.js';
 
 type Method = (...args: unknown[]) => unknown;
 type Call = () => unknown;
-type Gated = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints' | 'setTrailer';
+type Gated = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints' | 'setTrailer' | 'createPushResponse';
 
 /** `throwing`: during the turn in which a step began, in which the caller can still be told. */
 type State = 'throwing' | 'holding' | 'open' | 'refused';
@@ -45,8 +45,11 @@ export class HeldAnswer {
       end: this.#gate('end', response),
       flushHeaders: this.#gate('flushHeaders', undefined),
       writeEarlyHints: this.#gate('writeEarlyHints', undefined),
-      // Of HTTP/2, which sends them beside a length.
-      ...('setTrailer' in response && { setTrailer: this.#gate('setTrailer', undefined) }),
+      // Of HTTP/2, which sends trailers beside a length.
+      ...('setTrailer' in response && {
+        setTrailer: this.#gate('setTrailer', undefined),
+        createPushResponse: this.#gate('createPushResponse', undefined),
+      }),
     });
   }
 
@@ -134,8 +137,7 @@ export class HeldAnswer {
         case 'refused':
           // The refusal is written, and ends later if its body is still coming.
           if (name === 'end' && args.length === 0) return own.apply(this.#response, args);
-          // Like a success: whoever pipes into the response reads its source to the end.
-          for (const done of args.slice(0, 3)) if (typeof done === 'function') process.nextTick(done);
+          callBack(name, args);
           return held === false ? true : held;
       }
     };
@@ -156,6 +158,12 @@ export class HeldAnswer {
     response.statusCode = before.statusCode;
     if (Object.hasOwn(response, 'statusMessage')) response.statusMessage = before.statusMessage;
   }
+}
+
+/** Like a success: whoever pipes into the response reads its source to the end. But a push has no response to write to. */
+function callBack(name: Gated, args: readonly unknown[]): void {
+  const errors = name === 'createPushResponse' ? [new Error('nothing is pushed: the request was refused')] : [];
+  for (const done of args.slice(0, 3)) if (typeof done === 'function') process.nextTick(done, ...errors);
 }
 
 function headOf(response: ServerResponse): Head | undefined {
