@@ -92,6 +92,9 @@ const fastifyInner: Inner = async ({ guard }, hasOwnGuard, ran) => {
   return app.routing;
 };
 
+/** A request that an application gives back to the one around it. */
+type Handed = IncomingMessage & { readonly handBack: () => void };
+
 const inners: readonly (readonly [name: string, inner: Inner])[] = [
   ['express4', expressInner(express4 as unknown as typeof express5)],
   ['express5', expressInner(express5)],
@@ -204,4 +207,52 @@ it('a permit of Koa refuses after a middleware of the same Koa has handed the re
   await using server = await serve(app.callback());
   expect((await send(server.url, signed())).status).toBe(403);
   expect(ran).not.toHaveBeenCalled();
+});
+
+describe.each([
+  ['express4', express4 as unknown as typeof express5],
+  ['express5', express5],
+])('%s, around an application that hands requests back', (_name, express) => {
+  const handsBack: readonly (readonly [name: string, inner: (parts: Guarded) => Promise<RequestListener>])[] = [
+    [
+      'fastify after reply.hijack()',
+      async ({ guard }) => {
+        const app = fastify();
+        await app.register(forFastify, { guard });
+        app.setNotFoundHandler((request, reply) => {
+          reply.hijack();
+          (request.raw as Handed).handBack();
+        });
+        await app.ready();
+        return app.routing;
+      },
+    ],
+    [
+      'koa that waits',
+      async ({ guard }) => {
+        const app = new Koa();
+        app.use(forKoa(guard));
+        app.use(async ({ req, res }) => {
+          await new Promise((resolve) => {
+            res.once('close', resolve);
+            (req as Handed).handBack();
+          });
+        });
+        return app.callback();
+      },
+    ],
+  ];
+
+  it.each(handsBack)('refuses an agent on a closed route by itself below %s [G7]', async (_inner, inner) => {
+    const parts = await guarded();
+    const listener = await inner(parts);
+    const ran = vi.fn();
+    const app = express().use(forExpress(parts.guard));
+    app.use((request, response, next) => listener(Object.assign(request, { handBack: next }), response));
+    app.get('/closed', ran);
+    await using server = await serve(app as RequestListener);
+    const { status, body } = await send(server.url, signed({ target: '/closed' }));
+    expect([status, JSON.parse(body)]).toEqual([403, expect.objectContaining({ code: 'route_unmapped' })]);
+    expect(ran).not.toHaveBeenCalled();
+  });
 });

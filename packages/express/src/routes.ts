@@ -1,9 +1,7 @@
+import { admissionOf, callerOf, closesUnmapped, isUnmapped } from '@countersign/core/adapter';
 import {
-  admissionOf,
-  callerOf,
-  closesUnmapped,
-  isUnmapped,
   onAssigned,
+  rawResponderOf,
   refuseAgent,
   routerCoverage,
   showWhile,
@@ -125,7 +123,7 @@ async function refuse(route: Route, req: ExpressRequest, admitted: IncomingMessa
   if (!isClosed(req, admitted) || !isUnmapped(handlers)) return false;
   const name = `${req.method} ${req.baseUrl}${String(route.path)}`;
   if (handlers.some(isReplacedPermit)) admissionOf(admitted)?.guard.report(permitReplaced, name);
-  return await refuseAgent(admitted, name);
+  return await refuseAgent(admitted, name, rawResponderOf(admitted));
 }
 
 const permitReplaced =

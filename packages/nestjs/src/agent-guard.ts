@@ -37,7 +37,7 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
   const http = context.switchToHttp();
   const request = http.getRequest<RoutedRequest>();
   const node = nodeRequest(request);
-  const respond: Respond = responderOf(node) ?? ((refused) => sendRefusal(nodeResponse(http.getResponse()), refused));
+  const respond = responderFor(node, http.getResponse());
   const check = permitOf(context);
   const handler = context.getHandler();
   if (check !== undefined) return await check(node, request, respond);
@@ -45,7 +45,7 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
   if (refuseUnguarded(node, respond)) return false;
   // A method with the `@Permit` of an adapter enforces it by itself.
   if (isPermit(handler)) return true;
-  return await mayRunUnmapped(context, node, request, routeOf(node, request));
+  return await mayRunUnmapped(context, node, request, routeOf(node, request), respond);
 }
 
 /** A message of a microservice or a WebSocket has no admitted request, so it cannot be asked for a permit. */
@@ -100,18 +100,23 @@ async function mayRunUnmapped(
   node: IncomingMessage,
   request: RoutedRequest,
   route: string,
+  respond?: Respond,
 ): Promise<boolean> {
   const { baseUrl = '', url = '' } = request;
   const path = `${baseUrl}${url.replace(/^\w+:\/\/[^/?]*/, '')}`;
   const isClosed = missesPermit(context) || closesUnmapped(node, { method: node.method, path });
-  return !isClosed || !(await refuseAgent(node, route));
+  return !isClosed || !(await refuseAgent(node, route, respond));
 }
 
 function routeOf({ method }: IncomingMessage, { baseUrl = '', route, routeOptions }: RoutedRequest): string {
   return `${method} ${routeOptions?.url ?? `${baseUrl}${String(route?.path)}`}`;
 }
 
-function nodeResponse(response: object): ServerResponse {
-  const { raw = response } = response as { readonly raw?: object };
-  return raw as ServerResponse;
+/**
+ * Answers through Fastify, whose hooks see the refusal. On Express not by the last `agentAuth`: another application may
+ * have had the request since, and handed it back.
+ */
+function responderFor(node: IncomingMessage, response: ServerResponse | { readonly raw: ServerResponse }): Respond {
+  if (!('raw' in response)) return (refused) => sendRefusal(response, refused);
+  return responderOf(node) ?? ((refused) => sendRefusal(response.raw, refused));
 }

@@ -1,7 +1,10 @@
+import { agentAuth as forFastify } from '@countersign/fastify';
 import { Controller, Get, type MiddlewareConsumer, Module, Next, Post, Req, Res } from '@nestjs/common';
 import { NestFactory, RouterModule } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { fastify } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { guarded, send, signed } from '../../../test/support/guarded.js';
 import { CountersignModule, Permit } from '../src/index.js';
@@ -212,4 +215,37 @@ describe.each(platforms)('a route on %s', (platform) => {
     expect((await api.call({ target: '/manual' })).body).toBe('manual');
     expect(codeOf(await api.call({ target: '/closed' }))).toBe('route_unmapped');
   });
+});
+
+it('a route on Express is refused by Nest after a middleware of Fastify has handed the request back [G7]', async () => {
+  @Controller()
+  class Things {
+    @Get('denied')
+    @Permit('forbidden', thing)
+    denied(): string {
+      return 'denied';
+    }
+
+    @Get('closed')
+    closed(): string {
+      return 'closed';
+    }
+  }
+  const parts = await guarded();
+  const inner = fastify();
+  await inner.register(forFastify, { guard: parts.guard });
+  inner.setNotFoundHandler((request, reply) => {
+    reply.hijack();
+    (request.raw as IncomingMessage & { readonly handBack: () => void }).handBack();
+  });
+  await inner.ready();
+  await using api = await Api.start('express', [Things], {
+    guarded: parts,
+    main: (app) =>
+      app.use((request: IncomingMessage, response: ServerResponse, next: () => void) =>
+        inner.routing(Object.assign(request, { handBack: next }), response),
+      ),
+  });
+  expect(codeOf(await api.call({ target: '/denied' }))).toBe('policy_denied');
+  expect(codeOf(await api.call({ target: '/closed' }))).toBe('route_unmapped');
 });

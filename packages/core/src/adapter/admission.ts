@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from '../guard.js';
 import type { Caller, Subject } from '../model/caller.js';
 import type { Refusal } from '../model/refusal.js';
-import type { Respond } from './send-refusal.js';
+import { type Respond, sendRefusal } from './send-refusal.js';
 import type { OutcomeWatch } from './watch-outcome.js';
 
 /** A request that its guard admitted. */
@@ -102,6 +102,15 @@ export function progressOf(request: IncomingMessage): Progress | undefined {
 /** Answers a request as the host whose `agentAuth` saw it last; undefined if no guard admitted it. */
 export function responderOf(request: IncomingMessage): Respond | undefined {
   return progressOf(request)?.respond;
+}
+
+/**
+ * Answers a request through the response with which it was admitted: another application may have had it since, and handed
+ * it back. Undefined if no guard admitted it.
+ */
+export function rawResponderOf(request: IncomingMessage): Respond | undefined {
+  const response = progressOf(request)?.response;
+  return response && ((refused) => sendRefusal(response, refused));
 }
 
 /**

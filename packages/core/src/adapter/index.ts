@@ -1,6 +1,6 @@
 export { HeldAnswer } from '@countersign/common';
 export { actingUserOf, type Admission, admissionOf, callerOf, exposeCaller, responderOf } from './admission.js';
-export { runHandlers } from './admission.js';
+export { rawResponderOf, runHandlers } from './admission.js';
 export { type Admit, admitter, type HostExchange } from './admit.js';
 export { type ConnectionWatch, watchConnection } from './connection-events.js';
 export { coverBelow, routerCoverage } from './coverage.js';
