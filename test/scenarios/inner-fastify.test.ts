@@ -1,5 +1,5 @@
 import { agentAuth as forExpress } from '@countersign/express';
-import { agentAuth as forFastify, permit } from '@countersign/fastify';
+import { agentAuth as forFastify, permit, Permit } from '@countersign/fastify';
 import { agentAuth as forNode } from '@countersign/node-http';
 import express from 'express';
 import { fastify } from 'fastify';
@@ -69,5 +69,25 @@ it.each(
     expect(ran).not.toHaveBeenCalled();
     expect((await send(server.url, signed({ target: '/allowed' }))).body).toBe('done');
     expect(parts.queries.map(({ action }) => action)).toEqual(['forbidden', 'forbidden', 'thing.read']);
+  },
+);
+
+it.each(hosts)(
+  '@Permit of Fastify below a guard of %s refuses also if an onSend hook fails [G7]',
+  async (_name, outer) => {
+    class Things {
+      @Permit('forbidden', thing)
+      async load(_request: object, _reply: object): Promise<string> {
+        return 'ran';
+      }
+    }
+    const app = fastify();
+    app.addHook('onSend', async () => {
+      throw new Error('the hook fails');
+    });
+    app.get('/', new Things().load);
+    await app.ready();
+    await using server = await serve(outer(await guarded(), app.routing));
+    expect((await send(server.url, signed())).status).toBe(403);
   },
 );

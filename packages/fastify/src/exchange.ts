@@ -39,8 +39,9 @@ export function noteAnswer({ raw }: ServedRequest, _reply: unknown, _payload: un
  */
 export function respondThrough(reply: FastifyReply): Respond {
   return (refused) => {
-    // The application answers by itself.
-    if (reply.sent || answering.has(reply.request.raw)) return;
+    if (answering.has(reply.request.raw)) return;
+    // Taken from Fastify, or without an agentAuth, which would answer if a hook fails.
+    if (reply.sent || !('caller' in reply.request)) return sendRefusal(reply.hijack().raw, refused);
     answering.set(reply.request.raw, refused);
     keepRefusal(reply.raw, refused.status);
     reply.headers(refused.headers).send(Buffer.from(refused.body)).hijack();

@@ -1,6 +1,6 @@
 import { type Caller, ConfigError } from '@countersign/core';
-import { admitEveryAgent, isUnmapped, permissionCheck, refuseAgent, sendRefusal } from '@countersign/core/adapter';
-import type { PermissionCheck, PermitOptions, ResourceOf, Respond } from '@countersign/core/adapter';
+import { admitEveryAgent, isUnmapped, permissionCheck, refuseAgent } from '@countersign/core/adapter';
+import type { PermissionCheck, PermitOptions, ResourceOf } from '@countersign/core/adapter';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { neverSettling, respondThrough, type ServedRequest } from './exchange.js';
 
@@ -41,19 +41,14 @@ const refuseEveryAgent: PermissionCheck<PermitRequest> = async (raw, request, re
 /** Requests that have the permission of their route, with its permit: `reply.callNotFound()` gives them another route. */
 const permitted = new WeakMap<FastifyRequest, unknown>();
 
-/** Asks for the permission of the route, unless that has been done. Never settles if it has answered. */
-async function enforce(request: FastifyRequest, respond: Respond): Promise<void> {
+/** A hook that enforces the `config.permit` of the route, unless that has been done. Never settles if it has answered. */
+export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const permit = request.routeOptions.config?.permit;
   if (permit === undefined) return;
   // A request that was refused since then, which the application may have caught, goes no further.
   const check = permitted.get(request) === permit ? admitEveryAgent : permitOf(request.routeOptions);
-  if (!(await check?.(request.raw, request as PermitRequest, respond))) await neverSettling();
+  if (!(await check?.(request.raw, request as PermitRequest, respondThrough(reply)))) await neverSettling();
   permitted.set(request, permit);
-}
-
-/** A hook that enforces the `config.permit` of the route. */
-export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  await enforce(request, respondThrough(reply));
 }
 
 /**
@@ -64,8 +59,7 @@ export async function enforceRoutePermit(request: FastifyRequest, reply: Fastify
 export async function permitPreHandler(request: ServedRequest, reply: object): Promise<void> {
   const { routeOptions } = request as FastifyRequest;
   if (permitOf(routeOptions) === undefined) throw lost(routeOptions.url ?? '');
-  // Not through Fastify's hooks: if one fails, no agentAuth is there to answer.
-  await enforce(request as FastifyRequest, (refused) => sendRefusal((reply as FastifyReply).hijack().raw, refused));
+  await enforceRoutePermit(request as FastifyRequest, reply as FastifyReply);
 }
 
 /**

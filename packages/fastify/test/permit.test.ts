@@ -559,6 +559,17 @@ describe('@Permit', () => {
     app.get('/legacy/:id', new Legacy().read);
   };
 
+  it('refuses a call whose handler has taken the answer over and sent nothing [G7]', async () => {
+    await using api = await Api.start((app) =>
+      app.get('/events/:id', { config: { permit: false } }, async (request, reply) => {
+        reply.hijack();
+        const found = await things.find(request);
+        reply.raw.end(JSON.stringify(found ?? null));
+      }),
+    );
+    expect(codeOf(await api.call({ target: '/events/forbidden' }))).toBe('policy_denied');
+  });
+
   // A second answer would be an error that nothing catches, and fail the run.
   it('answers a refused call once, while an onSend hook with a callback waits [G3]', async () => {
     const ended = vi.fn();
