@@ -1,7 +1,7 @@
 import { agentAuth as forExpress, permit as expressPermit, Permit as ExpressPermit } from '@countersign/express';
-import { agentAuth as forFastify, Permit as FastifyPermit } from '@countersign/fastify';
+import { agentAuth as forFastify, permit as fastifyPermit, Permit as FastifyPermit } from '@countersign/fastify';
 import { agentAuth as forKoa, permit as koaPermit, Permit as KoaPermit } from '@countersign/koa';
-import { agentAuth as forNode, Permit as NodePermit } from '@countersign/node-http';
+import { agentAuth as forNode, permit as nodePermit, Permit as NodePermit } from '@countersign/node-http';
 import { Router } from '@koa/router';
 import express5 from 'express';
 import express4 from 'express4';
@@ -156,3 +156,69 @@ describe.each(refusals.filter(([name]) => !name.includes('express')))(
     });
   },
 );
+
+/** Passes answers on a moment later, as middleware does that saves a session or compresses. */
+function passesLater(_request: unknown, response: ServerResponse, next: () => void): void {
+  for (const name of ['write', 'end'] as const) {
+    const own = response[name].bind(response) as (...args: unknown[]) => boolean;
+    Object.assign(response, {
+      [name]: (...args: unknown[]) => {
+        globalThis.setImmediate(() => own(...args));
+        return name === 'write' ? true : response;
+      },
+    });
+  }
+  next();
+}
+
+const behindMiddleware: readonly (readonly [host: string, application: Application])[] = [
+  [
+    'express5',
+    async ({ guard }, sendLate) => {
+      const app = express5().use(passesLater, forExpress(guard), passesLater);
+      class Things {
+        @ExpressPermit('forbidden', thing)
+        async load(_request: object, _response: object): Promise<void> {}
+      }
+      app.get('/', expressPermit(false), async (request, response) => {
+        await new Things().load(request, response);
+        await sendLate(response);
+      });
+      return app as RequestListener;
+    },
+  ],
+  [
+    'node-http',
+    async ({ guard }, sendLate) => {
+      const [auth, permit] = [forNode(guard), nodePermit('forbidden', thing)];
+      return (request, response) =>
+        void auth(request, response, () =>
+          passesLater(request, response, () => void permit(request, response).then(() => sendLate(response))),
+        );
+    },
+  ],
+  [
+    'fastify',
+    async ({ guard }, sendLate) => {
+      const app = fastify();
+      await app.register(forFastify, { guard });
+      app.addHook('onRequest', (request, reply, done) => passesLater(request, reply.raw, done));
+      app.get('/', fastifyPermit('forbidden', thing), async (_request, reply) => void (await sendLate(reply.raw)));
+      await app.ready();
+      return app.routing;
+    },
+  ],
+];
+
+describe.each(behindMiddleware)('A refusal of %s behind middleware that ends answers later', (_host, application) => {
+  it.each([
+    ['an agent', signed, 403],
+    ['a stranger', unsigned, 401],
+  ] as const)('reaches %s, and nothing after it does [G8]', async (_who, request, status) => {
+    await using server = await serve(await application(await guarded(), (response) => response.end('LATE')));
+    for (let times = 0; times < 2; times += 1) {
+      const answer = await send(server.url, request());
+      expect([answer.status, JSON.parse(answer.body)]).toEqual([status, expect.objectContaining({ status })]);
+    }
+  });
+});

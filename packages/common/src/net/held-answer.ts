@@ -3,7 +3,19 @@ import { ConfigError } from '../errors/config-error.js';
 
 type Method = (...args: unknown[]) => unknown;
 type Call = () => unknown;
-type Gated = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints' | 'setTrailer' | 'createPushResponse';
+
+/** The last two are of HTTP/2, which sends trailers beside a length. */
+const gated = [
+  'writeHead',
+  'write',
+  'end',
+  'flushHeaders',
+  'writeEarlyHints',
+  'setTrailer',
+  'createPushResponse',
+] as const;
+
+type Gated = (typeof gated)[number];
 
 /** `throwing`: during the turn in which a step began, in which the caller can still be told. */
 type State = 'throwing' | 'holding' | 'open' | 'refused';
@@ -38,19 +50,8 @@ export class HeldAnswer {
   private constructor(response: ServerResponse) {
     this.#response = response;
     // They stay, because other code may wrap them meanwhile.
-    Object.assign(response, {
-      [heldAnswer]: this,
-      writeHead: this.#gate('writeHead', response),
-      write: this.#gate('write', false),
-      end: this.#gate('end', response),
-      flushHeaders: this.#gate('flushHeaders', undefined),
-      writeEarlyHints: this.#gate('writeEarlyHints', undefined),
-      // Of HTTP/2, which sends trailers beside a length.
-      ...('setTrailer' in response && {
-        setTrailer: this.#gate('setTrailer', undefined),
-        createPushResponse: this.#gate('createPushResponse', undefined),
-      }),
-    });
+    Object.assign(response, { [heldAnswer]: this });
+    for (const name of gated) if (name in response) Object.assign(response, { [name]: this.#gate(name) });
   }
 
   static of(response: ServerResponse): HeldAnswer {
@@ -94,8 +95,21 @@ export class HeldAnswer {
     this.#restoreHead();
     this.#open([]);
     answer();
+    this.dropRest();
+  }
+
+  /**
+   * The answer has been given: drops what a handler still sends. Over all that has wrapped the response, which may pass the
+   * answer on a moment later, as middleware for sessions does.
+   */
+  dropRest(): void {
+    if (this.#state === 'refused') return;
     this.#state = 'refused';
-    for (const name of describing) Object.assign(this.#response, { [name]: () => this.#response });
+    const response = this.#response;
+    for (const name of describing) Object.assign(response, { [name]: () => response });
+    for (const name of gated) if (name in response) Object.assign(response, { [name]: this.#dropped(name) });
+    // Of what reaches the response by a method that was taken from it before.
+    response.on('error', () => {});
   }
 
   /** Whether an answer was held back since this was last asked. */
@@ -118,12 +132,12 @@ export class HeldAnswer {
     this.#needsDrain = false;
   }
 
-  /** `held`: what the method returns until it has been called. */
-  #gate(name: Gated, held: unknown): Method {
+  #gate(name: Gated): Method {
     const own = Reflect.get(this.#response, name) as Method;
     return (...args) => {
       switch (this.#state) {
         case 'open':
+        case 'refused':
           return own.apply(this.#response, args);
         case 'throwing':
           throw new ConfigError(
@@ -131,16 +145,22 @@ export class HeldAnswer {
           );
         case 'holding':
           this.#cameEarly = true;
-          this.#needsDrain ||= held === false;
+          this.#needsDrain ||= name === 'write';
           this.#calls.push(() => own.apply(this.#response, args));
-          return held;
-        case 'refused':
-          // The refusal is written, and ends later if its body is still coming.
-          if (name === 'end' && args.length === 0) return own.apply(this.#response, args);
-          callBack(name, args);
-          return held === false ? true : held;
+          return name === 'write' ? false : this.#chained(name);
       }
     };
+  }
+
+  #dropped(name: Gated): Method {
+    return (...args) => {
+      callBack(name, args);
+      return name === 'write' ? true : this.#chained(name);
+    };
+  }
+
+  #chained(name: Gated): unknown {
+    return name === 'writeHead' || name === 'end' ? this.#response : undefined;
   }
 
   /** A field that the handler set for its own answer may tell what a refusal must not. */

@@ -38,7 +38,7 @@ export function keepRefusal(response: ServerResponse, status: number): void {
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
   response.end = (...args: unknown[]) => {
     end(...args);
-    HeldAnswer.of(response).refuse(() => {});
+    HeldAnswer.of(response).dropRest();
     return response;
   };
 }

@@ -82,9 +82,7 @@ function fromEscapes(bytes: Buffer, beyond: number | undefined): Buffer {
       length += 1;
       at = end;
     } else if (low === none) {
-      end = Math.max(end, at + 1);
-      bytes.copyWithin(length, at, end);
-      length += end - at;
+      for (end = Math.max(end, at + 1); at < end; at += 1, length += 1) bytes[length] = bytes[at] ?? 0;
       at = end - 1;
     } else {
       bytes[length] = high === 0 ? low : (beyond ?? low);
