@@ -86,7 +86,9 @@ function assignedTo(use: NestedNode): readonly Assigned[] {
   while (target.parent?.node['object'] === target.node) target = target.parent;
   const by = target.parent?.node;
   const declared = by?.['id'] === use.node ? (by['init'] ?? by) : undefined;
-  const value = by?.['left'] === target.node ? by['right'] : declared;
+  // Not `name + other`.
+  const isAssigned = by?.['left'] === target.node && /^(?:Assignment|For)/.test(by.type);
+  const value = isAssigned ? by['right'] : declared;
   return isNode(value) ? [{ value, isMember: target !== use, key: keyOf(target.node) }] : [];
 }
 
@@ -119,7 +121,7 @@ function nameOf({ node }: NestedNode): string {
 }
 
 /** Not the name of a property or a type. */
-function isVariable({ node, parent }: NestedNode): boolean {
+export function isVariable({ node, parent }: NestedNode): boolean {
   if (parent === undefined) return false;
   const { type, computed, expression, property, key, value } = parent.node;
   if (type.startsWith('TS')) return expression === node;

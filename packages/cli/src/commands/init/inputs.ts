@@ -9,14 +9,14 @@ export interface OtherInput {
   readonly at: number;
 }
 
-const inputs = /^(?:query|body|headers|searchParams|cookies)$/;
+export const inputs: RegExp = /^(?:query|body|headers|searchParams|cookies|signedCookies)$/;
 const addresses = /^(?:path|url|originalUrl|href|_parsedUrl|captures)$/;
-const requests = /^(?:this\.)?(?:_?req|request|ctx|context|c)(?:\.(?:req|request|raw))?$/;
+export const requests: RegExp = /^(?:this\.)?(?:_?req|request|ctx|context|c)(?:\.(?:req|request|raw))?$/;
 /** `body` of these is what another server returned, or what this one will. */
-const answers = /^\(?(?:await\b|(?:_?res|response|resp|result|reply|answer|data)\b)/;
+export const answers: RegExp = /^\(?(?:await\b|(?:_?res|response|resp|result|reply|answer|data)\b)/;
 /** Functions that return what they get, or a part of it. */
 const checks = /parse|valid|pick|omit|assign|clone/i;
-const decorators = /^(?:Query|Body|Headers)$/;
+const decorators = /^(?:Query|Body|Headers|Cookies)$/;
 
 /** Those inputs that may name the resource of a route: its id from somewhere else, or the path itself. */
 export function otherInputs(
@@ -101,7 +101,7 @@ export function otherInputs(
 }
 
 /** Of `@Query() query` on NestJS. */
-function decoratorOf(declared: SyntaxNode | undefined): string | undefined {
+export function decoratorOf(declared: SyntaxNode | undefined): string | undefined {
   const found = Array.isArray(declared?.['decorators']) ? (declared['decorators'] as readonly SyntaxNode[]) : [];
   const names = found.map(({ expression }) => nameOf(isNode(expression) ? expression['callee'] : undefined));
   return names.find((name) => decorators.test(name))?.toLowerCase();

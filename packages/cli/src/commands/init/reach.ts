@@ -9,6 +9,8 @@ export interface Reach {
   readonly nodes: ReadonlySet<NestedNode>;
   /** The functions whose results the framework gets, and no function of the file. */
   readonly handlers: ReadonlySet<SyntaxNode>;
+  /** The code around its handlers: what the route names, and calls, in their place. */
+  readonly outer: ReadonlySet<NestedNode>;
 }
 
 type Entry = SyntaxNode | { readonly type: undefined; readonly start: number; readonly end: number };
@@ -30,6 +32,7 @@ export function readReach(
     const decorated = nodesFrom(nodes, 0, at + 1).find(({ node }) => isFunction(node) && isDecoratedAt(node, at));
     const entries = new Set<Entry>([decorated?.node ?? { type: undefined, start: at, end: at + handler.length }]);
     const found = new Set<NestedNode>();
+    const outer = new Set<NestedNode>();
     const outermost = new Set<NestedNode>();
     const helpers = new Set<SyntaxNode>();
     for (const entry of entries) {
@@ -43,7 +46,8 @@ export function readReach(
           all.has(parent) &&
           (inner.has(parent) || isFunction(parent.node) || isOwnCall(parent));
         if (isInner) inner.add(each);
-        else if (isFunction(each.node)) outermost.add(each);
+        else outer.add(each);
+        if (!isInner && isFunction(each.node)) outermost.add(each);
         for (const name of namedBy(each)) (isInner ? helpers : entries).add(name);
         found.add(each);
       }
@@ -56,7 +60,7 @@ export function readReach(
       }
     }
     const handlers = [...outermost].filter((each) => !helped.has(each)).map(({ node }) => node);
-    return { nodes: new Set([...found, ...helped]), handlers: new Set(handlers) };
+    return { nodes: new Set([...found, ...helped]), handlers: new Set(handlers), outer };
   };
 }
 

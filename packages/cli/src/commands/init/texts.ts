@@ -1,5 +1,5 @@
 import type { Application, Framework } from './application.js';
-import type { Code } from './read-use.js';
+import { asText, type Code } from './read-use.js';
 import type { Route } from '../policy/routes.js';
 
 /** The module of the guard. It exports a promise, so that it is the same for ES modules and CommonJS. */
@@ -48,10 +48,10 @@ const parameterOf: Readonly<Record<Framework, string>> = {
   nestjs: 'request',
 };
 
-/** How a handler uses the parameters of its path; as text if nothing is known. */
+/** How a handler uses the parameters of its path; undefined if the id has no part of that name. */
 export type Conversions = (name: string) => Code | undefined;
 
-/** The permit of a route. Its resource is made of the parameters of the path, as the handler uses them. */
+/** The permit of a route. Its resource is made of the parameters of the path, as far and as the handler uses them. */
 export function permitText(route: Route, framework: Framework, conversions?: Conversions): string {
   const name = framework === 'nestjs' ? '@Permit' : 'permit';
   return `${name}('${route.action}', ${resourceText(route, framework, conversions)})`;
@@ -65,9 +65,9 @@ export function permitObjectText(route: Route, framework: Framework, conversions
 function resourceText({ resource, path }: Route, framework: Framework, conversions?: Conversions): string {
   const names = parametersOf(path);
   const by = parameterOf[framework];
-  const values = names.map((name) => {
-    const value = `${by}.params['${name}']`;
-    return conversions?.(name)?.replace('$', () => value) ?? value;
+  const values = names.flatMap((name) => {
+    const code = conversions === undefined ? asText : conversions(name);
+    return code?.replace('$', () => `${by}.params['${name}']`) ?? [];
   });
   const id = values.length === 1 ? values[0] : `\`${values.map((value) => `\${${value}}`).join('/')}\``;
   const type = `type: '${resource}'`;
@@ -76,4 +76,21 @@ function resourceText({ resource, path }: Route, framework: Framework, conversio
 
 export function parametersOf(path: string): readonly string[] {
   return [...path.matchAll(/[:*](\w+)/g)].map(([, name = '']) => name);
+}
+
+/** The parameters that an address may lack: `/:id{/:extra}`, `/:extra?`. */
+export function optionalIn(path: string): ReadonlySet<string> {
+  const optional = new Set<string>();
+  let depth = 0;
+  let last = '';
+  for (const [token, name] of path.matchAll(/[:*](\w+)|[{}()]|(?<=[\w)])[?*]/g)) {
+    if (/[{(]/.test(token)) depth += 1;
+    else if (/[})]/.test(token)) depth -= 1;
+    else if (name === undefined) optional.add(last);
+    else {
+      last = name;
+      if (depth > 0) optional.add(name);
+    }
+  }
+  return optional;
 }

@@ -1,5 +1,6 @@
 import type { Bindings } from './bindings.js';
 import type { Callees } from './callees.js';
+import type { JoinOf } from './joins.js';
 import { nestParameter } from './nest-parameters.js';
 import type { Reach } from './reach.js';
 import { asText, type Code, type KnownUse, logs, returns, type Use, useOf, useOfPart } from './read-use.js';
@@ -32,10 +33,11 @@ interface Traced {
 
 /** How what a route runs uses the parameters of its path. */
 export function usesIn(
-  { nodes, handlers }: Reach,
+  { nodes, handlers }: Omit<Reach, 'outer'>,
   { usesOf, declarationOf }: Bindings,
   { calleesOf }: Callees,
   isHandedOn: IsHandedOn,
+  joinOf: JoinOf,
   text: string,
 ): readonly FoundUse[] {
   const found: FoundUse[] = [];
@@ -55,8 +57,8 @@ export function usesIn(
 
   function readOne(value: NestedNode, of: Traced): void {
     if (isLogged(value, text)) return;
-    const choice = choiceAround(value, of.isPart === true, text);
-    if (choice !== undefined && isHandedOn(choice)) return unknown(of.name, value.node);
+    const around = [choiceAround(value, of.isPart === true, text), joinOf(value)];
+    if (around.some((each) => each !== undefined && isHandedOn(each))) return unknown(of.name, value.node);
     const use = (of.isPart === true ? useOfPart : useOf)(value, of.code, text);
     if (use?.kind === 'variable') readVariable(use.declares, { ...of, code: use.code, isPart: use.isPart });
     else if (use?.kind === 'argument') readArgument(use, of, value.node);
@@ -71,7 +73,8 @@ export function usesIn(
     if (!isNode(variable) || variable.type !== 'Identifier') return unknown(of.name, declared);
     if (isFollowed(of, variable)) return;
     const uses = usesOf(variable);
-    if (uses.length === 0) found.push({ name: of.name, at: variable.start, use: { code: of.code, isCheck: true } });
+    if (uses.length === 0 && of.code !== asText)
+      found.push({ name: of.name, at: variable.start, use: { code: of.code, isCheck: true } });
     for (const use of uses) readOne(use, of);
   }
   function readArgument({ code, call, index, isPart }: Argument, { name, givenTo }: Traced, at: SyntaxNode): void {
@@ -183,7 +186,7 @@ function unwrapped(value: NestedNode): NestedNode {
 const stores = /^(?:push|unshift|splice|add)$/;
 
 /** Whether a log gets it, also as a part of a text or an object. */
-function isLogged({ node, parent }: NestedNode, text: string): boolean {
+export function isLogged({ node, parent }: NestedNode, text: string): boolean {
   if (parent === undefined || /(?:Function|Call|New)Expression$|Statement$/.test(node.type)) return false;
   return (
     (/^(?:Optional)?CallExpression$/.test(parent.node.type) && logs.test(textOf(parent.node['callee'], text))) ||

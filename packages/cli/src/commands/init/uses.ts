@@ -1,13 +1,15 @@
 import { readBindings } from './bindings.js';
 import { type Callees, readCallees } from './callees.js';
 import type { FoundRoute } from './find-routes.js';
+import { isFollowed } from './followed.js';
 import { idKeys, otherInputs } from './inputs.js';
+import { readJoins } from './joins.js';
 import { type Reach, readReach } from './reach.js';
 import { asText, type Code } from './read-use.js';
 import { readResults } from './results.js';
 import { shownPlace, type Source } from './sources.js';
 import { isFunction, isNode, keyOf, nodesIn, parsed, type SyntaxNode } from './syntax.js';
-import { type Conversions, parametersOf } from './texts.js';
+import { type Conversions, optionalIn, parametersOf } from './texts.js';
 import { type FoundUse, usesIn } from './trace.js';
 
 /** What the permit of a route names, or why a person has to say it. */
@@ -23,6 +25,7 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
   const bindings = readBindings(nodes);
   const callees = readCallees(nodes, bindings);
   const reachOf = readReach(nodes, bindings, callees);
+  const joinOf = readJoins(nodes, bindings, callees, source.text);
   const unnamed = new Set(nodes);
   for (const route of found.filter(({ file }) => file === source.path)) {
     for (const node of reachOf(route).nodes) unnamed.delete(node);
@@ -31,11 +34,10 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
     .map(({ node }) => node)
     .filter((node) => isFunction(node) && Array.isArray(node['decorators']));
   // A function that no route names is called in a way that is not known: `app.decorateRequest('id', …)`.
-  const usesOf = (reach: Reach): readonly FoundUse[] =>
-    usesIn(reach, bindings, callees, readResults(reach.handlers, bindings, source.text), source.text);
-  const returned = usesOf({ nodes: unnamed, handlers: new Set(decorated) }).filter(
-    ({ isReturned }) => isReturned === true,
-  );
+  const usesOf = (reach: Omit<Reach, 'outer'>): readonly FoundUse[] =>
+    usesIn(reach, bindings, callees, readResults(reach.handlers, bindings, source.text), joinOf, source.text);
+  const unnamedUses = usesOf({ nodes: unnamed, handlers: new Set(decorated) });
+  const returned = unnamedUses.filter(({ isReturned }) => isReturned === true);
   return (route) => {
     const names = parametersOf(route.path);
     const reach = reachOf(route);
@@ -50,16 +52,19 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
     if (names.length === 0) return { conversions: () => undefined };
     const elsewhere = nodes.flatMap(({ node }) => usedBefore(node, names, callees, source.text));
     const uses = [...elsewhere, ...returned, ...usesOf(reach)];
+    const unused = names.length === 1 ? [] : names.filter((name) => !uses.some((each) => isOf(name, each)));
+    const parts = names.filter((name) => !unused.includes(name));
+    const mayBeUsed = parts.length === 0 || unused.some((name) => unnamedUses.some((each) => isOf(name, each)));
+    if (unused.length > 0 && (mayBeUsed || !isFollowed(reach, unused, bindings, callees, source.text))) {
+      return { problem: `whether its handler uses ${unused.join(' and ')} is not known here` };
+    }
     const codes = new Map<string, Code>();
-    for (const name of names) {
-      const own = uses.filter((each) => each.name === undefined || each.name === name);
+    for (const name of parts) {
+      const own = uses.filter((each) => isOf(name, each));
       const result = codeOf(name, own, source);
       if (result.problem !== undefined) return result;
-      if (names.length > 1 && result.code !== asText) {
-        // Alone, a number that is no safe integer is refused. In a text, it would be one like any other.
-        const part = shown(result.code, name);
-        return { problem: `its id has ${names.length} parts, one is ${part}: refuse what is no safe integer` };
-      }
+      const problem = parts.length > 1 ? problemOfPart(name, result.code, own, route.path) : undefined;
+      if (problem !== undefined) return { problem: `its id has ${parts.length} parts, ${problem}` };
       codes.set(name, result.code);
     }
     return { conversions: (name) => codes.get(name) };
@@ -93,6 +98,18 @@ function codeOf(name: string, uses: readonly FoundUse[], source: Source): CodeOr
     return { problem: `its handler checks ${shown(check.code, name)}, and what it uses is not known here` };
   }
   return { code: code ?? asText };
+}
+
+function isOf(name: string, use: FoundUse): boolean {
+  return use.name === undefined || use.name === name;
+}
+
+/** Why a parameter cannot be joined with others. */
+function problemOfPart(name: string, code: Code, uses: readonly FoundUse[], path: string): string | undefined {
+  // Alone, a number that is no safe integer is refused. In a text, it would be one like any other.
+  if (code !== asText) return `one is ${shown(code, name)}: refuse what is no safe integer`;
+  if (optionalIn(path).has(name)) return `and ${name} may be missing`;
+  return uses.every(({ use }) => use?.isCheck === true) ? `and its handler only checks ${name}` : undefined;
 }
 
 function shown(code: Code, name: string): string {

@@ -165,7 +165,7 @@ app.get('/file', (req, res) => res.sendFile('a.html'));
       'orders.js': `const router = express.Router();
 router.get('/', list);
 router.get('/:id', show);
-router.get('/:id/lines/:line', line);
+router.get('/:id/lines/:line', ({ params }) => line(params.id, params.line));
 router.get('/drafts/:id', draft);
 router.post('/', create);
 `,

@@ -156,7 +156,7 @@ app.get('/health', handler);
 router.post('/articles', create);
 router.get('/articles/:slug/comments', list);
 router.post('/articles/:slug/favorite', favor);
-router.delete('/articles/:slug/comments/:id', remove);
+router.delete('/articles/:slug/comments/:id', ({ params }) => remove(params.slug, params.id));
 router.post('/articles/:slug/publish', publish);
 `;
     const routes = 'POST /articles\nGET /articles/:slug/comments\nPOST /articles/:slug/favorite\n';
