@@ -6,15 +6,20 @@ import { type FSWatcher, watch } from 'node:fs';
  * Returns a function that stops it. It does not keep the process alive.
  */
 export function onChange(folder: string, pollSeconds: number, check: () => void): () => void {
-  const poll = setInterval(check, pollSeconds * 1000).unref();
-  const watcher = watchFolder(folder, check);
+  let watcher = watchFolder(folder, check);
+  const poll = setInterval(() => {
+    // The system watches a folder and not its name, which another folder may have by now.
+    watcher?.close();
+    watcher = watchFolder(folder, check);
+    check();
+  }, pollSeconds * 1000).unref();
   return () => {
     clearInterval(poll);
     watcher?.close();
   };
 }
 
-/** If there is no watcher (none left in the system, the folder replaced), polling still finds every change. */
+/** If there is no watcher (none left in the system), polling still finds every change. */
 function watchFolder(folder: string, notice: () => void): FSWatcher | undefined {
   try {
     const watcher = watch(folder, { persistent: false }, notice);
