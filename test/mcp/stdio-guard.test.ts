@@ -12,6 +12,7 @@ import {
   cedarFromText,
   createGuard,
   memoryAudit,
+  type PolicyEngine,
 } from '@countersign/core';
 import { guardMcpStdio } from '@countersign/mcp';
 import { expect, it, vi } from 'vitest';
@@ -230,6 +231,27 @@ it('A stdio guard ends with its server, and records calls without an answer as c
   await using pipe = await piped();
   pipe.send(call('echo', { exit: 3 }));
   await vi.waitFor(() => expect(pipe.records.at(-1)?.outcome).toEqual({ result: 'aborted' }), patiently);
+});
+
+it('A stdio guard records a call that was being decided when its server ended as cut off', async () => {
+  const audit = memoryAudit();
+  const output = new PassThrough();
+  const policy: PolicyEngine = {
+    scopeVocabulary: [],
+    async decide() {
+      output.end();
+      await once(output, 'close');
+      return { decision: 'allow', cause: 'policy', policies: [], policySet: 'test', errors: [] };
+    },
+  };
+  const guard = await createGuard({ origin: 'https://mcp.acme.dev', agents: agentsFromObjects([]), policy, audit });
+  const client = { input: new PassThrough(), output: new PassThrough() };
+  client.input.write(
+    `${JSON.stringify({ ...call('echo'), method: 'resources/read', params: { uri: 'file:///a' } })}\n`,
+  );
+  await guardMcpStdio(guard, guard.local({ agent: 'alice' }), { client, server: { input: new PassThrough(), output } });
+  expect(audit.records.map(({ decision, outcome }) => decision ?? outcome?.result)).toEqual(['allow', 'aborted']);
+  await guard.close();
 });
 
 it('A stdio guard ends the server when the client has gone', async () => {

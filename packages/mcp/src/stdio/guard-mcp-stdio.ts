@@ -61,10 +61,12 @@ export async function guardMcpStdio(
   /** Ids of cancelled requests, which the server may still answer. */
   const cancelled = new Set<unknown>();
   const ownQuestions = new Map<unknown, (answer: unknown) => void>();
+  let hasEnded = false;
 
   /** Asks the server something in our own name. Undefined: it ended without an answer. */
   async function askServer(method: string, params: object): Promise<unknown> {
     const id = `countersign-${randomUUID()}`;
+    if (hasEnded) return undefined;
     const answer = new Promise<unknown>((resolve) => void ownQuestions.set(id, resolve));
     await writeLine(server.input, JSON.stringify({ jsonrpc: '2.0', id, method, params }));
     const message = await answer;
@@ -173,21 +175,26 @@ export async function guardMcpStdio(
   // Either end may be gone while something is written to it.
   for (const writable of [server.input, client.output]) writable.on('error', () => {});
   let failure: unknown;
-  void Promise.all([read(), toServer()]).catch((error: unknown) => {
+  const fail = (error: unknown): void => {
     failure ??= error;
     server.output.destroy();
-  });
+  };
+  void read().catch(fail);
+  const passing = toServer().catch(fail);
   try {
     await toClient().catch((error: unknown) => {
       failure ??= error;
     });
     if (failure !== undefined) throw failure;
   } finally {
+    hasEnded = true;
     for (const answer of ownQuestions.values()) answer(undefined);
-    for (const { decision } of pending.values()) await decision.end({ result: 'aborted' });
     client.input.destroy();
     inOrder.destroy();
     server.input.end();
+    // What was being decided has its outcome, too.
+    await passing;
+    for (const { decision } of pending.values()) await decision.end({ result: 'aborted' });
   }
 }
 
