@@ -132,8 +132,12 @@ describe('every failure is refused and recorded, without an exception', () => {
     const { guard, audit } = await guarded({ onTrouble: (text) => void troubles.push(text) });
     await guard.authorize(await letIn(guard), unresolvable(new RangeError('no row for hunter2')));
     await guard.authorize(await letIn(guard), unresolvable(nothing));
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    await guard.authorize(await letIn(guard), unresolvable(proxy));
     expect(audit.records.map(({ code, detail }) => `${code} ${detail}`)).toEqual([
       'resource_unresolved RangeError',
+      'resource_unresolved object',
       'resource_unresolved object',
     ]);
     expect(JSON.stringify(audit.records)).not.toContain('hunter2');

@@ -33,7 +33,7 @@ export function resolveResource(
         : resolvedAs(resource),
     (error) => {
       // To a client, absent and forbidden look alike.
-      if (error instanceof NoSuchResource) return { refused: refusal('policy_denied', error.message) };
+      if (isA(error, NoSuchResource)) return { refused: refusal('policy_denied', error.message) };
       if (isNoBigInt(error)) return { refused: refusal('policy_denied', 'its id is the text of no integer') };
       // A foreign error may quote the request, so its text stays out of the audit log.
       const detail = isA(error, IncompleteResource) ? error.message : kindOf(error);
@@ -59,7 +59,7 @@ function resolvedAs(found: MaybeResource): Resolved {
 
 /** Whether `BigInt()` has thrown it for a text that is no integer. Of anything else than text it throws other errors. */
 function isNoBigInt(error: unknown): boolean {
-  return error instanceof SyntaxError && error.message.endsWith(' to a BigInt');
+  return isA(error, SyntaxError) && error.message.endsWith(' to a BigInt');
 }
 
 /**
