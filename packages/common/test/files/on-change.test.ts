@@ -28,20 +28,23 @@ const folders: readonly (readonly [name: string, make: (name: string) => Promise
 ];
 
 describe('onChange', () => {
-  it.each(folders)('notices at once what changes behind %s that has been swapped, after a poll', async (_kind, make) => {
-    await make('policies');
-    const check = vi.fn();
-    const stop = onChange(join(root, 'policies'), 5, check);
-    await make('next');
-    await rename(join(root, 'policies'), join(root, 'old'));
-    await rename(join(root, 'next'), join(root, 'policies'));
-    vi.advanceTimersByTime(5000);
-    // No poll comes any more.
-    vi.useRealTimers();
-    await setImmediate();
-    check.mockClear();
-    await writeFile(join(root, 'policies', 'a.cedar'), '');
-    await vi.waitFor(() => expect(check).toHaveBeenCalled(), patiently);
-    stop();
-  });
+  it.each(folders)(
+    'notices at once what changes behind %s that has been swapped, after a poll',
+    async (_kind, make) => {
+      await make('policies');
+      const check = vi.fn();
+      const stop = onChange(join(root, 'policies'), 5, check);
+      await make('next');
+      await rename(join(root, 'policies'), join(root, 'old'));
+      await rename(join(root, 'next'), join(root, 'policies'));
+      vi.advanceTimersByTime(5000);
+      // No poll comes any more.
+      vi.useRealTimers();
+      await setImmediate();
+      check.mockClear();
+      await writeFile(join(root, 'policies', 'a.cedar'), '');
+      await vi.waitFor(() => expect(check).toHaveBeenCalled(), patiently);
+      stop();
+    },
+  );
 });
