@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { ConfigError } from '../errors/config-error.js';
 import { warn } from '../options/listener.js';
 import { readClock } from '../options/read-clock.js';
@@ -211,7 +212,9 @@ export class LiveFiles {
   async #read(): Promise<Reading> {
     try {
       const set = await this.#parts.read();
-      return { ok: true, set, fingerprint: JSON.stringify([...set.digests]) };
+      // Of two readings while files were replaced, both may be wrong in the same way.
+      const wasChanging = set.changedMs === Infinity;
+      return { ok: true, set, fingerprint: wasChanging ? randomUUID() : JSON.stringify([...set.digests]) };
     } catch (error) {
       return { ok: false, problem: messageOf(error), fingerprint: UNREADABLE };
     }

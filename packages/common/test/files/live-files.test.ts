@@ -86,6 +86,18 @@ describe('a start', () => {
     expect(disk.loaded).toEqual(['whole']);
   });
 
+  it('takes two readings for none if files were replaced during both, also if they are alike [K4]', async () => {
+    const disk = new Disk();
+    disk.content = setOf('of two releases', -Infinity);
+    const opening = disk.open();
+    await seconds(5);
+    expect(disk.loaded).toEqual([]);
+    disk.content = setOf('whole');
+    await seconds(2);
+    await opening;
+    expect(disk.loaded).toEqual(['whole']);
+  });
+
   it('is refused when the set cannot be read, is wrong, or never settles', async () => {
     const disk = new Disk();
     disk.content = new Error('EIO');

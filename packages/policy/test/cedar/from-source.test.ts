@@ -322,9 +322,14 @@ describe('a folder that changes during a read', () => {
     expect(engine.decide(reviewerQuery()).decision).toBe('allow');
   });
 
-  it.each([10, 60, 150])(
-    'is loaded as one release when its link is swapped during the start, after %i turns [K4]',
-    async (turns) => {
+  it.each([
+    [10, 10],
+    [60, 60],
+    [150, 150],
+    [150, 10_000],
+  ])(
+    'is loaded as one release when its link is swapped during the start, after %i turns, and back after %i [K4]',
+    async (turns, turnsBack) => {
       const names = Array.from({ length: 60 }, (_, index) => `${String(index).padStart(2, '0')}.cedar`);
       const releasesIn = await folder({});
       for (const release of ['one', 'two']) {
@@ -338,9 +343,12 @@ describe('a folder that changes during a read', () => {
       }
       await symlink('one', join(releasesIn, 'current'));
       await symlink('two', join(releasesIn, 'next'));
+      await symlink('one', join(releasesIn, 'again'));
       const starting = cedarFromDirectory(join(releasesIn, 'current'));
       for (let turn = 0; turn < turns; turn++) await setImmediate();
       await rename(join(releasesIn, 'next'), join(releasesIn, 'current'));
+      for (let turn = 0; turn < turnsBack; turn++) await setImmediate();
+      await rename(join(releasesIn, 'again'), join(releasesIn, 'current'));
       const { policies } = await hasten(starting);
       const releases = new Set(policies.map(({ id }) => id.split('#')[1]?.split('-')[0]));
       expect([policies.length, releases.size]).toEqual([names.length, 1]);

@@ -32,11 +32,13 @@ const IGNORED = /^(?:README|LICENSE)|^cases\.json$|\.(?:md|ya?ml|rego|wasm)$/;
 
 /** Reads the policy files of a folder. @throws Error (as a rejection) */
 export async function readFolder(path: string): Promise<FileSet> {
-  const before = await listingOf(path);
-  await refuseUnknown(path, before.names);
-  const { files, digests, changedMs } = await readFileSet(before.read.map((name) => [name, join(path, name)]));
+  // All files are of one folder, also if a link to it is swapped meanwhile, and swapped back.
+  const folder = await fileBehind(path);
+  const before = await listingOf(folder);
+  await refuseUnknown(folder, before.names);
+  const { files, digests, changedMs } = await readFileSet(before.read.map((name) => [name, join(folder, name)]));
   const after = await listingOf(path);
-  // If a link was swapped meanwhile, the files may be of two releases, however old each of them is.
+  // If links were swapped meanwhile, the files may be of two releases, however old each of them is.
   const isOne = isDeepStrictEqual(before, after);
   return { files, digests, changedMs: isOne ? Math.max(changedMs, after.changedMs) : Infinity };
 }
