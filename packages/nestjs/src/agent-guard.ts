@@ -1,4 +1,4 @@
-import { closesUnmapped, isPermit, neverSettling, refuseAgent } from '@countersign/core/adapter';
+import { closesUnmapped, closesUnrouted, isPermit, neverSettling, refuseAgent } from '@countersign/core/adapter';
 import { refuseUnguarded, type Respond, responderOf, sendRefusal } from '@countersign/core/adapter';
 import { type CanActivate, type ExecutionContext, ForbiddenException } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -45,7 +45,10 @@ async function mayHandle(context: ExecutionContext): Promise<boolean> {
   if (refuseUnguarded(node, respond)) return false;
   // A method with the `@Permit` of an adapter enforces it by itself.
   if (isPermit(handler)) return true;
-  return await mayRunUnmapped(context, node, request, routeOf(node, request), respond);
+  const { baseUrl = '', url = '' } = request;
+  const path = `${baseUrl}${url.replace(/^\w+:\/\/[^/?]*/, '')}`;
+  const isClosed = missesPermit(context) || closesUnmapped(node, { method: node.method, path });
+  return !isClosed || !(await refuseAgent(node, routeOf(node, request), respond));
 }
 
 /** A message of a microservice or a WebSocket has no admitted request, so it cannot be asked for a permit. */
@@ -62,7 +65,8 @@ async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
   // Whatever was decided about the path says nothing of this resolver. The request is Node's: it has no `params`.
   if (check !== undefined)
     return await afterFirst(node, check, () => check(node, node, responderOf(node) ?? notAdmitted));
-  return await mayRunUnmapped(context, node, node, `${context.getClass().name}.${context.getHandler().name}`);
+  const isClosed = missesPermit(context) || closesUnrouted(node);
+  return !isClosed || !(await refuseAgent(node, `${context.getClass().name}.${context.getHandler().name}`));
 }
 
 /** The first question of each permit that a request of GraphQL asks. */
@@ -93,19 +97,6 @@ function notAdmitted(): never {
 /** Nest sends it to the client, so it names nothing of the application. */
 function noRequest(): ForbiddenException {
   return new ForbiddenException("Countersign: the context of this call has no HTTP request, as 'req'.");
-}
-
-async function mayRunUnmapped(
-  context: ExecutionContext,
-  node: IncomingMessage,
-  request: RoutedRequest,
-  route: string,
-  respond?: Respond,
-): Promise<boolean> {
-  const { baseUrl = '', url = '' } = request;
-  const path = `${baseUrl}${url.replace(/^\w+:\/\/[^/?]*/, '')}`;
-  const isClosed = missesPermit(context) || closesUnmapped(node, { method: node.method, path });
-  return !isClosed || !(await refuseAgent(node, route, respond));
 }
 
 function routeOf({ method }: IncomingMessage, { baseUrl = '', route, routeOptions }: RoutedRequest): string {

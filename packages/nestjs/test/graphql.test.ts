@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type DynamicModule, Injectable, type Provider, Scope, type Type } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
+import { permit } from '@countersign/express';
 import { Permit } from '../src/index.js';
 import { Api, type AppOptions, codeOf, json, type Platform } from './support.js';
 
@@ -340,6 +341,17 @@ describe.runIf(folder)('an application with the real GraphQLModule', () => {
     });
     expect(json(await ask(api, '{ thing { id } }'))).toStrictEqual({ data: { thing: { id: '1' } } });
     if (on === 'express') expect(codeOf(await ask(api, 'mutation { change }'))).toBe('route_unmapped');
+  });
+
+  it.each<[string, AppOptions]>([
+    ['everyRequest', { countersign: { everyRequest: true } }],
+    ['a permit before the driver', { main: (app) => app.use('/graphql', permit('graphql.use', thing)) }],
+    ['a permit before everything', { main: (app) => app.use(permit('graphql.use', thing)) }],
+  ])('closes resolvers without a permit of a path that %s opens [D8]', async (_what, options) => {
+    const module = GraphQLModule.forRoot({ driver: ApolloDriver, autoSchemaFile: true });
+    await using api = await start([module], [codeFirst()], options);
+    expect(json(await ask(api, '{ thing { id } }'))).toStrictEqual({ data: { thing: { id: '1' } } });
+    expect(codeOf(await ask(api, 'mutation { change }'))).toBe('route_unmapped');
   });
 
   it.each<[string, () => object]>([

@@ -35,6 +35,16 @@ export function closesUnmapped(
   return !decided && !covered.some((above) => path === undefined || isBelow(path, above));
 }
 
+/**
+ * Whether code that no route names is closed to this request, such as a resolver of GraphQL: no decision about its path says
+ * anything of it.
+ */
+export function closesUnrouted(request: IncomingMessage): boolean {
+  const progress = progressOf(request);
+  if (progress === undefined || callerOf(request) === undefined) return false;
+  return progress.closed || progress.refused !== undefined;
+}
+
 function isBelow(path: string, above: string): boolean {
   return above === '' || (path.startsWith(above) && ['/', '?', undefined].includes(path[above.length]));
 }
