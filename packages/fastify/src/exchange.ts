@@ -39,7 +39,9 @@ export function noteAnswer({ raw }: ServedRequest, _reply: unknown, _payload: un
  */
 export function respondThrough(reply: FastifyReply): Respond {
   return (refused) => {
-    if (answering.has(reply.request.raw)) return;
+    // An open WebSocket takes no answer of HTTP.
+    const isSocket = reply.sent && 'upgrade' in reply.request.raw && reply.request.raw.upgrade === true;
+    if (isSocket || answering.has(reply.request.raw)) return;
     // Taken from Fastify, or without an agentAuth, which would answer if a hook fails.
     if (reply.sent || !('caller' in reply.request)) return sendRefusal(reply.hijack().raw, refused);
     answering.set(reply.request.raw, refused);

@@ -4,13 +4,14 @@ import websocket from '@fastify/websocket';
 import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { EventEmitter, once } from 'node:events';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, signed, unsigned } from '../../../test/support/guarded.js';
 import { patiently } from '../../../test/support/patiently.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
-import { agentAuth, getCaller, permit } from '../src/index.js';
+import { agentAuth, getCaller, permit, Permit } from '../src/index.js';
 import { Api, codeOf } from './support.js';
 
 const verifiedOnly = { config: { permit: false } } as const;
@@ -57,6 +58,30 @@ describe.each<[string, readonly unknown[], 'respond' | 'throw']>([
     connection.write(serialized({ ...request, fields: [...request.fields, ...opening] }));
     await vi.waitFor(() => expect(opened).toHaveBeenCalledOnce(), patiently);
     connection.destroy();
+    await app.close();
+  });
+
+  it(`answers no message whose @Permit is refused, and leaves its socket open (${onRefusal}) [G7]`, async () => {
+    class Things {
+      @Permit('forbidden', { type: 'Thing', id: '1' })
+      async read(_request: FastifyRequest): Promise<string> {
+        return 'SECRET';
+      }
+    }
+    const { guard } = await guarded();
+    const app = fastify();
+    for (const plugin of plugins) await app.register(plugin as typeof agentAuth, { guard, onRefusal });
+    app.get('/open', { ...permit('thing.read', { type: 'Thing', id: '1' }), websocket: true }, (socket, request) => {
+      void new Things().read(request).catch(() => {});
+      setTimeout(() => socket.send('no such thing'));
+    });
+    const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }));
+    const request = signed({ target: '/open' });
+    const socket = connect(Number(port)).setEncoding('latin1');
+    socket.write(serialized({ ...request, fields: [...request.fields, ...opening] }));
+    let received = '';
+    for await (const text of socket) if ((received += String(text)).includes('no such thing')) break;
+    expect(received).not.toContain('HTTP/1.1 403');
     await app.close();
   });
 });
