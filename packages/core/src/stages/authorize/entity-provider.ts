@@ -32,12 +32,13 @@ export type Resolved = { readonly resource: Resource } | { readonly refused: Ref
 
 /**
  * Completes a resource that was named without attributes, without parents, or without both: a forbid may stand on what is
- * missing. Looks anew for each decision, as at all else that it rests on. Never rejects.
+ * missing. Looks anew for each decision, as at all else that it rests on, and once for each resource of a list: `looked` has
+ * the lookups of its decision. Never rejects.
  */
 export function createEntityResolver({
   entities,
   lookupTimeoutSeconds,
-}: EntityResolverParts): (resource: Resource) => Awaitable<Resolved> {
+}: EntityResolverParts): (resource: Resource, looked: Map<string, Promise<Resolved>>) => Awaitable<Resolved> {
   async function lookUp(provider: EntityProvider, { type, id }: Resource): Promise<Resolved> {
     try {
       const looking = Promise.resolve(provider({ type, id }));
@@ -53,10 +54,12 @@ export function createEntityResolver({
     }
   }
 
-  return (resource) => {
-    const { attributes, parents } = resource;
+  return (resource, looked) => {
+    const { type, id, attributes, parents } = resource;
     if (entities === undefined || (attributes !== undefined && parents !== undefined)) return { resource };
-    const looking = lookUp(entities, resource);
+    const name = JSON.stringify([type, id]);
+    const looking = looked.get(name) ?? lookUp(entities, resource);
+    looked.set(name, looking);
     return attributes === undefined && parents === undefined
       ? looking
       : looking.then((resolved) => ('refused' in resolved ? resolved : joined(resolved.resource, resource)));

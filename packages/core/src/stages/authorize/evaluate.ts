@@ -64,16 +64,21 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
     return detailsMatch(caller.authorizationDetails, { action, locations: locationsFor(facts) });
   }
 
-  function prepare(resource: Resource, match: DetailsMatch): Awaitable<Prepared> {
-    const details = match(resource);
-    if (details !== undefined && 'code' in details) return { refused: details };
-    return andThen(resolve(resource), (resolved) =>
-      'refused' in resolved ? resolved : { details, resource: resolved.resource },
-    );
+  /** Prepares each resource of one decision. */
+  function preparing(asked: Asked): (resource: Resource) => Awaitable<Prepared> {
+    const match = detailsFor(asked);
+    const looked = new Map();
+    return (resource) => {
+      const details = match(resource);
+      if (details !== undefined && 'code' in details) return { refused: details };
+      return andThen(resolve(resource, looked), (resolved) =>
+        'refused' in resolved ? resolved : { details, resource: resolved.resource },
+      );
+    };
   }
 
   function evaluateOne(asked: Asked, resource: Resource): Awaitable<readonly Verdict[]> {
-    return andThen(prepare(resource, detailsFor(asked)), (one) =>
+    return andThen(preparing(asked)(resource), (one) =>
       'refused' in one
         ? [{ permitted: false, refused: one.refused }]
         : evaluateGroup(asked, { details: one.details, resources: [one.resource] }),
@@ -83,7 +88,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
   async function evaluateList(asked: Asked, resources: readonly Resource[]): Promise<readonly Verdict[]> {
     const verdicts: Verdict[] = [];
     const groups = new Map<MatchingDetails | undefined, Group>();
-    const match = detailsFor(asked);
+    const prepare = preparing(asked);
     let unavailable: Extract<Prepared, { readonly refused: Refusal }> | undefined;
     const until = performance.now() + lookupTimeoutSeconds * 1000;
     const prepared = await mapConcurrent(
@@ -91,7 +96,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
       (resource) =>
         // The whole list is refused: no more is asked of what does not answer.
         unavailable ??
-        andThen(prepare(resource, match), (one) => {
+        andThen(prepare(resource), (one) => {
           if ('refused' in one && (isOutage(one.refused) || isLateFailure(one.refused, until))) unavailable = one;
           return one;
         }),
