@@ -247,6 +247,10 @@ function shapes(known, mixed) {
         fields: [['cookie', times(200, (at) => `${(at + 8).toString(2)}=${'x'.repeat(40)}`).join(';')]],
       },
       'mixed: JSON in cut base64 in JSON': { fields: [['cookie', inEverySpelling(nestedAndCut('a,'.repeat(3200)))]] },
+      'mixed: 200 fields in every reading': {
+        fields: times(200, (at) => [`x${at}`, `a${at}${'%C4%80%2541\\n'.repeat(3)}`]),
+      },
+      'mixed: many readings of one field': { fields: [['x', 'JTI1%2541.%41'.repeat(1000)]] },
       'mixed: Basic': { fields: [['authorization', `Basic ${base64url('a,'.repeat(4800))}`]] },
     }),
   };

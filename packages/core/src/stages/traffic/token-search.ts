@@ -5,6 +5,8 @@ import { hasEscapes, readingsOf, unescaped } from './unescape.js';
 const maxLayers = 3;
 /** Most words that are decoded for one request: far more than honest ones carry. */
 const maxWords = 1024;
+/** Most texts that are decoded as a whole, likewise: each takes a time of its own, however short it is. */
+const maxWhole = 128;
 /**
  * Most characters that are read for one request, in fields and in what they decode to. A field of one word is read five
  * times if no text is within it: as it is, its word, and in what each of four places decodes to, three quarters as long.
@@ -19,6 +21,8 @@ const maxTexts = 64;
 const maxBytes = wireBounds.fieldsLength;
 /** The shortest base64 of claims that name somebody: `{"act":{"sub":"a"}}`. */
 const minNested = 26;
+/** The length of the base64 of that. */
+const minWhole = 35;
 
 /** The length of the base64 of `{"act":1}`. */
 const minWord = 12;
@@ -65,6 +69,7 @@ export function namesAnActor(claims: unknown): boolean {
 /** Texts are strings of bytes (`latin1`), because the engine searches and decodes these fastest. */
 class TokenSearch {
   #words = 0;
+  readonly #whole = new Set<string>();
   #read = 0;
   #within = 0;
   readonly #parsed = new Budget();
@@ -81,6 +86,10 @@ class TokenSearch {
   /** Whether what is base64 in a field, as a whole, holds a payload. */
   findsInBase64(text: string): boolean {
     const base64 = onlyBase64(text);
+    // Of several readings of a text, many differ in what is no base64.
+    if (base64.length < minWhole || this.#whole.has(base64)) return false;
+    this.#whole.add(base64);
+    if (this.#whole.size > maxWhole) return true;
     return [0, 1, 2, 3].some((start) => this.#findsInEscaped(bytesOf(base64.slice(start)).toString('latin1')));
   }
 

@@ -31,10 +31,9 @@ export function readingsOf(text: string): readonly string[] {
   const unpadded = text.replace(/(?:%3D){1,2}$/i, '');
   const once = withoutPercent(unpadded);
   const readings = new Set<string>();
-  for (const reading of [withoutPercent(once), once, unpadded]) {
-    readings.add(withoutEscapes(reading)).add(reading);
-    if (beyondByte.test(reading)) readings.add(withLowBytes(reading));
-  }
+  const twice = withoutPercent(once);
+  for (const reading of [withoutEscapes(twice), unpadded, once, twice]) readings.add(reading);
+  if (beyondByte.test(twice)) readings.add(withLowBytes(twice));
   return [...readings];
 }
 

@@ -64,6 +64,10 @@ function cookiesOfUser(): string {
     .join('; ');
 }
 
+function escapedFields(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, i) => [`x${i}`, `${i}%41${'aB'.repeat(20)}`]).flat();
+}
+
 function manyWords(count: number): string {
   return Array.from({ length: count }, (_, i) => `wordabcdef${i + 10_000}`).join('.');
 }
@@ -361,6 +365,11 @@ describe('carriesOurMark', () => {
   it('takes more words than it decodes for a mark [A16, I2]', () => {
     expect(carriesOurMark('/', ['Cookie', manyWords(1000)])).toBe(false);
     expect(carriesOurMark('/', ['Cookie', manyWords(1100)])).toBe(true);
+  });
+
+  it('takes more fields and readings of fields than it decodes for a mark [A16, I2]', () => {
+    expect(carriesOurMark('/', escapedFields(63))).toBe(false);
+    expect(carriesOurMark('/', escapedFields(66))).toBe(true);
   });
 
   it('takes more escapes within base64 than it decodes for a mark [A16, I2]', () => {
