@@ -3,6 +3,7 @@ import { singular } from '../policy/names.js';
 import { readRoutes, type Route } from '../policy/routes.js';
 import type { Framework } from './application.js';
 import { afterTypes, endOfCall, ownMembers, type RouterCall, routerCalls, skipSpace } from './calls.js';
+import type { Foreign } from './foreign.js';
 import { type ReadMount, readMounts } from './mounts.js';
 import { shownPlace, type Source } from './sources.js';
 
@@ -37,16 +38,25 @@ export interface Place {
   readonly kind: 'argument' | 'spread' | 'config' | 'line' | 'first';
 }
 
-/** The routes that are declared as `app.get('/path', …)`, in the order of the files. */
-export function findRoutes(sources: readonly Source[], framework: Framework): readonly FoundRoute[] {
+/** The routes that are declared as `app.get('/path', …)` and that the guard closes, in the order of the files. */
+export function findRoutes(
+  sources: readonly Source[],
+  framework: Framework,
+  { isForeign }: Foreign,
+): readonly FoundRoute[] {
   const { pathOf: mountOf } = readMounts(sources);
-  return withOwnActions(sources.flatMap((source) => routesIn(source, framework, mountOf)));
+  return withOwnActions(sources.flatMap((source) => routesIn(source, framework, mountOf, isForeign)));
 }
 
-function routesIn(source: Source, framework: Framework, mountOf: ReadMount): FoundRoute[] {
+function routesIn(
+  source: Source,
+  framework: Framework,
+  mountOf: ReadMount,
+  isForeign: Foreign['isForeign'],
+): FoundRoute[] {
   const { path: file, text } = source;
   const found: FoundRoute[] = [];
-  for (const call of routerCalls(text)) {
+  for (const call of routerCalls(text).filter((each) => !isForeign(source, each))) {
     const { method, at, end, prefix } = call;
     const declared = framework === 'fastify' && method === 'route' ? routeObject(text, end) : undefined;
     const verb = declared?.method ?? methodOf(method);
@@ -102,27 +112,6 @@ function routeObject(text: string, end: number): (PathApart & { readonly method:
 function methodOf(name: string): string | undefined {
   if (name === 'del') return 'DELETE';
   return /^(?:get|post|put|patch|delete)$/.test(name) ? name.toUpperCase() : undefined;
-}
-
-/** Where something looks like a route, and its path cannot be read: `app.route(…)`, `router.all(…)`, a path in a variable. */
-export function unreadPlaces(sources: readonly Source[], found: readonly FoundRoute[]): readonly string[] {
-  return sources.flatMap((source) => {
-    const known = new Set(found.filter(({ file }) => file === source.path).map(({ at }) => at));
-    return routerCalls(source.text)
-      .filter(({ at, method }) => !known.has(at) && /^(?:get|post|put|patch|delete|del|all|route)$/.test(method))
-      .filter(({ end, method }) => looksLikeRoute(source.text, end, method))
-      .map(({ at }) => shownPlace(source, at));
-  });
-}
-
-/** Not `app.get('setting')`. */
-function looksLikeRoute(text: string, end: number, method: string): boolean {
-  const open = afterTypes(text, end);
-  if (text.charAt(open) !== '(') return false;
-  const call = text.slice(open + 1, endOfCall(text, open + 1));
-  // The methods of `app.route('/path')` are routes of their own.
-  if (method === 'route' && /^\s*(['"`])(?:\/[^'"`$]*)?\1\s*$/.test(call)) return false;
-  return /[,{]/.test(call) || /^\s*['"`]\//.test(call);
 }
 
 /** What two paths have in common that match the same requests. */

@@ -10,8 +10,10 @@ import { planEdits } from './edits.js';
 import { planFiles } from './files.js';
 import { nestRoutesIn } from './find-nest-routes.js';
 import { findRoutes } from './find-routes.js';
+import { readForeign } from './foreign.js';
 import { mentionsGuard } from './guard-uses.js';
 import { report } from './report.js';
+import { foreignPlaces } from './route-places.js';
 import { chooseRoutes } from './routes-file.js';
 import { readSources, type Source } from './sources.js';
 import { ownFolder, type PlannedFile, readWritten, undo, writeAll } from './written.js';
@@ -41,8 +43,9 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   const guardPath = guardPathIn(sources, typescript);
   const hasUsers = manifest.hasUsers || expectsPeople(sources.find(({ path }) => path === guardPath));
   const application = { ...manifest, typescript, hasUsers };
-  const found = framework === 'nestjs' ? sources.flatMap(nestRoutesIn) : findRoutes(sources, framework);
-  const choice = await chooseRoutes(folder, options.routes, found);
+  const foreign = readForeign(sources, manifest);
+  const found = framework === 'nestjs' ? sources.flatMap(nestRoutesIn) : findRoutes(sources, framework, foreign);
+  const choice = await chooseRoutes(folder, options.routes, found, foreignPlaces(sources, foreign));
   const written = await readWritten(folder);
   const plan = await planFiles({ folder, application, origin, id, choice, guardPath, written });
   const edits = planEdits(sources, found, choice.declared, { application, applications, guardPath });
@@ -54,7 +57,10 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   if (files.length + ignored.length > 0) await writeAll(folder, files, ignored);
   io.out(diff);
   const diffName = diff === '' ? undefined : diffFile;
-  report({ folder, application, sources, found, choice, plan, edits, guardPath, diffFile: diffName, origin, id }, io);
+  report(
+    { folder, application, sources, found, foreign, choice, plan, edits, guardPath, diffFile: diffName, origin, id },
+    io,
+  );
 }
 
 async function undoInit(folder: string, io: Io): Promise<void> {

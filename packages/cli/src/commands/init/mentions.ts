@@ -101,7 +101,8 @@ export function mentionsIn(file: File, files: ReadonlyMap<Source, File>): readon
     const behind = code.slice(index + name.length, index + name.length + 200);
     if ((target === source ? ownMember : routerMember).test(behind)) return [];
     if (target === source && (isMadeOrExported(code, index, behind) || isArgumentOf(takers, code, index))) return [];
-    const mount = mountAt(file, index, index + name.length);
+    // A request that goes to the callback of an application of Koa has a new context there.
+    const mount = behind.startsWith('.callback(') ? undefined : mountAt(file, index, index + name.length);
     // Middleware may get the application that uses it.
     return mount?.owner === name ? [] : [{ name, target, source, mount }];
   });

@@ -19,6 +19,14 @@ export interface Mounts {
   readonly pathOf: ReadMount;
   /** Where others mount an application; empty if anything else is done with it, such as `listen`. */
   readonly placesOf: (creation: Creation) => readonly string[];
+  /** What a router, or what a function gets as one, is mounted on. */
+  readonly mountedOn: (source: Source, owner: string, at: number) => readonly MountedOn[];
+}
+
+interface MountedOn {
+  readonly source: Source;
+  readonly owner: string;
+  readonly at: number;
 }
 
 export type ReadMount = (source: Source, call: RouterCall) => string | undefined;
@@ -34,9 +42,7 @@ export function readMounts(sources: readonly Source[]): Mounts {
 
   function pathOf(source: Source, owner: string, at: number): string | undefined {
     const file = files.get(source);
-    const takers = file?.takers.filter(({ names }) => names.includes(owner)) ?? [];
-    const taker =
-      takers.findLast(({ start, end }) => at >= start && at < end) ?? takers.find(({ name }) => name === 'constructor');
+    const taker = file && takerOf(file, owner, at);
     const key = `${source.path} ${owner} ${taker?.start}`;
     if (known.has(key)) return known.get(key);
     // A router that is mounted on itself has no path.
@@ -48,7 +54,7 @@ export function readMounts(sources: readonly Source[]): Mounts {
 
   function find(file: File, owner: string, taker: Taker | undefined): string | undefined {
     const { source, created, imports } = file;
-    const inline = taker && file.uses.find((use) => isInline(use, taker, file));
+    const inline = taker && inlineOf(file, taker);
     if (inline !== undefined) {
       const { owner: outer, at, prefix } = inline.call;
       return join(join(pathOf(source, outer, at), prefix), pathOfUse(source, inline, inline.given[0]));
@@ -84,7 +90,32 @@ export function readMounts(sources: readonly Source[]): Mounts {
     return isMounted ? found.flatMap(({ source: above, mount }) => (mount ? [shownPlace(above, mount.at)] : [])) : [];
   }
 
-  return { pathOf: (source, { owner, at }) => pathOf(source, owner, at), placesOf };
+  function mountedOn(source: Source, owner: string, at: number): readonly MountedOn[] {
+    const file = files.get(source);
+    if (file === undefined) return [];
+    const taker = takerOf(file, owner, at);
+    const inline = taker && inlineOf(file, taker);
+    if (inline !== undefined) return [{ source, owner: inline.call.owner, at: inline.call.at }];
+    const all = mentions.filter(({ target }) => target === source);
+    return ofName(all, file, taker?.name ?? owner).flatMap(({ source: above, mount }) =>
+      mount === undefined ? [] : [{ source: above, owner: mount.owner, at: mount.at }],
+    );
+  }
+
+  return { pathOf: (source, { owner, at }) => pathOf(source, owner, at), placesOf, mountedOn };
+}
+
+/** The function that gets a router by this name. */
+function takerOf({ takers }: File, owner: string, at: number): Taker | undefined {
+  const named = takers.filter(({ names }) => names.includes(owner));
+  return (
+    named.findLast(({ start, end }) => at >= start && at < end) ?? named.find(({ name }) => name === 'constructor')
+  );
+}
+
+/** Where the function itself is what is registered. */
+function inlineOf(file: File, taker: Taker): Use | undefined {
+  return file.uses.find((use) => isInline(use, taker, file));
 }
 
 /** Of what names the routers of a file, that which may be one of them: a default export may have any name elsewhere. */

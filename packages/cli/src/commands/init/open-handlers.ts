@@ -1,5 +1,6 @@
 import type { Framework } from './application.js';
 import { ownerNames, routerCalls, routerNames } from './calls.js';
+import type { Foreign } from './foreign.js';
 import { importedFile, importsOf } from './imports.js';
 import { isOuter } from './place-on-koa.js';
 import { shownPlace, type Source } from './sources.js';
@@ -16,7 +17,11 @@ const answers =
  * Handlers in `use`, such as GraphQL, proxies and static files. They are no routes, so the guard does not close them:
  * each verified agent gets through.
  */
-export function openHandlers(sources: readonly Source[], framework: Framework): readonly string[] {
+export function openHandlers(
+  sources: readonly Source[],
+  framework: Framework,
+  { isForeign, isOpen }: Foreign,
+): readonly string[] {
   if (framework === 'fastify') return [];
   return sources
     .filter(({ text }) => /\.use\(/.test(text))
@@ -35,7 +40,9 @@ export function openHandlers(sources: readonly Source[], framework: Framework): 
       return nodes.flatMap(({ node }) => {
         const use = useIn(node);
         if (use === undefined || packages.has(use.owner)) return [];
-        const path = openPath(source, node, isRouter, framework);
+        const isOuterUse = !isForeign(source, use);
+        const isForeignOpen = (handler: SyntaxNode): boolean => isOuterUse && isOpen(source, handler);
+        const path = openPath(source, node, isRouter, isForeignOpen, framework);
         return path === undefined ? [] : [`${shownPlace(source, use.at)}${path === '' ? '' : ` (${path})`}`];
       });
     });
@@ -55,7 +62,11 @@ function useIn({ type, callee }: SyntaxNode): { readonly owner: string; readonly
   if (keyOf(callee) !== 'use' || !isNode(callee['property'])) return undefined;
   let owner = callee['object'];
   while (isNode(owner)) {
-    if (owner.type === 'MemberExpression') owner = owner['object'];
+    const { object } = owner;
+    // `this.app.use(…)`
+    if (isNode(object) && object.type === 'ThisExpression')
+      return { owner: keyOf(owner) ?? '', at: callee['property'].start };
+    if (owner.type === 'MemberExpression') owner = object;
     else if (owner.type === 'CallExpression' && isNode(owner['callee']) && owner['callee'].type === 'MemberExpression')
       owner = owner['callee']['object'];
     else break;
@@ -69,6 +80,7 @@ function openPath(
   source: Source,
   node: SyntaxNode,
   isRouter: (text: string) => boolean,
+  isForeignOpen: (handler: SyntaxNode) => boolean,
   framework: Framework,
 ): string | undefined {
   const textOf = ({ start, end }: SyntaxNode): string => source.text.slice(start, end);
@@ -81,6 +93,7 @@ function openPath(
   const handlers = values.slice(hasPath ? 1 : 0);
   const last = handlers.at(-1);
   if (last === undefined || handlers.some((handler) => /\bpermit\(/.test(textOf(handler)))) return undefined;
+  if (handlers.some(isForeignOpen)) return path;
   const text = textOf(last);
   if (isFunction(last)) {
     const answersAll = framework === 'koa' && /\.body = /.test(text);

@@ -7,11 +7,13 @@ import type { Application, Framework } from './application.js';
 import { type Edits, guardByHand } from './edits.js';
 import type { Plan } from './files.js';
 import { openHandlers } from './open-handlers.js';
-import { type FoundRoute, unreadPlaces } from './find-routes.js';
+import type { FoundRoute } from './find-routes.js';
+import { unreadPlaces } from './route-places.js';
+import type { Foreign } from './foreign.js';
 import { idsBeside } from './ids-beside.js';
 import { firstTestCommand, firstTestPath } from './first-test.js';
 import { looksLikeLogin } from './suggest.js';
-import { type Choice, declarationsOf, routesFile } from './routes-file.js';
+import { type Choice, closeThem, declarationsOf, notClosed, routesFile } from './routes-file.js';
 import { shownPlace, type Source } from './sources.js';
 import { warningsOf } from './warnings.js';
 
@@ -20,6 +22,7 @@ export interface Result {
   readonly application: Application;
   readonly sources: readonly Source[];
   readonly found: readonly FoundRoute[];
+  readonly foreign: Foreign;
   readonly choice: Choice;
   readonly plan: Plan;
   readonly edits: Edits;
@@ -101,6 +104,7 @@ function toDo(result: Result): readonly string[] {
     ...stale.map(({ action, file }) => `${file} asks for ${action}, which is in no policy now: remove that permit.`),
     ...(!hasUsers ? health.map(({ method, path }) => `${method} ${path} ${healthAdvice(framework)}`) : []),
     ...unreadIn(result),
+    ...foreignIn(result),
     ...openIn(result),
     ...warningsOf(sources, found),
   ];
@@ -108,17 +112,24 @@ function toDo(result: Result): readonly string[] {
 
 const mostPlaces = 5;
 
-function unreadIn({ application, sources, found }: Result): readonly string[] {
-  const places = application.framework === 'nestjs' ? [] : unreadPlaces(sources, found);
+function unreadIn({ application, sources, found, foreign }: Result): readonly string[] {
+  const places = application.framework === 'nestjs' ? [] : unreadPlaces(sources, found, foreign);
   if (places.length === 0) return [];
-  const more = places.length > mostPlaces ? ' and more' : '';
   return [
-    `${countText(places.length, 'place')} like a route cannot be read, and what is there stays closed: ${places.slice(0, mostPlaces).join(', ')}${more}. Add such routes to ${routesFile}.`,
+    `${countText(places.length, 'place')} like a route cannot be read, and what is there stays closed: ${shortened(places)}. Add such routes to ${routesFile}.`,
   ];
 }
 
-function openIn({ sources, application }: Result): readonly string[] {
-  const places = openHandlers(sources, application.framework);
+function shortened(places: readonly string[]): string {
+  return `${places.slice(0, mostPlaces).join(', ')}${places.length > mostPlaces ? ' and more' : ''}`;
+}
+
+function foreignIn({ choice: { foreign } }: Result): readonly string[] {
+  return foreign.length === 0 ? [] : [`${notClosed}: ${shortened(foreign)}. ${closeThem} ${guidePage('placement')}`];
+}
+
+function openIn({ sources, application, foreign }: Result): readonly string[] {
+  const places = openHandlers(sources, application.framework, foreign);
   if (places.length === 0) return [];
   const permit = "permit('x.use', { type: 'Path', id: '/x' })";
   return [

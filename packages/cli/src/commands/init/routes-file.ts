@@ -16,6 +16,8 @@ export interface Choice {
   readonly declared: readonly FoundRoute[];
   /** Of these, those that the source does not declare, or in several places. */
   readonly elsewhere: readonly Route[];
+  /** Places of routes that the guard does not close. */
+  readonly foreign: readonly string[];
   /** The list, with the others commented out. */
   readonly text: string;
 }
@@ -32,6 +34,7 @@ export async function chooseRoutes(
   folder: string,
   file: string | undefined,
   found: readonly FoundRoute[],
+  foreign: readonly string[],
 ): Promise<Choice> {
   const name = file ?? routesFile;
   const text = file === undefined ? await readFile(join(folder, routesFile), 'utf8').catch(() => '') : undefined;
@@ -56,7 +59,8 @@ export async function chooseRoutes(
     routes,
     declared,
     elsewhere: matched.flatMap(({ route, declared: at }) => (at === undefined ? [route] : [])),
-    text: listText(matched, declared, { ...others, more: [...others.more, ...suggested] }),
+    foreign,
+    text: `${listText(matched, declared, { ...others, more: [...others.more, ...suggested] })}${foreignText(foreign)}`,
   };
 }
 
@@ -106,6 +110,15 @@ function listText(
   const lines = open.map(({ route, declared: at }) => `${lineOf(route)}${at === undefined ? '' : ` # ${at.where}`}\n`);
   return `${heading}${lines.join('')}${groups.join('')}`;
 }
+
+function foreignText(foreign: readonly string[]): string {
+  return foreign.length === 0 ? '' : `\n# ${notClosed}: ${foreign.join(', ')}.\n# ${closeThem}\n`;
+}
+
+export const notClosed =
+  'Not closed by this guard, because they are of another framework or router, or of an application that is called by its callback()';
+export const closeThem =
+  'Such an application needs an agentAuth of its own adapter, with the same guard. A router without an adapter needs a permit before it, in the same use.';
 
 const heading = `# The routes that agents may use, one a line: METHOD /path action Resource. A route that is not here stays closed.
 # Change this list, run countersign init again, and apply the diff that it prints.
