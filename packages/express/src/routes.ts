@@ -1,5 +1,10 @@
-import { admissionOf, callerOf, closesUnmapped, isUnmapped } from '@countersign/core/adapter';
 import {
+  admissionOf,
+  callerOf,
+  closesUnmapped,
+  isPermit,
+  isUnmapped,
+  markOf,
   onAssigned,
   rawResponderOf,
   refuseAgent,
@@ -68,7 +73,7 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route,
   watch.entered = true;
   if (!isClosed(req, admitted)) return;
   close(route);
-  watch.refuses = isUnmapped(handlersOf(route, req)) && admissionOf(admitted)?.guard.mode !== 'observe';
+  watch.refuses = isOpen(handlersOf(route, req)) && admissionOf(admitted)?.guard.mode !== 'observe';
   if (watch.refuses) hideParams(req, watch);
 });
 
@@ -120,15 +125,37 @@ function refuserOf(route: Route): object {
 /** Refuses an agent on an unmapped Route. Resolves to whether it did; the request has then been answered. */
 async function refuse(route: Route, req: ExpressRequest, admitted: IncomingMessage): Promise<boolean> {
   const handlers = handlersOf(route, req);
-  if (!isClosed(req, admitted) || !isUnmapped(handlers)) return false;
+  if (!isClosed(req, admitted) || !isOpen(handlers)) return false;
   const name = `${req.method} ${req.baseUrl}${String(route.path)}`;
-  if (handlers.some(isReplacedPermit)) admissionOf(admitted)?.guard.report(permitReplaced, name);
+  if (isSkippable(handlers)) admissionOf(admitted)?.guard.report(permitSkipped, name);
+  else if (handlers.some(isReplacedPermit)) admissionOf(admitted)?.guard.report(permitReplaced, name);
   return await refuseAgent(admitted, name, rawResponderOf(admitted));
 }
 
 const permitReplaced =
   'something has put a function of its own in place of a permit, so the route is closed. New Relic does so: ' +
   'switch off its instrumentation of Express';
+
+const permitSkipped =
+  'an error before the permit skips it, and a handler of errors behind it may go on, so the route is closed. Put the permit first';
+
+/** Whether a handler may run without a permit. */
+function isOpen(handlers: readonly unknown[]): boolean {
+  return isUnmapped(handlers) || isSkippable(handlers);
+}
+
+/** While an error is pending, Express calls only handlers of four parameters. */
+function isSkippable(handlers: readonly unknown[]): boolean {
+  const first = handlers.findIndex(isPermit);
+  if (first === -1 || handlers.slice(0, first).every((handler) => markOf(handler) !== undefined)) return false;
+  let isCaught = false;
+  for (const handler of handlers.slice(first)) {
+    if (isPermit(handler)) isCaught = false;
+    else if ((handler as Function).length === 4) isCaught = true;
+    else if (isCaught) return true;
+  }
+  return false;
+}
 
 /** Whether a wrapper, which lost the mark, kept the name. An unmapped route has no other handler of this name. */
 function isReplacedPermit(handler: unknown): boolean {

@@ -1,4 +1,11 @@
-import express5, { type Express, type NextFunction, type Request, type Response } from 'express';
+import express5, {
+  type ErrorRequestHandler,
+  type Express,
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import express4 from 'express4';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { deferred } from '../../../test/support/deferred.js';
@@ -82,6 +89,10 @@ async function expectClosed({ url }: { readonly url: string }, target: string, m
   expect(ran).toEqual([]);
 }
 
+const fails: RequestHandler = (_req, _res, next) => next(new Error('too large'));
+const goesOn: ErrorRequestHandler = (_error, _req, _res, next) => next();
+const answers: ErrorRequestHandler = (_error, _req, res, _next) => void res.status(413).end();
+
 describe.each(versions)('routes of %s', (_version, express) => {
   async function api(define: (app: Express) => unknown, options?: Parameters<typeof guarded>[0]) {
     const parts = await guarded(options);
@@ -110,6 +121,28 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect((await send(server.url, unsigned({ target: '/open' }))).body).toBe('open');
     expect((await send(server.url, signed({ target: '/both' }))).body).toBe('get');
     expect(server.audit.records.filter(({ code }) => code === 'route_unmapped')).toHaveLength(5);
+  });
+
+  it('are closed if an error before their permit would skip it, and a handler of errors behind it goes on [D8]', async () => {
+    const troubles: string[] = [];
+    const may = permit('thing.read', thing);
+    await using server = await api(
+      (app) => {
+        app.get('/skips', fails, may, goesOn, handler('skips'));
+        app.get('/between', fails, may, goesOn, handler('between'), may, handler('end'));
+        app.get('/last', fails, may, handler('last'), answers);
+        app.get('/first', may, fails, goesOn, handler('first'));
+        app.get('/asked', fails, goesOn, may, handler('asked'));
+        app.get('/again', fails, may, goesOn, may, handler('again'));
+      },
+      { onTrouble: (text) => void troubles.push(text) },
+    );
+    await expectClosed(server, '/skips');
+    await expectClosed(server, '/between');
+    expect(troubles[0]).toContain('Put the permit first');
+    expect((await send(server.url, signed({ target: '/last' }))).status).toBe(413);
+    for (const name of ['first', 'asked', 'again'])
+      expect((await send(server.url, signed({ target: `/${name}` }))).body).toBe(name);
   });
 
   it('are open when a permit is in the route or before all routes', async () => {
