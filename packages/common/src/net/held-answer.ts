@@ -4,18 +4,7 @@ import { ConfigError } from '../errors/config-error.js';
 type Method = (...args: unknown[]) => unknown;
 type Call = () => unknown;
 
-/** The last two are of HTTP/2, which sends trailers beside a length. */
-const gated = [
-  'writeHead',
-  'write',
-  'end',
-  'flushHeaders',
-  'writeEarlyHints',
-  'setTrailer',
-  'createPushResponse',
-] as const;
-
-type Gated = (typeof gated)[number];
+type Gated = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints' | 'setTrailer' | 'createPushResponse';
 
 /** `throwing`: during the turn in which a step began, in which the caller can still be told. */
 type State = 'throwing' | 'holding' | 'open' | 'refused';
@@ -26,9 +15,6 @@ interface Head {
   readonly statusMessage: string;
   readonly fields: OutgoingHttpHeaders;
 }
-
-/** They throw once an answer has been sent. */
-const describing = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const;
 
 /** Not a WeakMap, whose entries cost the garbage collector more than all the rest. */
 const heldAnswer = Symbol('countersign.heldAnswer');
@@ -42,6 +28,7 @@ export class HeldAnswer {
   #state: State = 'open';
   #step = '';
   #pending = 0;
+  #isGated = false;
   #before: Head | undefined;
   #calls: Call[] = [];
   #cameEarly = false;
@@ -49,9 +36,7 @@ export class HeldAnswer {
 
   private constructor(response: ServerResponse) {
     this.#response = response;
-    // They stay, because other code may wrap them meanwhile.
     Object.assign(response, { [heldAnswer]: this });
-    for (const name of gated) if (name in response) Object.assign(response, { [name]: this.#gate(name) });
   }
 
   static of(response: ServerResponse): HeldAnswer {
@@ -65,6 +50,7 @@ export class HeldAnswer {
   begin(step: string): void {
     this.#pending += 1;
     if (this.#state === 'refused') return;
+    this.#gateAll();
     if (this.#state === 'open') this.#before = headOf(this.#response);
     this.#state = 'throwing';
     this.#step = step;
@@ -105,11 +91,9 @@ export class HeldAnswer {
   dropRest(): void {
     if (this.#state === 'refused') return;
     this.#state = 'refused';
-    const response = this.#response;
-    for (const name of describing) Object.assign(response, { [name]: () => response });
-    for (const name of gated) if (name in response) Object.assign(response, { [name]: this.#dropped(name) });
+    Object.assign(this.#response, isOfHttp2(this.#response) ? dropsOfHttp2 : drops);
     // Of what reaches the response by a method that was taken from it before.
-    response.on('error', () => {});
+    this.#response.on('error', ignore);
   }
 
   /** Whether an answer was held back since this was last asked. */
@@ -132,6 +116,23 @@ export class HeldAnswer {
     this.#needsDrain = false;
   }
 
+  /** They stay, because other code may wrap them meanwhile. */
+  #gateAll(): void {
+    if (this.#isGated) return;
+    this.#isGated = true;
+    Object.assign(this.#response, {
+      writeHead: this.#gate('writeHead'),
+      write: this.#gate('write'),
+      end: this.#gate('end'),
+      flushHeaders: this.#gate('flushHeaders'),
+      writeEarlyHints: this.#gate('writeEarlyHints'),
+      ...(isOfHttp2(this.#response) && {
+        setTrailer: this.#gate('setTrailer'),
+        createPushResponse: this.#gate('createPushResponse'),
+      }),
+    });
+  }
+
   #gate(name: Gated): Method {
     const own = Reflect.get(this.#response, name) as Method;
     return (...args) => {
@@ -147,20 +148,10 @@ export class HeldAnswer {
           this.#cameEarly = true;
           this.#needsDrain ||= name === 'write';
           this.#calls.push(() => own.apply(this.#response, args));
-          return name === 'write' ? false : this.#chained(name);
+          if (name === 'write') return false;
+          return name === 'writeHead' || name === 'end' ? this.#response : undefined;
       }
     };
-  }
-
-  #dropped(name: Gated): Method {
-    return (...args) => {
-      callBack(name, args);
-      return name === 'write' ? true : this.#chained(name);
-    };
-  }
-
-  #chained(name: Gated): unknown {
-    return name === 'writeHead' || name === 'end' ? this.#response : undefined;
   }
 
   /** A field that the handler set for its own answer may tell what a refusal must not. */
@@ -178,6 +169,40 @@ export class HeldAnswer {
     response.statusCode = before.statusCode;
     if (Object.hasOwn(response, 'statusMessage')) response.statusMessage = before.statusMessage;
   }
+}
+
+function isOfHttp2(response: ServerResponse): boolean {
+  return 'setTrailer' in response;
+}
+
+/** In place of the methods of a response whose answer has been given. They would throw, or emit an error. */
+const drops = {
+  setHeader: chain,
+  setHeaders: chain,
+  appendHeader: chain,
+  removeHeader: chain,
+  writeHead: chain,
+  write: drop('write', true),
+  end(this: ServerResponse, ...args: unknown[]): ServerResponse {
+    callBack('end', args);
+    return this;
+  },
+  flushHeaders: ignore,
+  writeEarlyHints: drop('writeEarlyHints', undefined),
+};
+const dropsOfHttp2 = { ...drops, setTrailer: ignore, createPushResponse: drop('createPushResponse', undefined) };
+
+function chain(this: ServerResponse): ServerResponse {
+  return this;
+}
+
+function ignore(): void {}
+
+function drop(name: Gated, result: unknown): Method {
+  return (...args) => {
+    callBack(name, args);
+    return result;
+  };
 }
 
 /** Like a success: whoever pipes into the response reads its source to the end. But a push has no response to write to. */
