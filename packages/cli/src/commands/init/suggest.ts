@@ -36,6 +36,9 @@ const secrets = wordList(
   'password passwd passcode passphrase secret credential otp totp apikey privatekey accesskey apitoken accesstoken',
   'refreshtoken idtoken authtoken sessiontoken resettoken bearertoken createtoken generatetoken issuetoken signtoken',
 );
+/** What makes a token, gives one, or begins a session. */
+const credentialGiven =
+  /\.(?:sign|login|cookie)\(|cookies\.set\(|set-cookie|\bsession\.\w{1,64} ?=[^=]|\b(?:token|jwt|bearer|sessionid) ?:/i;
 /** A `GET` that does something, as too many applications have. In the plural most are things: `/runs`, `/transfers`. */
 const deeds = wordList(
   'accept acknowledge activate add apply approve archive assign ban block cancel capture charge checkout clear close',
@@ -73,6 +76,7 @@ export function looksLikeLogin({ method, listed }: FoundRoute): boolean {
 /** Also of two words, like `accessToken` and `api_key`. */
 function speaksOfSecrets(handler: string): boolean {
   const words = wordsOf(handler);
+  if (credentialGiven.test(handler)) return true;
   return words.some((word, place) =>
     [word, `${word}${words[place + 1] ?? ''}`].some((each) => secrets.has(withoutPlural(each))),
   );
