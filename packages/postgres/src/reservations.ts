@@ -13,20 +13,22 @@ const now = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
 
 /**
  * The row of no owner is the epoch, which says since when the table has remembered everything. Whatever empties the table
- * takes it too. It is named after the table and the transaction that wrote it, so that one that a dump brings back does not
- * count.
+ * takes it too. It is named after the table and the transaction that wrote it, which a fresh cluster counts from the same
+ * number, and after the cluster and the database, so that one that a dump or a copy brings back does not count.
  *
  * A table that is not logged is emptied by a crash, and is empty on a promoted replica. A logged one survives a crash if
  * each reservation is synced, but a replica that is promoted, or a recovery to a point in time, lacks the newest: its
  * epoch also names the timeline, which both begin anew.
  */
 function statementsOn(table: string, isLogged: boolean) {
+  const database = `(SELECT system_identifier::text FROM pg_control_system()) || ':' ||
+    (SELECT oid::text FROM pg_database WHERE datname = current_database())`;
   const timeline = isLogged ? ` || ':' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)` : '';
   const synced = `set_config('synchronous_commit',
     CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`;
   // If two processes have begun it at once, the later one counts for both.
   const age = `SELECT ${now} - max(until) AS age FROM ${table}
-    WHERE owner = '' AND name = tableoid::text || ':' || xmin::text${timeline} HAVING count(*) > 0`;
+    WHERE owner = '' AND name = tableoid::text || ':' || xmin::text || ':' || ${database}${timeline} HAVING count(*) > 0`;
   return {
     tables: `CREATE ${isLogged ? '' : 'UNLOGGED'} TABLE IF NOT EXISTS ${table} (
         owner TEXT COLLATE "C" NOT NULL, name TEXT COLLATE "C" NOT NULL, until BIGINT NOT NULL, PRIMARY KEY (owner, name));
@@ -40,7 +42,7 @@ function statementsOn(table: string, isLogged: boolean) {
         ON CONFLICT DO NOTHING RETURNING 1)
       SELECT (SELECT age FROM epoch) AS age, EXISTS (SELECT FROM used) AS won`,
     begin: `INSERT INTO ${table} (owner, name, until)
-      SELECT '', '${table}'::regclass::oid::text || ':' || (txid_current() % 4294967296)::text${timeline}, ${now}
+      SELECT '', '${table}'::regclass::oid::text || ':' || (txid_current() % 4294967296)::text || ':' || ${database}${timeline}, ${now}
       WHERE NOT EXISTS (${age})`,
     // Few at a time, so that no reservation waits for long; those that another process removes are passed over.
     sweep: `DELETE FROM ${table} WHERE ctid IN (SELECT ctid FROM ${table}

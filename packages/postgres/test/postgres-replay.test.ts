@@ -116,8 +116,36 @@ describe.skipIf(programs === undefined)('postgresReplay', () => {
     await vi.waitFor(async () => expect(await store.reserve(freshProof())).toBe('reserved'), patiently);
   });
 
-  function runProgram(name: string, flags: readonly string[], input = ''): string {
-    const { host, user, database } = server.connection;
+  it('refuses what was used since a dump without owners that is restored into a fresh cluster, which counts alike', async () => {
+    const [old, fresh] = [await startPostgres(programs!), await startPostgres(programs!)];
+    const [oldPool, freshPool] = [poolOf(old), poolOf(fresh)];
+    const store = await postgresReplay(oldPool, options);
+    const dump = runProgram('pg_dump', ['--no-owner'], '', old);
+    const used = freshProof();
+    expect(await store.reserve(used)).toBe('reserved');
+    runProgram('psql', ['--quiet', '--set', 'ON_ERROR_STOP=1'], dump, fresh);
+    const restored = await postgresReplay(freshPool, options);
+    expect(await restored.reserve({ ...used, now: Date.now() / 1000 })).toBe('before_epoch');
+    await Promise.all([oldPool.end(), freshPool.end()]);
+    await Promise.all([old.stop(), fresh.stop()]);
+  });
+
+  it('refuses what was used since its database was copied', async () => {
+    await pool.query('CREATE DATABASE original');
+    const first = poolOf(server, { database: 'original' });
+    await postgresReplay(first, options);
+    await first.end();
+    await pool.query('CREATE DATABASE copied TEMPLATE original');
+    const [original, copied] = [poolOf(server, { database: 'original' }), poolOf(server, { database: 'copied' })];
+    const used = freshProof();
+    expect(await (await postgresReplay(original, options)).reserve(used)).toBe('reserved');
+    const copy = await postgresReplay(copied, options);
+    expect(await copy.reserve({ ...used, now: Date.now() / 1000 })).toBe('before_epoch');
+    await Promise.all([original.end(), copied.end()]);
+  });
+
+  function runProgram(name: string, flags: readonly string[], input = '', { connection } = server): string {
+    const { host, user, database } = connection;
     const args = ['--host', host, '--username', user, '--dbname', database, ...flags];
     const run = spawnSync(join(programs!, name), args, { input, encoding: 'utf8' });
     expect(run.stderr).toBe('');
