@@ -148,8 +148,9 @@ class TokenSearch {
   }
 
   #isPayload(bytes: Buffer): boolean {
-    if (!isObjectLike(bytes)) return false;
-    return !this.#parsed.takes(bytes.length) || (mayName(bytes) && namesAnActor(parseJson(bytes)));
+    const object = objectIn(bytes);
+    if (object === undefined) return false;
+    return !this.#parsed.takes(object.length) || (mayName(object) && namesAnActor(parseJson(object)));
   }
 }
 
@@ -207,12 +208,12 @@ function isText(text: string): boolean {
   return !control.test(text.slice(longestPrefix));
 }
 
-/** Only what may be an object is parsed, white space around it apart. */
-function isObjectLike(bytes: Buffer): boolean {
-  let [first, last] = [0, bytes.length - 1];
-  while (first < last && isSpace(bytes[first])) first += 1;
-  while (last > first && isSpace(bytes[last])) last -= 1;
-  return bytes[first] === 0x7b && bytes[last] === 0x7d;
+/** What may be an object, without what stands before and behind it: in a path or a signed cookie, a word goes on. */
+function objectIn(bytes: Buffer): Buffer | undefined {
+  let first = 0;
+  while (first < bytes.length && isSpace(bytes[first])) first += 1;
+  const last = bytes.lastIndexOf(0x7d);
+  return bytes[first] === 0x7b && last > first ? bytes.subarray(first, last + 1) : undefined;
 }
 
 /** White space of JSON and of `trim`, of which the bytes beyond ASCII (a byte order mark, a no-break space) are taken loosely. */
@@ -227,7 +228,7 @@ function mayName(bytes: Buffer): boolean {
 
 function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8').trim());
+    return JSON.parse(bytes.toString('utf8'));
   } catch {
     return undefined;
   }

@@ -293,6 +293,8 @@ describe('carriesOurMark', () => {
       ['X-Session', Buffer.from(respelled(/[A-Z]/, beyondByte)).toString('latin1')],
     ],
     ['claims after the path', `/p/${base64({ sub: 'u', act: 1 })}`, []],
+    ['claims in the middle of a path', `/u/${base64({ sub: 'u', act: 1 })}/orders`, []],
+    ['claims in a cookie with a digest behind them', '/', ['Cookie', `s=${base64({ act: 1 })}--0a1b2c`]],
     [
       'claims that start with white space',
       '/',
