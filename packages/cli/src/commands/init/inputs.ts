@@ -15,7 +15,7 @@ export const requests: RegExp = /^(?:this\.)?(?:_?req|request|ctx|context|c)(?:\
 /** `body` of these is what another server returned, or what this one will. */
 export const answers: RegExp = /^\(?(?:await\b|(?:_?res|response|resp|result|reply|answer|data)\b)/;
 /** Functions that return what they get, or a part of it. */
-const checks = /parse|valid|pick|omit|assign|clone/i;
+export const checks: RegExp = /parse|valid|pick|omit|assign|merge|extend|defaults|clone/i;
 const decorators = /^(?:Query|Body|Headers|Cookies)$/;
 
 /** Those inputs that may name the resource of a route: its id from somewhere else, or the path itself. */
@@ -27,31 +27,7 @@ export function otherInputs(
   isHandedOn: IsHandedOn,
   text: string,
 ): readonly OtherInput[] {
-  function firstOf(values: readonly unknown[]): string | undefined {
-    return values.map(inputOf).find((input) => input !== undefined);
-  }
-  /** The name of an input that an expression is; undefined if it is none. */
-  function inputOf(node: unknown): string | undefined {
-    if (!isNode(node)) return undefined;
-    const { expression, object, properties } = node;
-    if (wrappers.test(node.type)) return inputOf(expression ?? node['argument']);
-    if (node.type === 'LogicalExpression') return inputOf(node['left']);
-    const key = keyOf(node);
-    if (Array.isArray(properties))
-      return firstOf((properties as readonly SyntaxNode[]).map((each) => each['argument']));
-    if (Array.isArray(node['arguments']))
-      return checks.test(nameOf(node['callee'])) ? firstOf(node['arguments']) : undefined;
-    if (isNode(object) && /^(?:data|value)$/.test(key ?? '')) return inputOf(object);
-    if (isNode(object)) return inputs.test(key ?? '') && !answers.test(textOf(object, text)) ? key : undefined;
-    if (node.type !== 'Identifier') return undefined;
-    const by = declarationOf(node)?.by.node;
-    const made = by?.type === 'VariableDeclarator' && isNode(by['id']) && by['id'].type === 'Identifier';
-    if (made) return inputOf(by['init']);
-    const decorated = decoratorOf(declarationOf(node)?.name.node);
-    if (decorated !== undefined) return decorated;
-    const name = String(node['name']);
-    return inputs.test(name) ? name : undefined;
-  }
+  const inputOf = readInputOf(isId, declarationOf, text);
   /** Of `const { id } = req.query` and `({ query: { id } }) => …`. */
   function inputOfPattern({ node, parent }: NestedNode): string | undefined {
     if (parent === undefined || parent.node.type === 'AssignmentPattern') return parent && inputOfPattern(parent);
@@ -100,11 +76,47 @@ export function otherInputs(
   });
 }
 
+/** The name of an input that an expression is; undefined if it is none, or has an id of its own: `{ ...req.body, id }`. */
+export function readInputOf(
+  isId: (key: string) => boolean,
+  declarationOf: Bindings['declarationOf'],
+  text: string,
+): (node: unknown) => string | undefined {
+  const hasId = ({ properties }: SyntaxNode): boolean =>
+    Array.isArray(properties) && (properties as readonly SyntaxNode[]).some((each) => isId(keyOf(each) ?? ''));
+  /** Of what is copied into one object, where an id replaces those before it. */
+  function inputAmong(copied: readonly SyntaxNode[], isOwnId: (each: SyntaxNode) => boolean): string | undefined {
+    const values = copied.slice(copied.findLastIndex(isOwnId) + 1);
+    return values.map((each) => inputOf(each['argument'] ?? each)).find((input) => input !== undefined);
+  }
+  function inputOf(node: unknown): string | undefined {
+    if (!isNode(node)) return undefined;
+    const { expression, object, properties } = node;
+    if (wrappers.test(node.type)) return inputOf(expression ?? node['argument']);
+    if (node.type === 'LogicalExpression') return inputOf(node['left']);
+    const key = keyOf(node);
+    if (Array.isArray(properties)) return inputAmong(properties, (each) => isId(keyOf(each) ?? ''));
+    if (Array.isArray(node['arguments']))
+      return checks.test(nameOf(node['callee'])) ? inputAmong(node['arguments'], hasId) : undefined;
+    if (isNode(object) && /^(?:data|value)$/.test(key ?? '')) return inputOf(object);
+    if (isNode(object)) return inputs.test(key ?? '') && !answers.test(textOf(object, text)) ? key : undefined;
+    if (node.type !== 'Identifier') return undefined;
+    const by = declarationOf(node)?.by.node;
+    const made = by?.type === 'VariableDeclarator' && isNode(by['id']) && by['id'].type === 'Identifier';
+    if (made) return inputOf(by['init']);
+    const decorated = decoratorOf(declarationOf(node)?.name.node);
+    if (decorated !== undefined) return decorated;
+    const name = String(node['name']);
+    return inputs.test(name) ? name : undefined;
+  }
+  return inputOf;
+}
+
 /** Of `@Query() query` on NestJS. */
-export function decoratorOf(declared: SyntaxNode | undefined): string | undefined {
+export function decoratorOf(declared: SyntaxNode | undefined, called: RegExp = decorators): string | undefined {
   const found = Array.isArray(declared?.['decorators']) ? (declared['decorators'] as readonly SyntaxNode[]) : [];
   const names = found.map(({ expression }) => nameOf(isNode(expression) ? expression['callee'] : undefined));
-  return names.find((name) => decorators.test(name))?.toLowerCase();
+  return names.find((name) => called.test(name))?.toLowerCase();
 }
 
 /** Whether a key names a resource: `id`, `orderId` and `x-order-id` for an `Order`, and the parameters of the path. */

@@ -1,7 +1,8 @@
 import type { Bindings } from './bindings.js';
 import type { Callees } from './callees.js';
 import { answers, decoratorOf, inputs, requests } from './inputs.js';
-import { isFunction, isIn, isNode, keyOf, type NestedNode, nodesWithin, type SyntaxNode } from './syntax.js';
+import { isOfPattern, readOrigins } from './origins.js';
+import { isIn, isNode, keyOf, type NestedNode, nodesWithin, type SyntaxNode } from './syntax.js';
 import { textOf, wrappers } from './values.js';
 
 /** The text or sum in which a value is joined with something else that the caller sends; undefined if there is none. */
@@ -12,10 +13,11 @@ const choices = /^(?:Logical|Conditional|Unary)Expression$/;
 
 export function readJoins(
   nodes: readonly NestedNode[],
-  { declarationOf, namedBy, usesOf }: Bindings,
+  bindings: Bindings,
   { calleesOf }: Callees,
   text: string,
 ): JoinOf {
+  const originsOf = readOrigins(bindings, text);
   function isInput({ node, parent }: NestedNode): boolean {
     const { object } = node;
     const key = keyOf(node) ?? '';
@@ -28,26 +30,8 @@ export function readJoins(
     if (Array.isArray(given) && given.includes(node) && requests.test(textOf(node, text))) {
       return calleesOf(parent?.node['callee']).length === 0;
     }
-    const name = declarationOf(node)?.name;
-    return name !== undefined && (decoratorOf(name.node) !== undefined || isOfPattern(name));
-  }
-  /** What the value of a variable is made of; undefined if that is not known. */
-  function originsOf(each: NestedNode): readonly SyntaxNode[] | undefined {
-    const { name, by } = declarationOf(each.node) ?? {};
-    // The request itself is no input: its members are.
-    if (name === undefined || by === undefined || requests.test(textOf(each.node, text))) return namedBy(each);
-    const isParameter = isFunction(by.node) && by.node['id'] !== name.node;
-    const origins = isParameter ? argumentsFor(name.node, by) : namedBy(each);
-    const isDestructured = isParameter && !(by.node['params'] as readonly SyntaxNode[]).includes(name.node);
-    return origins.length > 0 || isDestructured || Array.isArray(name.node['decorators']) ? origins : undefined;
-  }
-  function argumentsFor(name: SyntaxNode, { node, parent }: NestedNode): readonly SyntaxNode[] {
-    const { callee, init, id, arguments: given } = parent?.node ?? node;
-    // A callback: `names.map((name) => …)`
-    if (isNode(callee)) return [callee, given].flat().filter((each) => isNode(each) && each !== node) as SyntaxNode[];
-    const index = (node['params'] as readonly SyntaxNode[]).findIndex((each) => isIn(name, each));
-    const calls = usesOf(init === node ? id : node['id']).map((use) => use.parent?.node['arguments']);
-    return calls.flatMap((each) => (Array.isArray(each) ? (each[index] ?? []) : [])).filter(isNode);
+    const name = bindings.declarationOf(node)?.name;
+    return name !== undefined && (decoratorOf(name.node) !== undefined || isOfPattern(name, inputs));
   }
   function madeOf(within: readonly NestedNode[]): MadeOf {
     const origins = within.map(originsOf);
@@ -96,10 +80,4 @@ function textAround(value: NestedNode, text: string): NestedNode | undefined {
     else if (!isConversion && !wrappers.test(type) && !choices.test(type)) break;
   }
   return whole;
-}
-
-/** Of `({ query: { tenant } }) => …` and `const { body } = req`. */
-function isOfPattern({ parent }: NestedNode): boolean {
-  if (parent === undefined || !/Pattern$|^ObjectProperty$/.test(parent.node.type)) return false;
-  return (parent.node.type === 'ObjectProperty' && inputs.test(keyOf(parent.node) ?? '')) || isOfPattern(parent);
 }

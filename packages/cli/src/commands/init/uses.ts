@@ -1,4 +1,4 @@
-import { readBindings } from './bindings.js';
+import { isVariable, readBindings } from './bindings.js';
 import { type Callees, readCallees } from './callees.js';
 import type { FoundRoute } from './find-routes.js';
 import { isFollowed } from './followed.js';
@@ -8,9 +8,10 @@ import { type Reach, readReach } from './reach.js';
 import { asText, type Code } from './read-use.js';
 import { readResults } from './results.js';
 import { shownPlace, type Source } from './sources.js';
-import { isFunction, isNode, keyOf, nodesIn, parsed, type SyntaxNode } from './syntax.js';
+import { isFunction, isNode, keyOf, type NestedNode, nodesIn, parsed, type SyntaxNode } from './syntax.js';
 import { type Conversions, optionalIn, parametersOf } from './texts.js';
 import { type FoundUse, usesIn } from './trace.js';
+import { readWholeInputs } from './whole-inputs.js';
 
 /** What the permit of a route names, or why a person has to say it. */
 export type ResourceId = { readonly conversions: Conversions } | { readonly problem: string };
@@ -26,6 +27,7 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
   const callees = readCallees(nodes, bindings);
   const reachOf = readReach(nodes, bindings, callees);
   const joinOf = readJoins(nodes, bindings, callees, source.text);
+  const wholeOf = readWholeInputs(nodes, bindings, source.text);
   const unnamed = new Set(nodes);
   for (const route of found.filter(({ file }) => file === source.path)) {
     for (const node of reachOf(route).nodes) unnamed.delete(node);
@@ -50,10 +52,19 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
       return { problem: `${place} reads ${other.name}, which may name ${which} ${route.resource}` };
     }
     if (names.length === 0) return { conversions: () => undefined };
+    const whole = route.method === 'GET' ? undefined : wholeOf(reach.nodes, isId, isHandedOn);
+    if (whole !== undefined) {
+      const place = shownPlace(source, whole.at);
+      return { problem: `${place} passes on the whole ${whole.name}, which may name another ${route.resource}` };
+    }
     const elsewhere = nodes.flatMap(({ node }) => usedBefore(node, names, callees, source.text));
     const uses = [...elsewhere, ...returned, ...usesOf(reach)];
     const unused = names.length === 1 ? [] : names.filter((name) => !uses.some((each) => isOf(name, each)));
     const parts = names.filter((name) => !unused.includes(name));
+    const isRead = names.some((name) => uses.some((each) => isOf(name, each)));
+    if (!isRead && isFollowed({ ...reach, outer: lastOf(reach, route) }, names, bindings, callees, source.text)) {
+      return { problem: `its handler does not read ${names.join(' and ')}` };
+    }
     const mayBeUsed = parts.length === 0 || unused.some((name) => unnamedUses.some((each) => isOf(name, each)));
     if (unused.length > 0 && (mayBeUsed || !isFollowed(reach, unused, bindings, callees, source.text))) {
       return { problem: `whether its handler uses ${unused.join(' and ')} is not known here` };
@@ -69,6 +80,19 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
     }
     return { conversions: (name) => codes.get(name) };
   };
+}
+
+/** What a route names last: its handler. What stands before it may wrap it, or run before it. */
+function lastOf({ outer }: Reach, { at, handler }: FoundRoute): ReadonlySet<NestedNode> {
+  const last = [...outer].findLast(
+    (each) => each.node.start >= at && each.node.start < at + handler.length && isNamed(each),
+  );
+  return new Set(last === undefined ? [] : [last]);
+}
+
+function isNamed(nested: NestedNode): boolean {
+  const { node } = nested;
+  return isFunction(node) || node.type === 'ThisExpression' || (node.type === 'Identifier' && isVariable(nested));
 }
 
 type CodeOrProblem =

@@ -64,7 +64,7 @@ it.each([
   ['function (req) { return items.get(req.params.id, load(...arguments)); }', ''],
   ['(req, res) => { const key = keyName; items.get(req.params.id, req[key]); }', ''],
   ['(req, res) => items.get(req.params.id)', 'app.use((req) => { current.slug = req.params.slug; });'],
-  ['(req, res) => { res.json(1); }', ''],
+  ['(req, res) => { res.json(req.item); }', ''],
 ])('init leaves a permit to a person if a parameter may be used elsewhere: %s', async (handlers, more) => {
   expect(await idOf('/items/:id/:slug', handlers, more)).toMatch(/^whether its handler uses (?:id and )?slug is not/);
 });
