@@ -160,9 +160,9 @@ it('init writes no permits into an application without the guard, beside one tha
     "import { api } from './api.js';\nconst app = express();\napp.use(agentAuth(guard));\napp.use('/api', api);\n";
   await put({
     'package.json': manifest('express'),
-    'src/app.js': `${imports.express}${guarded}${inner}app.get('/items/:id', (req, res) => {});\n`,
-    'src/api.js': `${imports.express}export const api = express();\napi.get('/lines/:id', (req, res) => {});\n`,
-    'src/partner.js': `${imports.express}const app = express();\napp.get('/parcels/:id', (req, res) => {});\n`,
+    'src/app.js': `${imports.express}${guarded}${inner}app.get('/items/:id', (req, res) => { find(req.params.id); });\n`,
+    'src/api.js': `${imports.express}export const api = express();\napi.get('/lines/:id', (req, res) => { find(req.params.id); });\n`,
+    'src/partner.js': `${imports.express}const app = express();\napp.get('/parcels/:id', (req, res) => { find(req.params.id); });\n`,
   });
   const { out, err } = await init();
   expect(err).toContain('The routes of one without it do not stay closed.\n');

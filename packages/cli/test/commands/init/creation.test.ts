@@ -8,7 +8,7 @@ const imports = {
   fastify: "import Fastify from 'fastify';\n",
   koa: "import Koa from 'koa';\n",
 };
-const route = "app.get('/items/:id', (req, res) => {});\n";
+const route = "app.get('/items/:id', (req, res) => { find(req.params.id); });\n";
 
 /** The lines of the application after the diff. */
 const after = (diff: string): string =>

@@ -25,7 +25,7 @@ ${lines}
   'src/routes/people.js': `import { Router } from 'express';
 export const people = Router();
 people.get('/', list);
-people.get('/:id', (req, res) => res.json({}));
+people.get('/:id', (req, res) => res.json(find(req.params.id)));
 `,
 });
 const fastify = (lines: string) => ({

@@ -111,7 +111,7 @@ class A {
   @Get() list() { return []; }
   @Delete(':id') remove() {}
   @Get(':id')
-  read() {}
+  read(@Param('id') id: string) { return find(id); }
 }
 `;
   const source = { path: 'src/orders.controller.ts', text };
@@ -124,7 +124,7 @@ class A {
   } = planEdits([source, root], routes, routes, { application, applications, guardPath: 'src/guard.ts' });
   const code = edited?.lines.map(({ after }) => after).join('\n');
   expect(code).toMatch(/^ {2}@Get\(\) @Permit\('order\.read', .+\) list\(\)/m);
-  expect(code).toMatch(/^ {2}@Get\(':id'\)\n {2}@Permit\('order\.read', .+\)\n {2}read\(\)/m);
+  expect(code).toMatch(/^ {2}@Get\(':id'\)\n {2}@Permit\('order\.read', .+\)\n {2}read\(/m);
   expect(code).toMatch(/^ {2}@Delete\(':id'\) remove\(\)/m);
   expect(code?.match(/@Permit/g)).toHaveLength(2);
 });
@@ -191,7 +191,7 @@ class Items {
   @Delete(':id')
   remove() {}
   @Get(':id')
-  one() {}
+  one(@Param('id') id: string) { return find(id); }
 }
 `;
   await put({
@@ -206,7 +206,7 @@ class Items {
   const decorated = lines.flatMap((line, at) => (line.includes('@Permit') ? [`${line} ${lines[at + 1]}`] : []));
   expect(decorated.map((line) => line.replaceAll(/\s+/g, ' '))).toEqual([
     expect.stringMatching(/^\+ @Permit\('item\.create'.* create\(\) \{\}$/),
-    expect.stringMatching(/^\+ @Permit\('item\.read'.* one\(\) \{\}$/),
+    expect.stringMatching(/^\+ @Permit\('item\.read'.* one\(/),
   ]);
 });
 
