@@ -285,6 +285,24 @@ onEverySetup(
   { start: { guard: { maxBodyBytes: 4096 } } },
 );
 
+onEveryHost('A body that is still coming', (api) => {
+  it.each([
+    ['a refusal', 'POST', '/repos/acme/api/pulls', 401],
+    ['the discovery document', 'GET', '/.well-known/countersign', 200],
+  ])(
+    'is answered by %s, which says that the connection closes, and arrives whole [G4]',
+    async (_what, method, target, status) => {
+      const request = await api.pull({}, { body: 'x'.repeat(4000), sign: () => Buffer.alloc(64) });
+      const connection = await api.connect();
+      connection.write(serialized({ ...request, method, target }).subarray(0, -5));
+      const answer = await connection.read();
+      expect([answer.status, answer.headers['connection']]).toEqual([status, 'close']);
+      expect(JSON.parse(answer.body)).toBeInstanceOf(Object);
+      connection.destroy();
+    },
+  );
+});
+
 onEveryHost('A body whose client has closed its side while policy decides', (api) => {
   it('reaches no handler, since a parser may skip it then [A4]', async () => {
     const closed = deferred();

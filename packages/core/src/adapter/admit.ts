@@ -14,7 +14,7 @@ import { incomingRequest } from './incoming-request.js';
 import { logRefusal, type RefusalLogger } from './log-refusal.js';
 import { type AdmissionOptions, checkAdmissionOptions } from './options.js';
 import { askPermission, type PermissionRequest } from './permission.js';
-import { closeUpgrade, type Respond, sendRefusal } from './send-refusal.js';
+import { closeUnread, closeUpgrade, type Respond, sendRefusal } from './send-refusal.js';
 import { reportUndecided } from './unmapped.js';
 import { type Ending, watchOutcome } from './watch-outcome.js';
 
@@ -80,6 +80,7 @@ export async function admit(
     void incoming.body.discard();
     // In this very turn no request is complete, and its answer would close the connection.
     await Promise.resolve();
+    closeUnread(exchange.response);
     respond(discoveryAnswer(guard));
     return false;
   }
@@ -143,6 +144,7 @@ const answeredBefore =
 function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 'throw', respond: Respond): Refuse {
   const { request, response } = exchange;
   return (refused, by = progressOf(request)?.respond ?? respond, rejected) => {
+    closeUnread(response);
     // Of HTTP/1: a client that keeps its connection would not come to the next process.
     if (refused.code === 'shutting_down') response.shouldKeepAlive = false;
     const rendered = guard.respond(refused);

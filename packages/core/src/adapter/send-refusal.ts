@@ -46,6 +46,38 @@ export function keepRefusal(response: ServerResponse, status: number): void {
 /** How long the connection of a client that is still sending stays open, so that the client can read our answer. */
 const lingerMilliseconds = 2000;
 
+/** Those whose end is put off. */
+const lingering = new WeakSet<ServerResponse>();
+
+/**
+ * If the body of a request of HTTP/1 is still coming, its answer says that the connection closes, whoever sends it: the rest
+ * is read for a while only, and a proxy would send the next request of somebody else after it. The answer is sent at once
+ * and ended later: closing while bytes still arrive would reset the connection and may lose it.
+ */
+export function closeUnread(response: ServerResponse): void {
+  const { req: request } = response;
+  // HTTP/2 closes the stream alone, and forbids the Connection field (RFC 9113 §8.2.2). Requests of `inject` say nothing.
+  const isComing = request.complete === false && !request.destroyed && http2StreamOf(request) === undefined;
+  if (!isComing || lingering.has(response)) return;
+  lingering.add(response);
+  response.shouldKeepAlive = false;
+  const endOwn = response.end.bind(response);
+  Object.assign(response, {
+    end(chunk?: unknown, encoding?: BufferEncoding) {
+      if (typeof chunk === 'string' || chunk instanceof Uint8Array) response.write(chunk, encoding ?? 'utf8');
+      response.flushHeaders();
+      const timer = setTimeout(end, lingerMilliseconds).unref();
+      request.once('close', end);
+      function end(): void {
+        clearTimeout(timer);
+        // On a lost connection, Node takes an end without bytes for one that was sent, out of turn, and fails by an assertion.
+        if (response.socket?.destroyed !== true) endOwn();
+      }
+      return response;
+    },
+  });
+}
+
 /**
  * Answers with a refusal: the same bytes on every host on node:http. Does nothing once an answer has begun. Discard the
  * request's body first, so that a short remainder is drained.
@@ -54,34 +86,9 @@ const lingerMilliseconds = 2000;
  */
 export function sendRefusal(response: ServerResponse, refused: RefusalResponse): void {
   if (response.headersSent || response.writableEnded) return;
-  HeldAnswer.of(response).refuse(() => send(response, refused));
-}
-
-function send(response: ServerResponse, refused: RefusalResponse): void {
-  const { req: request } = response;
-  // HTTP/2 closes the stream alone, and forbids the Connection field (RFC 9113 §8.2.2).
-  const unread = !request.complete && !request.destroyed && http2StreamOf(request) === undefined;
-  response.writeHead(refused.status, {
-    ...refused.headers,
-    'content-length': Buffer.byteLength(refused.body),
-    ...(unread ? { connection: 'close' } : {}),
+  closeUnread(response);
+  HeldAnswer.of(response).refuse(() => {
+    response.writeHead(refused.status, { ...refused.headers, 'content-length': Buffer.byteLength(refused.body) });
+    response.end(response.req.method === 'HEAD' ? '' : refused.body);
   });
-  const body = request.method === 'HEAD' ? '' : refused.body;
-  if (unread) endLater(response, body);
-  else response.end(body);
-}
-
-/** Sends the answer now, and closes later: closing while bytes still arrive would reset the connection and may lose it. */
-function endLater(response: ServerResponse, body: string): void {
-  // By then, what the application sends is dropped.
-  const endOwn = response.end.bind(response);
-  if (body === '') response.flushHeaders();
-  else response.write(body);
-  const timer = setTimeout(end, lingerMilliseconds).unref();
-  response.req.once('close', end);
-  function end(): void {
-    clearTimeout(timer);
-    // On a lost connection, Node takes an end without bytes for one that was sent, out of turn, and fails by an assertion.
-    if (response.socket?.destroyed !== true) endOwn();
-  }
 }

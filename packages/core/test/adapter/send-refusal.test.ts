@@ -56,7 +56,7 @@ describe('sendRefusal', () => {
     await client.send(bytes.subarray(0, -5));
     const { headers, body } = await client.response();
     expect(body).toBe(refused.body);
-    expect(headers).toContain('\r\nconnection: close');
+    expect(headers).toContain('\r\nConnection: close');
     await client.send(bytes.subarray(-5));
     await client.untilClosed();
     expect(await cameWhole.promise).toBe(true);
