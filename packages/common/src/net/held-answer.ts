@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { ConfigError } from '../errors/config-error.js';
+import { answerHasBegun } from './answer-has-begun.js';
 
 type Method = (...args: unknown[]) => unknown;
 type Call = () => unknown;
@@ -77,7 +78,7 @@ export class HeldAnswer {
   refuse(answer: () => void): void {
     if (this.#state === 'refused') return;
     // The client must see that the rest is missing.
-    if (this.#response.headersSent && !this.#response.writableEnded) this.#response.destroy();
+    if (answerHasBegun(this.#response) && !this.#response.writableEnded) this.#response.destroy();
     this.#restoreHead();
     this.#open([]);
     answer();
@@ -158,7 +159,7 @@ export class HeldAnswer {
   #restoreHead(): void {
     const response = this.#response;
     const before = this.#before;
-    if (before === undefined || response.headersSent) return;
+    if (before === undefined || answerHasBegun(response)) return;
     for (const name of response.getHeaderNames()) {
       // The guard itself has set it, and a refusal overwrites it.
       if (before.fields[name] === undefined && name !== 'cache-control') response.removeHeader(name);
@@ -212,7 +213,7 @@ function callBack(name: Gated, args: readonly unknown[]): void {
 }
 
 function headOf(response: ServerResponse): Head | undefined {
-  if (response.headersSent) return undefined;
+  if (answerHasBegun(response)) return undefined;
   const fields = response.getHeaders();
   for (const [name, value] of Object.entries(fields)) {
     // `appendHeader` adds to the array itself.

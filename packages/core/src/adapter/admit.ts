@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authentication } from '../guard/authentication.js';
 import type { Guard } from '../guard.js';
-import { type Awaitable, errorMessage, isPromise } from '@countersign/common';
+import { answerHasBegun, type Awaitable, errorMessage, isPromise } from '@countersign/common';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { RefusalError, type RefusalResponse } from '../model/refusal-response.js';
@@ -114,7 +114,10 @@ function takeBody(
 ): RequestBody {
   const { request, response } = exchange;
   // A guard that cannot be created ends the process by itself.
-  const withGuard = (use: (guard: Guard) => void) => void Promise.resolve(provideGuard()).then(use, () => {});
+  const withGuard = (use: (guard: Guard) => void) =>
+    void Promise.resolve(provideGuard())
+      .then(use)
+      .catch(() => {});
   const report = (error: unknown) =>
     withGuard((guard) => guard.report('streamBody failed, and the body is held', errorMessage(error)));
   try {
@@ -150,7 +153,7 @@ function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 't
     const rendered = guard.respond(refused);
     const outcome = admissionOf(request)?.outcome;
     const progress = progressOf(request);
-    if (response.headersSent && progress?.answered !== true) guard.report(answeredBefore, refused.code);
+    if (answerHasBegun(response) && progress?.answered !== true) guard.report(answeredBefore, refused.code);
     // A refusal that is repeated, because the application caught it, has its line.
     if (progress?.refused === undefined) logRefusal(exchange.logger, request, refused, rejected);
     if (progress !== undefined) progress.refused = refused;
@@ -243,5 +246,5 @@ function coarsePermission({ method = '' }: IncomingMessage, target: string): Per
  * field, a cache in front of the API could give an agent's answer to another client.
  */
 function keepFromSharedCaches(response: ServerResponse): void {
-  if (!response.headersSent && !response.hasHeader('cache-control')) response.setHeader('cache-control', 'private');
+  if (!answerHasBegun(response) && !response.hasHeader('cache-control')) response.setHeader('cache-control', 'private');
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HeldAnswer } from '@countersign/common';
+import { answerHasBegun, HeldAnswer } from '@countersign/common';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalResponse } from '../model/refusal-response.js';
 
@@ -85,7 +85,7 @@ export function closeUnread(response: ServerResponse): void {
  * What a handler writes afterwards is dropped: Node would emit an error that nobody hears, and HTTP/2 reset the stream.
  */
 export function sendRefusal(response: ServerResponse, refused: RefusalResponse): void {
-  if (response.headersSent || response.writableEnded) return;
+  if (answerHasBegun(response) || response.writableEnded) return;
   closeUnread(response);
   HeldAnswer.of(response).refuse(() => {
     response.writeHead(refused.status, { ...refused.headers, 'content-length': Buffer.byteLength(refused.body) });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { AuditOutcome } from '@countersign/audit';
+import { answerHasBegun } from '@countersign/common';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalError } from '../model/refusal-response.js';
 import { type ConnectionWatch, type ConnectionWatcher, watchConnection } from './connection-events.js';
@@ -128,7 +129,7 @@ class ResponseWatcher implements ConnectionWatcher {
   get #headersAreOut(): boolean {
     const response = this.#response;
     return (
-      response.headersSent && (this.#stream !== undefined || response.socket !== null || response.writableFinished)
+      answerHasBegun(response) && (this.#stream !== undefined || response.socket !== null || response.writableFinished)
     );
   }
 }

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConfigError } from '@countersign/common';
+import { answerHasBegun, ConfigError } from '@countersign/common';
 
 const awaiting = new WeakSet<IncomingMessage>();
 
@@ -38,7 +38,7 @@ function continueWhenRead(request: IncomingMessage, response: ServerResponse): v
   const read = request._read;
   request._read = (size) => {
     // Node reads on after an answer, to find the next request: then there is nothing to continue.
-    if (awaiting.delete(request) && !response.headersSent) response.writeContinue();
+    if (awaiting.delete(request) && !answerHasBegun(response)) response.writeContinue();
     read.call(request, size);
   };
 }
