@@ -56,8 +56,10 @@ const lingering = new WeakSet<ServerResponse>();
  */
 export function closeUnread(response: ServerResponse): void {
   const { req: request } = response;
-  // HTTP/2 closes the stream alone, and forbids the Connection field (RFC 9113 §8.2.2). Requests of `inject` say nothing.
-  const isComing = request.complete === false && !request.destroyed && http2StreamOf(request) === undefined;
+  // Requests of Fastify's `inject` do not say.
+  const { complete = true } = request as { readonly complete?: boolean };
+  // HTTP/2 closes the stream alone, and forbids the Connection field (RFC 9113 §8.2.2).
+  const isComing = !complete && !request.destroyed && http2StreamOf(request) === undefined;
   if (!isComing || lingering.has(response)) return;
   lingering.add(response);
   response.shouldKeepAlive = false;
