@@ -1,17 +1,5 @@
-import {
-  admissionOf,
-  callerOf,
-  closesUnmapped,
-  isPermit,
-  isUnmapped,
-  markOf,
-  onAssigned,
-  rawResponderOf,
-  refuseAgent,
-  routerCoverage,
-  showWhile,
-  watchedOf,
-} from '@countersign/core/adapter';
+import { admissionOf, callerOf, closesUnmapped, isOpen, mayBeSkipped, onAssigned } from '@countersign/core/adapter';
+import { rawResponderOf, refuseAgent, routerCoverage, showWhile, watchedOf } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import { type ExpressRequest, middleware, type Next } from './middleware.js';
 
@@ -127,7 +115,7 @@ async function refuse(route: Route, req: ExpressRequest, admitted: IncomingMessa
   const handlers = handlersOf(route, req);
   if (!isClosed(req, admitted) || !isOpen(handlers)) return false;
   const name = `${req.method} ${req.baseUrl}${String(route.path)}`;
-  if (isSkippable(handlers)) admissionOf(admitted)?.guard.report(permitSkipped, name);
+  if (mayBeSkipped(handlers)) admissionOf(admitted)?.guard.report(permitSkipped, name);
   else if (handlers.some(isReplacedPermit)) admissionOf(admitted)?.guard.report(permitReplaced, name);
   return await refuseAgent(admitted, name, rawResponderOf(admitted));
 }
@@ -138,24 +126,6 @@ const permitReplaced =
 
 const permitSkipped =
   'an error before the permit skips it, and a handler of errors behind it may go on, so the route is closed. Put the permit first';
-
-/** Whether a handler may run without a permit. */
-function isOpen(handlers: readonly unknown[]): boolean {
-  return isUnmapped(handlers) || isSkippable(handlers);
-}
-
-/** While an error is pending, Express calls only handlers of four parameters. */
-function isSkippable(handlers: readonly unknown[]): boolean {
-  const first = handlers.findIndex(isPermit);
-  if (first === -1 || handlers.slice(0, first).every((handler) => markOf(handler) !== undefined)) return false;
-  let isCaught = false;
-  for (const handler of handlers.slice(first)) {
-    if (isPermit(handler)) isCaught = false;
-    else if ((handler as Function).length === 4) isCaught = true;
-    else if (isCaught) return true;
-  }
-  return false;
-}
 
 /** Whether a wrapper, which lost the mark, kept the name. An unmapped route has no other handler of this name. */
 function isReplacedPermit(handler: unknown): boolean {
