@@ -113,7 +113,7 @@ function takeBody(
   streamBody: AdmissionOptions['streamBody'],
 ): RequestBody {
   const { request, response } = exchange;
-  // A guard that cannot be created ends the process by itself.
+  // A guard that cannot be created ends the process by itself, and what fails here has nobody to tell.
   const withGuard = (use: (guard: Guard) => void) =>
     void Promise.resolve(provideGuard())
       .then(use)

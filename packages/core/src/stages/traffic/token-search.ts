@@ -42,8 +42,8 @@ const laterObject = /e(?:y[AIJ]|w[0og])/;
  * `cnf`, RFC 7800 §3.1), read as leniently as applications commonly read it: anywhere in the text, also without the
  * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of
  * base64, behind a prefix, and with characters in a layer that decoders skip. A net below `namesAnActor`: not every
- * spelling is found. Of two more layers, the inner one must be part of a text. Linear in time, because it reads requests of unverified clients; when there is more to parse than
- * honest requests carry, the answer is yes.
+ * spelling is found. Of two more layers, the inner one must be part of a text. Linear in time, because it reads requests
+ * of unverified clients; when there is more to parse than honest requests carry, the answer is yes.
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
   const search = new TokenSearch();
@@ -86,7 +86,7 @@ class TokenSearch {
   /** Whether what is base64 in a field, as a whole, holds a payload. */
   findsInBase64(text: string): boolean {
     const base64 = onlyBase64(text);
-    // Of several readings of a text, many differ in what is no base64.
+    // Many readings of a text differ only in what is no base64.
     if (base64.length < minWhole || this.#whole.has(base64)) return false;
     this.#whole.add(base64);
     if (this.#whole.size > maxWhole) return true;

@@ -30,9 +30,8 @@ export function readingsOf(text: string): readonly string[] {
   if (!hasEscapes(text) && !beyondByte.test(text)) return [text];
   const unpadded = text.replace(/(?:%3D){1,2}$/i, '');
   const once = withoutPercent(unpadded);
-  const readings = new Set<string>();
   const twice = withoutPercent(once);
-  for (const reading of [withoutEscapes(twice), unpadded, once, twice]) readings.add(reading);
+  const readings = new Set([withoutEscapes(twice), unpadded, once, twice]);
   if (beyondByte.test(twice)) readings.add(withLowBytes(twice));
   return [...readings];
 }
