@@ -87,7 +87,7 @@ export async function admit(
   const refuse = refuser(guard, exchange, onRefusal, respond);
   const authentication = await guard.authenticate(incoming);
   if (!authentication.ok) return refuse(authentication.refusal, respond, authentication);
-  const admission = admitFirst(guard, authentication, { incoming, exchange, refuse, respond });
+  const admission = admitFirst(guard, authentication, incoming, exchange, { refuse, respond });
   return admitBelow(admission, request, { everyRequest, unmapped }, refuse);
 }
 
@@ -128,14 +128,17 @@ function takeBody(
     report(error);
     return holdIncoming(request);
   }
-  // If nothing listens for errors of the request, neither the handler nor its framework would ever answer.
-  return streamIncoming(request, ({ code, detail }) =>
-    withGuard((guard) => {
-      const refused = refusal(code, detail);
-      logRefusal(exchange.logger, exchange.request, refused);
-      sendRefusal(response, guard.respond(refused));
-    }),
-  );
+  return streamIncoming(request, (failure, heard) => {
+    // The rest is read for a while only, and a proxy would send the next request of somebody else after it.
+    if (!request.complete) response.shouldKeepAlive = false;
+    // Neither the handler nor its framework would ever answer.
+    if (!heard) withGuard((guard) => refuseUnheard(guard, exchange, refusal(failure.code, failure.detail)));
+  });
+}
+
+function refuseUnheard(guard: Guard, { request, response, logger }: HostExchange, refused: Refusal): void {
+  logRefusal(logger, request, refused);
+  sendRefusal(response, guard.respond(refused));
 }
 
 /** Answers by `respond`, default that of the last `agentAuth`. `rejected`: why its caller was not verified. */
@@ -181,12 +184,9 @@ function isSame(earlier: Guard, guard: Guard, respond: Respond): boolean {
 function admitFirst(
   guard: Guard,
   { caller, requestId, refuseUnmarked }: Extract<Authentication, { ok: true }>,
-  {
-    incoming,
-    exchange,
-    refuse,
-    respond,
-  }: { readonly incoming: HttpRequest; readonly exchange: HostExchange; readonly refuse: Refuse; respond: Respond },
+  incoming: HttpRequest,
+  exchange: HostExchange,
+  { refuse, respond }: { readonly refuse: Refuse; readonly respond: Respond },
 ): Admission {
   const { request, response } = exchange;
   if (caller !== undefined) keepFromSharedCaches(response);

@@ -138,6 +138,23 @@ describe('a streamed body behind a guard', () => {
     connection.destroy();
   });
 
+  it('closes the connection when it fails before it has come whole [A4, G4]', async () => {
+    const parts = await guarded({ maxBodyBytes: 200_000 });
+    await using server = await streaming(parts, count);
+    const [head = '', sent = ''] = serialized(signed({ method: 'PUT', target: '/upload', body }))
+      .toString('latin1')
+      .split('\r\n\r\n');
+    const chunked = head.replace(/content-length: \d+/i, 'transfer-encoding: chunked');
+    const connection = await Connection.open(server.url);
+    connection.write(`${chunked}\r\n\r\n${sent.length.toString(16)}\r\n${sent}\r\n`);
+    expect(await connection.read()).toMatchObject({
+      status: 413,
+      body: 'body_too_large',
+      headers: { connection: 'close' },
+    });
+    connection.destroy();
+  });
+
   it('is refused by the guard itself when the handler has no error listener [A4]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, async (request, response) => {

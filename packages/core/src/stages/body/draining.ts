@@ -3,7 +3,7 @@ import type { ChunkSink, Tap } from './tap.js';
 
 /** Read and dropped after a refusal, so that the connection can be used again. */
 const drainBytes = 1024 * 1024;
-const drainMilliseconds = 2000;
+export const drainMilliseconds = 2000;
 
 /** Drops the rest of a body. An undrained rest would stall the next request on this connection: past the bounds it goes. */
 export class Draining implements ChunkSink {

@@ -7,7 +7,7 @@ import { Holding } from './holding.js';
 import { cutOff, isClosedStream } from './http2-stream.js';
 import { earlyBytes, Pages } from './pages.js';
 import { obstacle, takeBuffered } from './readers.js';
-import { Streaming } from './streaming.js';
+import { Streaming, type StreamingOptions } from './streaming.js';
 import { type AcceptedBody, type BodyTaker, Tap } from './tap.js';
 import { WholeBody } from './whole-body.js';
 
@@ -29,14 +29,14 @@ export function holdIncoming(request: IncomingMessage): IncomingBody {
 
 /**
  * The same for a body that flows while it is digested. Its reader gets an error instead of the end if a digest does not
- * match. `onUnheard` is told if nobody listens for that error: then no handler will answer.
+ * match, and `onFailure` is told. If nobody heard it, no handler will answer.
  */
-export function streamIncoming(request: IncomingMessage, onUnheard: (failure: BodyFailure) => void): IncomingBody {
+export function streamIncoming(request: IncomingMessage, onFailure: StreamingOptions['onFailure']): IncomingBody {
   return new TakenBody(request, (tap, limits, expected, sender) => {
     // Without a digest there is nothing to compare a stream with.
     const comparable = expected.size > 0 && limits.maxBytes > 0 && limits.keepsFailed !== true && !showsItsEnd(request);
     return comparable
-      ? new Streaming(tap, limits, { expected, onUnheard })
+      ? new Streaming(tap, limits, { expected, onFailure })
       : new Holding(tap, limits, expected, sender);
   });
 }

@@ -1,5 +1,5 @@
 import { Digester, digestFailure } from './digester.js';
-import { Draining } from './draining.js';
+import { drainMilliseconds, Draining } from './draining.js';
 import { failWhenRead, recordPipes } from './fail-reader.js';
 import { isClosedStream } from './http2-stream.js';
 import { earlyBytes, Pages } from './pages.js';
@@ -8,8 +8,8 @@ import type { BodyTaker, Tap } from './tap.js';
 
 export interface StreamingOptions {
   readonly expected: Digests;
-  /** Told of the failure if nobody listens for the error of the request: then no handler will answer. */
-  readonly onUnheard: (failure: BodyFailure) => void;
+  /** Told of the failure of the reader. If nobody heard it, no handler will answer. */
+  readonly onFailure: (failure: BodyFailure, heard: boolean) => void;
 }
 
 /**
@@ -22,7 +22,7 @@ export class Streaming implements BodyTaker {
   readonly #tap: Tap;
   readonly #limits: BodyLimits;
   readonly #expected: Digests;
-  readonly #onUnheard: (failure: BodyFailure) => void;
+  readonly #onFailure: StreamingOptions['onFailure'];
   readonly #digester: Digester;
   /** What came before it may flow. */
   readonly #early = new Pages();
@@ -34,15 +34,16 @@ export class Streaming implements BodyTaker {
   #settle: (failure: BodyFailure | undefined) => void = () => {};
   #state: 'coming' | 'whole' | BodyFailure = 'coming';
   #flows = false;
+  #isAnswered = false;
   #readerIsBehind = false;
   #draining: Draining | undefined;
   #length = 0;
 
-  constructor(tap: Tap, limits: BodyLimits, { expected, onUnheard }: StreamingOptions) {
+  constructor(tap: Tap, limits: BodyLimits, { expected, onFailure }: StreamingOptions) {
     this.#tap = tap;
     this.#limits = limits;
     this.#expected = expected;
-    this.#onUnheard = onUnheard;
+    this.#onFailure = onFailure;
     this.#digester = new Digester(expected.keys());
     this.#destinations = recordPipes(tap.request);
     this.#statedLength = Number(tap.request.headers['content-length'] ?? Infinity);
@@ -60,6 +61,7 @@ export class Streaming implements BodyTaker {
   chunk(bytes: Buffer): boolean {
     if (this.#state === 'coming') this.#digest(bytes);
     if (this.#draining !== undefined) return this.#draining.chunk(bytes);
+    if (this.#isAnswered) return true;
     if (this.#state !== 'coming') return false;
     if (this.#flows) return this.#passOn(bytes);
     this.#early.append(bytes);
@@ -103,7 +105,22 @@ export class Streaming implements BodyTaker {
     if (!this.#flows) this.#fail(discarded);
     else if (this.#state === 'coming') failWhenRead(this.#tap.request, discarded, this.#destinations);
     if (this.#failure !== undefined) this.#settle(this.#failure);
-    if (this.#flows) this.#drain();
+    if (this.#flows) this.#dropRest(discarded);
+  }
+
+  /**
+   * Over HTTP/1, the answer may have said that the connection stays, and a proxy may have sent the next request of somebody
+   * else on it. So the rest is read as Node reads it without a guard, and only the verdict is bounded.
+   */
+  #dropRest(discarded: BodyFailure): void {
+    if (this.#tap.stream !== undefined) {
+      this.#drain();
+      return;
+    }
+    this.#isAnswered = true;
+    const timer = setTimeout(() => this.#fail(discarded), drainMilliseconds).unref();
+    void this.verdict.then(() => clearTimeout(timer));
+    this.#tap.pull();
   }
 
   get #failure(): BodyFailure | undefined {
@@ -144,19 +161,19 @@ export class Streaming implements BodyTaker {
     if (this.#state !== 'coming') return;
     this.#state = failure;
     clearTimeout(this.#silence);
-    if (this.#draining !== undefined) this.#settle(failure);
+    if (this.#isAnswered || this.#draining !== undefined) this.#settle(failure);
     else if (this.#flows) this.#failReader(failure);
   }
 
   #failReader(failure: BodyFailure): void {
     failWhenRead(this.#tap.request, failure, this.#destinations, (heard) => {
       this.#settle(failure);
-      if (!heard && !this.#tap.gone) this.#onUnheard(failure);
+      if (!this.#tap.gone) this.#onFailure(failure, heard);
       this.#drain();
     });
   }
 
   #drain(): void {
-    if (!this.#tap.ended && !this.#tap.gone) this.#draining ??= new Draining(this.#tap);
+    if (!this.#isAnswered && !this.#tap.ended && !this.#tap.gone) this.#draining ??= new Draining(this.#tap);
   }
 }

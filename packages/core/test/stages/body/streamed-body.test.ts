@@ -42,7 +42,7 @@ async function streaming(story: Streamed = {}): Promise<StreamingServer> {
   async function serveOne(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const before = story.before?.(request);
     if (before !== undefined) await before;
-    const body = streamIncoming(request, (failure) => unheard.push(failure));
+    const body = streamIncoming(request, (failure, heard) => void (heard || unheard.push(failure)));
     response.once('close', () => void body.discard());
     const expected = new Map([['sha-256' as const, Buffer.from(String(request.headers['digest']), 'hex')]]);
     const failure = await body.accept(story.limits ?? limits(), expected);
@@ -442,6 +442,33 @@ describe('a streamed body that is not what was signed [A4]', () => {
     await client.send(digested(''));
     await client.response();
     expect(server.verdicts).toMatchObject([{ code: 'digest_mismatch' }, undefined, undefined]);
+  });
+
+  it('is read on after an early answer, for the next request on the connection [G4]', async () => {
+    const body = Buffer.alloc(3_000_000, 'abcdefg');
+    await using server = await streaming({
+      limits: limits({ maxBytes: body.length }),
+      handle: async (_request, response) => void response.end('early'),
+    });
+    using client = await RawClient.open(server);
+    await client.send(digested(body).subarray(0, 1000));
+    expect(await client.response()).toMatchObject({ status: 200, body: 'early' });
+    await client.send(digested(body).subarray(1000));
+    await client.send(digested('the next one'));
+    expect(await client.response()).toMatchObject({ status: 200, body: 'early' });
+    expect(server.verdicts).toEqual([undefined, undefined]);
+  });
+
+  it('is read on when its rest comes late, and the verdict does not wait for it [F5]', async () => {
+    await using server = await streaming({ handle: async (_request, response) => void response.end('early') });
+    using client = await RawClient.open(server);
+    await client.send(digested(long).subarray(0, 1000));
+    expect(await client.response()).toMatchObject({ status: 200, body: 'early' });
+    while (server.verdicts.length === 0) await setImmediate();
+    await client.send(digested(long).subarray(1000));
+    await client.send(digested('the next one'));
+    expect(await client.response()).toMatchObject({ status: 200, body: 'early' });
+    expect(server.verdicts).toMatchObject([{ code: 'body_incomplete' }, undefined]);
   });
 
   it('says so when nobody listens for errors', async () => {
