@@ -1,4 +1,4 @@
-import { admissionOf, callerOf, closesUnmapped, isOpen, mayBeSkipped, onAssigned } from '@countersign/core/adapter';
+import { admissionOf, callerOf, closesUnmapped, isUnmapped, mayBeSkipped, onAssigned } from '@countersign/core/adapter';
 import { rawResponderOf, refuseAgent, routerCoverage, showWhile, watchedOf } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import { type ExpressRequest, middleware, type Next } from './middleware.js';
@@ -39,7 +39,7 @@ const hidesParams = new WeakSet<RoutedRequest>();
 const refusers = new WeakMap<Route, RouteLayer>();
 
 /**
- * Closes each Route that an agent reaches, if it has no permit. Express assigns `req.route` before it runs any handler of
+ * Closes each Route that an agent reaches, if it has no permit, or one that an error may skip. Express assigns `req.route` before it runs any handler of
  * the Route. Routes are watched while they are open, too: an inner `agentAuth` may close those that follow. Refuses if
  * `agentAuth`, which was called with `next`, is within an unmapped Route itself. Resolves to whether the request may go on.
  */
@@ -59,9 +59,11 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route,
   watch.refuses = false;
   if (route === undefined) return;
   watch.entered = true;
-  if (!isClosed(req, admitted)) return;
+  const handlers = handlersOf(route, req);
+  const isSkipped = mayBeSkipped(handlers);
+  if (!isSkipped && !isClosed(req, admitted)) return;
   close(route);
-  watch.refuses = isOpen(handlersOf(route, req)) && admissionOf(admitted)?.guard.mode !== 'observe';
+  watch.refuses = (isSkipped || isUnmapped(handlers)) && admissionOf(admitted)?.guard.mode !== 'observe';
   if (watch.refuses) hideParams(req, watch);
 });
 
@@ -113,9 +115,11 @@ function refuserOf(route: Route): object {
 /** Refuses an agent on an unmapped Route. Resolves to whether it did; the request has then been answered. */
 async function refuse(route: Route, req: ExpressRequest, admitted: IncomingMessage): Promise<boolean> {
   const handlers = handlersOf(route, req);
-  if (!isClosed(req, admitted) || !isOpen(handlers)) return false;
+  // Whatever else has been decided says nothing of the permit that is skipped.
+  const isSkipped = mayBeSkipped(handlers);
+  if (!isSkipped && !(isClosed(req, admitted) && isUnmapped(handlers))) return false;
   const name = `${req.method} ${req.baseUrl}${String(route.path)}`;
-  if (mayBeSkipped(handlers)) admissionOf(admitted)?.guard.report(permitSkipped, name);
+  if (isSkipped) admissionOf(admitted)?.guard.report(permitSkipped, name);
   else if (handlers.some(isReplacedPermit)) admissionOf(admitted)?.guard.report(permitReplaced, name);
   return await refuseAgent(admitted, name, rawResponderOf(admitted));
 }

@@ -139,11 +139,28 @@ describe.each(versions)('routes of %s', (_version, express) => {
     );
     await expectClosed(server, '/skips');
     await expectClosed(server, '/between');
+    await expectClosed(server, '/again');
     expect(troubles[0]).toContain('Put the permit first');
     expect((await send(server.url, signed({ target: '/last' }))).status).toBe(413);
-    for (const name of ['first', 'asked', 'again'])
+    for (const name of ['first', 'asked'])
       expect((await send(server.url, signed({ target: `/${name}` }))).body).toBe(name);
   });
+
+  it.each(['a permit around', 'an earlier permit', 'everyRequest', 'unmapped'])(
+    'are closed if an error would skip their permit, whatever else has allowed the request: %s [D8]',
+    async (how) => {
+      const may = permit('thing.read', thing);
+      const { guard, audit } = await guarded({ onTrouble: () => {} });
+      const app = express();
+      const unmapped = how === 'unmapped' ? 'authenticated' : 'refuse';
+      app.use(agentAuth(guard, { everyRequest: how === 'everyRequest', unmapped }));
+      if (how === 'a permit around') app.use('/skips', may);
+      const earlier = how === 'an earlier permit' ? [may] : [];
+      app.get('/skips', ...earlier, fails, permit('thing.write', thing), goesOn, handler('skips'));
+      await using server = { ...(await serve(app)), audit };
+      await expectClosed(server, '/skips');
+    },
+  );
 
   it('are open when a permit is in the route or before all routes', async () => {
     await using server = await api((app) => {

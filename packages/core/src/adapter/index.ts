@@ -27,5 +27,5 @@ export {
 } from './permit-decorator.js';
 export type { NamedResource, RouteResource } from './resource.js';
 export { keepRefusal, neverSettling, type Respond, sendRefusal } from './send-refusal.js';
-export { closesUnmapped, closesUnrouted, isOpen, isUnmapped, mayBeSkipped, refuseAgent } from './unmapped.js';
+export { closesUnmapped, closesUnrouted, isUnmapped, mayBeSkipped, refuseAgent } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';

@@ -11,25 +11,19 @@ export function isUnmapped(handlers: readonly unknown[]): boolean {
   return own.length > 0 && !own.some(isPermit);
 }
 
-/** Whether a handler of a route may run without a permit, where an error skips handlers. */
-export function isOpen(handlers: readonly unknown[]): boolean {
-  return isUnmapped(handlers) || mayBeSkipped(handlers);
-}
-
 /**
- * Whether an error before the permit of a route may skip it, where only handlers of four parameters are called while an error
+ * Whether an error before a permit of a route may skip it, where only handlers of four parameters are called while an error
  * is pending: one behind the permit may go on to another handler.
  */
 export function mayBeSkipped(handlers: readonly unknown[]): boolean {
-  const first = handlers.findIndex(isPermit);
-  if (first === -1 || handlers.slice(0, first).every((handler) => markOf(handler) !== undefined)) return false;
-  let isCaught = false;
-  for (const handler of handlers.slice(first)) {
-    if (isPermit(handler)) isCaught = false;
-    else if ((handler as Function).length === 4) isCaught = true;
-    else if (isCaught) return true;
-  }
-  return false;
+  const failing = handlers.findIndex((handler) => markOf(handler) === undefined);
+  const skipped = handlers.findIndex((handler, at) => at > failing && failing !== -1 && isPermit(handler));
+  const catching = handlers.findIndex((handler, at) => at > skipped && skipped !== -1 && catches(handler));
+  return catching !== -1 && handlers.slice(catching).some((handler) => !catches(handler));
+}
+
+function catches(handler: unknown): boolean {
+  return (handler as Function).length === 4;
 }
 
 /** Where a router is with a request: an application may have replaced the method or the path since it was admitted. */
