@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { finished, PassThrough, type Readable, type Writable } from 'node:stream';
 import { type Caller, checkOptionNames, type Guard } from '@countersign/core';
 import { decisionsOf } from '../decide/decisions.js';
 import { errorCodes, isJsonObject, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
@@ -29,12 +29,15 @@ export interface McpStdioStreams {
 /** Most messages that are read while one is being decided. */
 const maxWaiting = 16;
 
+/** Most bytes that a client leaves unread before the rest of a closing server's answers waits for it. */
+const maxUnread = 16 * 1024 * 1024;
+
 const optionNames: readonly string[] = ['tools', 'methods'] satisfies readonly (keyof McpRules)[];
 
 /**
  * Guards an MCP server that talks over standard input and output. Every request of the client is decided for `caller`,
  * who is stated and not proved: see `guard.local`. Resolves when the server has closed its output, and every request has
- * its outcome in the log.
+ * its outcome in the log, whether or not the client reads its answers.
  *
  * @throws ConfigError which says what to do; Error when a message is longer than 16 Mi characters, or
  * one of the server has too many parts to be parsed.
@@ -61,21 +64,24 @@ export async function guardMcpStdio(
   /** Ids of cancelled requests, which the server may still answer. */
   const cancelled = new Set<unknown>();
   const ownQuestions = new Map<unknown, (answer: unknown) => void>();
-  let hasEnded = false;
+  /** Aborts when the server writes no more. */
+  const ended = new AbortController();
+  /** Aborts when the server reads no more, so that it may have exited. */
+  const closing = new AbortController();
 
   /** Asks the server something in our own name. Undefined: it ended without an answer. */
   async function askServer(method: string, params: object): Promise<unknown> {
     const id = `countersign-${randomUUID()}`;
-    if (hasEnded) return undefined;
+    if (ended.signal.aborted) return undefined;
     const answer = new Promise<unknown>((resolve) => void ownQuestions.set(id, resolve));
-    await writeLine(server.input, JSON.stringify({ jsonrpc: '2.0', id, method, params }));
+    await writeLine(server.input, JSON.stringify({ jsonrpc: '2.0', id, method, params }), ended.signal);
     const message = await answer;
     ownQuestions.delete(id);
     return message === undefined ? undefined : (memberOf(message, 'result') ?? {});
   }
 
   function answerError(id: RequestId | null, error: JsonRpcError): Promise<void> {
-    return writeLine(client.output, JSON.stringify({ jsonrpc: '2.0', id, error }));
+    return writeLine(client.output, JSON.stringify({ jsonrpc: '2.0', id, error }), ended.signal);
   }
 
   /** Whether the message may go on. */
@@ -101,7 +107,7 @@ export async function guardMcpStdio(
     }
     const { error, result } = decision.denial;
     if (result === undefined) await answerError(id, error);
-    else await writeLine(client.output, JSON.stringify({ jsonrpc: '2.0', id, result }));
+    else await writeLine(client.output, JSON.stringify({ jsonrpc: '2.0', id, result }), ended.signal);
     return false;
   }
 
@@ -129,7 +135,7 @@ export async function guardMcpStdio(
 
   async function pass(reading: MessageReading): Promise<void> {
     if (!reading.ok) await answerError(reading.id, { code: reading.code, message: reading.problem });
-    else if (await admit(reading.message)) await writeLine(server.input, JSON.stringify(reading.value));
+    else if (await admit(reading.message)) await writeLine(server.input, JSON.stringify(reading.value), ended.signal);
   }
 
   const inOrder = new PassThrough({ objectMode: true, highWaterMark: maxWaiting });
@@ -168,9 +174,24 @@ export async function guardMcpStdio(
       }
       if (message === undefined) guard.report('the MCP server wrote a line that is no message; it was dropped');
       const mapped = message === undefined ? undefined : await map(message);
-      if (mapped !== undefined) await writeLine(client.output, mapped === message ? line : JSON.stringify(mapped));
+      if (mapped === undefined) continue;
+      // Only reading on shows whether a closing server has ended, so its last answers are buffered for a slow client.
+      const until = client.output.writableLength < maxUnread ? closing.signal : ended.signal;
+      await writeLine(client.output, mapped === message ? line : JSON.stringify(mapped), until);
     }
   }
+
+  async function endPending(): Promise<void> {
+    for (const { decision } of pending.values()) await decision.end({ result: 'aborted' });
+  }
+
+  function end(): void {
+    closing.abort();
+    ended.abort();
+  }
+
+  finished(server.input, { readable: false }, () => closing.abort());
+  finished(server.output, { writable: false }, end);
 
   // Either end may be gone while something is written to it.
   for (const writable of [server.input, client.output]) writable.on('error', () => {});
@@ -187,14 +208,15 @@ export async function guardMcpStdio(
     });
     if (failure !== undefined) throw failure;
   } finally {
-    hasEnded = true;
+    end();
     for (const answer of ownQuestions.values()) answer(undefined);
     client.input.destroy();
     inOrder.destroy();
     server.input.end();
-    // What was being decided has its outcome, too.
+    await endPending();
+    // A call that was being decided is pending only now.
     await passing;
-    for (const { decision } of pending.values()) await decision.end({ result: 'aborted' });
+    await endPending();
   }
 }
 

@@ -31,13 +31,14 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
 }
 
 /**
- * Writes one message of JSON as one line for every reader, also for those that end lines at CR. Waits if the reader is
- * slow. A reader that has gone is no error.
+ * Writes one message of JSON as one line for every reader, also for those that end lines at CR. Waits for a slow reader
+ * until the signal aborts. A reader that has gone is no error.
  */
-export async function writeLine(to: Writable, json: string): Promise<void> {
-  if (to.destroyed || to.writableEnded || to.write(`${onOneLine(json)}\n`)) return;
+export async function writeLine(to: Writable, json: string, until: AbortSignal): Promise<void> {
+  if (to.destroyed || to.writableEnded || to.write(`${onOneLine(json)}\n`) || until.aborted) return;
   const done = new AbortController();
-  const waiting = ['drain', 'close'].map((event) => once(to, event, { signal: done.signal }).catch(() => undefined));
-  await Promise.race(waiting);
+  const { signal } = done;
+  const waiting = [once(to, 'drain', { signal }), once(to, 'close', { signal }), once(until, 'abort', { signal })];
+  await Promise.race(waiting.map((event) => event.catch(() => undefined)));
   done.abort();
 }

@@ -24,10 +24,11 @@ export async function guardCommand(command: readonly string[], options: StdioOpt
   const scope = readScopes('--scope', options.scope);
   // No request can be addressed to it: the only caller is local.
   const guard = await openGuard(options, { origin: 'http://localhost' }, io);
+  const served = new AbortController();
   try {
     const identity = { agent, scope, ...(subject !== undefined && { subject }) };
     const caller = await withCliErrors(async () => guard.local(identity));
-    const child = await start(command);
+    const child = await start(command, served.signal);
     const exited = once(child, 'exit') as Promise<[code: number | null, signal: NodeJS.Signals | null]>;
     const { stdin: input, stdout: output } = process;
     await guardMcpStdio(
@@ -40,11 +41,16 @@ export async function guardCommand(command: readonly string[], options: StdioOpt
     return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
   } finally {
     await guard.close();
+    // The log is complete, so a signal may end this process while its output waits for a client.
+    served.abort();
   }
 }
 
-/** Starts a program whose input and output are piped. Signals that this process gets go on to it. */
-export async function start(command: readonly string[]): Promise<ChildProcessByStdio<Writable, Readable, null>> {
+/** Starts a program whose input and output are piped. Signals that this process gets go on to it until `served` aborts. */
+export async function start(
+  command: readonly string[],
+  served?: AbortSignal,
+): Promise<ChildProcessByStdio<Writable, Readable, null>> {
   const [file = '', ...rest] = command;
   const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
   try {
@@ -52,6 +58,10 @@ export async function start(command: readonly string[]): Promise<ChildProcessByS
   } catch (error) {
     throw new CliError(`${file} cannot be started: ${messageOf(error)}`);
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  const passOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, passOn);
+    served?.addEventListener('abort', () => process.off(signal, passOn), { once: true });
+  }
   return child;
 }
