@@ -1,13 +1,13 @@
 import { ConfigError, type Guard } from '@countersign/core';
-import { admissionOf, closesUnmapped, markedSchema, refuseAgent } from '@countersign/core/adapter';
+import { admissionOf, closesUnmapped, kept, markedSchema, refuseAgent, reportClosed } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { noteAnswer, noteError } from './exchange.js';
 import { checkPermitKept, enforceRoutePermit, isMapped } from './route-permit.js';
 
 /** Refuses an agent on a route without a permit. Resolves to whether it did; the request has then been answered. */
 export async function refuseClosed({ raw, is404, method, routeOptions }: FastifyRequest): Promise<boolean> {
-  const closes = !is404 && !isMapped(routeOptions) && closesUnmapped(raw);
-  return closes && (await refuseAgent(raw, `${method} ${routeOptions.url ?? ''}`));
+  if (is404 || isMapped(routeOptions) || !closesUnmapped(raw)) return false;
+  return await refuseAgent(raw, `${method} ${routeOptions.url ?? ''}`);
 }
 
 /** The closed routes of an application that have not been listed yet. */
@@ -24,14 +24,7 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
     // Fastify adds a HEAD route to each GET route.
     else if (closed && route.method !== 'HEAD') routes.add(`${String(route.method)} ${route.url}`);
   });
-  app.addHook('onReady', async () => {
-    if (routes.size === 0) return;
-    const text = `these routes ask for no permission: agents ${guard.mode === 'observe' ? 'would be' : 'are'} refused there`;
-    app.log.warn({ routes: [...routes] }, `countersign: ${text}`);
-    // Without a configured logger, Fastify's own has no level and drops every line.
-    if (app.log.level === undefined) guard.report(`${text}: ${[...routes].join(', ')}`);
-    routes.clear();
-  });
+  app.addHook('onReady', async () => reportClosed(guard, routes, app.log));
 }
 
 /**
@@ -48,9 +41,14 @@ export function enforcePermits(app: FastifyInstance, guard: Guard): void {
     const isConstant = typeof config.permit !== 'object' || typeof config.permit.resource !== 'function';
     if (isOutside || isConstant) await enforceRoutePermit(request, reply);
   });
-  // Before the preHandlers of children and routes; the body has been parsed and validated by then.
-  root.addHook('preHandler', enforceRoutePermit);
   root.addHook('onSend', noteAnswer).addHook('onError', noteError);
+  // The body has been parsed and validated by then.
+  root.addHook('preHandler', enforceRoutePermit);
+  // Before all others, which may answer. Fastify adds a hook at the end, and later.
+  root.after(() => {
+    for (const each of within(root).map((app) => kept(app, 'fastify.hooks') as Record<string, unknown[]>))
+      for (const hooks of [each['preParsing'], each['preHandler']]) hooks?.unshift(...hooks.splice(-1));
+  });
 }
 
 /**
@@ -59,12 +57,17 @@ export function enforcePermits(app: FastifyInstance, guard: Guard): void {
  * @throws ConfigError if that hook would run before the guard, in this instance or in one within.
  */
 export function refuseMiddlewareBefore(app: FastifyInstance): void {
-  // `@countersign/nestjs` moves the guard before the middleware of Nest by itself.
-  const isLate = app.hasPlugin('@fastify/middie') && !(Symbol.for('countersign.guardIsMoved') in app);
-  if (isLate || app.hasPlugin('@fastify/express'))
-    throw new ConfigError('register agentAuth before @fastify/middie or @fastify/express, which run app.use().');
-  const children = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.children');
-  if (children !== undefined) for (const each of Reflect.get(app, children)) refuseMiddlewareBefore(each);
+  for (const each of within(app)) {
+    // `@countersign/nestjs` moves the guard before the middleware of Nest by itself.
+    const isLate = each.hasPlugin('@fastify/middie') && !(Symbol.for('countersign.guardIsMoved') in each);
+    if (isLate || each.hasPlugin('@fastify/express'))
+      throw new ConfigError('register agentAuth before @fastify/middie or @fastify/express, which run app.use().');
+  }
+}
+
+/** An instance with those of all plugins that have been registered on it. */
+function within(app: FastifyInstance): readonly FastifyInstance[] {
+  return [app, ...(kept(app, 'fastify.children') as readonly FastifyInstance[]).flatMap(within)];
 }
 
 /** The instance of a plugin inherits from the instance around it (Fastify's encapsulation). */

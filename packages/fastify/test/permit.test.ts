@@ -167,6 +167,36 @@ describe.each([
     expect(early).not.toHaveBeenCalled();
   });
 
+  it('asks before preHandlers and preParsing hooks of plugins that were registered before agentAuth [D8]', async () => {
+    const early = vi.fn(async (_request: FastifyRequest, reply: FastifyReply) => void reply.send('kept answer'));
+    const { guard } = await guarded();
+    const app = fastify();
+    await app.register(async (child) => {
+      child.addHook('preHandler', early);
+      child.get(
+        '/named',
+        route('forbidden', () => thing),
+        early,
+      );
+      await child.register(async (within) => {
+        within.addHook('preParsing', early);
+        within.get('/constant', route('forbidden', thing), early);
+      });
+    });
+    app.addHook('preHandler', early);
+    await app.register(agentAuth, { guard });
+    app.get(
+      '/own',
+      route('forbidden', () => thing),
+      early,
+    );
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    for (const target of ['/named', '/constant', '/own'])
+      expect((await send(url, signed({ target }))).status, target).toBe(403);
+    expect(early).not.toHaveBeenCalled();
+    await app.close();
+  });
+
   it.each<[string, ResourceOf]>([
     ['throws', () => Promise.reject(new Error('database down at 10.0.0.7'))],
     ['gives no id', () => ({ type: 'Thing' }) as Resource],

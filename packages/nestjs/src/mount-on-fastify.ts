@@ -1,4 +1,5 @@
 import { ConfigError } from '@countersign/core';
+import { kept } from '@countersign/core/adapter';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { asPassing, markRoutes } from './mark-routes.js';
 
@@ -47,20 +48,13 @@ function moveBeforeMiddleware(app: Instance, admitting: Hook): void {
     const middleware = hooks.findIndex(({ name }) => name === 'runMiddie');
     hooks.splice(Math.max(0, middleware), 0, admitting);
   }
-  for (const plugin of kept(app, 'children') as Instance[]) moveBeforeMiddleware(plugin, admitting);
+  for (const plugin of kept(app, 'fastify.children') as Instance[]) moveBeforeMiddleware(plugin, admitting);
 }
 
 function hooksOf(app: Instance): Hook[] {
-  const { onRequest } = kept(app, 'hooks') as { readonly onRequest?: Hook[] };
+  const { onRequest } = kept(app, 'fastify.hooks') as { readonly onRequest?: Hook[] };
   if (!Array.isArray(onRequest)) throw unsupported();
   return onRequest;
-}
-
-/** What Fastify keeps in an instance of its own, which it shows to no plugin. */
-function kept(app: Instance, name: 'hooks' | 'children'): unknown {
-  const key = Object.getOwnPropertySymbols(app).find(({ description }) => description === `fastify.${name}`);
-  if (key === undefined) throw unsupported();
-  return Reflect.get(app, key);
 }
 
 function unsupported(): ConfigError {

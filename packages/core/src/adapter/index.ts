@@ -7,7 +7,7 @@ export { coverBelow, routerCoverage } from './coverage.js';
 export { type HandlerMark, isPermit, markHandler, markOf } from './handler-mark.js';
 export { type AdmissionOptions, admissionOptionNames, type PermitOptions } from './options.js';
 export { markedSchema } from '../model/openapi.js';
-export { onAssigned, showWhile, watchedOf } from './on-assigned.js';
+export { kept, onAssigned, showWhile, watchedOf } from './on-assigned.js';
 export {
   admitEveryAgent,
   type PermissionCheck,
@@ -27,5 +27,5 @@ export {
 } from './permit-decorator.js';
 export type { NamedResource, RouteResource } from './resource.js';
 export { keepRefusal, neverSettling, type Respond, sendRefusal } from './send-refusal.js';
-export { closesUnmapped, closesUnrouted, isUnmapped, mayBeSkipped, refuseAgent } from './unmapped.js';
+export { closesUnmapped, closesUnrouted, isUnmapped, mayBeSkipped, refuseAgent, reportClosed } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';

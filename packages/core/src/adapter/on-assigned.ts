@@ -1,3 +1,5 @@
+import { ConfigError } from '@countersign/common';
+
 /** Leads an accessor to its object, also from a proxy of the object and from one that inherits from it. */
 const itself = Symbol('countersign.itself');
 
@@ -61,4 +63,15 @@ export function showWhile<Holder extends object, Key extends keyof Holder>(
       value = assigned;
     },
   });
+}
+
+/**
+ * What a framework keeps in an object under a symbol of its own, which it shows to nobody.
+ *
+ * @throws ConfigError if it is not there, as in another version.
+ */
+export function kept(holder: object, description: string): unknown {
+  const key = Object.getOwnPropertySymbols(holder).find((symbol) => symbol.description === description);
+  if (key === undefined) throw new ConfigError(`This version of the framework is not known: it has no ${description}.`);
+  return Reflect.get(holder, key);
 }

@@ -100,3 +100,20 @@ export function reportUndecided(guard: Guard, route: string, { status = 0 }: Aud
     `${JSON.stringify(route)} served an agent without a decision: it asks for no permission, or was answered before its permit${last}`,
   );
 }
+
+/** What `reportClosed` uses of a logger. */
+export interface RouteLogger {
+  readonly level?: unknown;
+  warn(routes: { readonly routes: readonly string[] }, text: string): void;
+}
+
+/** Lists the routes of an application that are closed to agents: once, as it forgets them. */
+export function reportClosed(guard: Guard, routes: Set<string>, log: RouteLogger): void {
+  if (routes.size === 0) return;
+  const listed = [...routes];
+  const text = `these routes ask for no permission: agents ${guard.mode === 'observe' ? 'would be' : 'are'} refused there`;
+  log.warn({ routes: listed }, `countersign: ${text}`);
+  // One that nobody has configured has no level, and drops every line.
+  if (log.level === undefined) guard.report(`${text}: ${listed.join(', ')}`);
+  routes.clear();
+}
