@@ -140,6 +140,25 @@ describe.each(refusedBy)('An answer beside %s without its await', (name, request
     await vi.waitFor(() => expect(ended).toBe(true), patiently);
   });
 
+  it('is dropped when middleware passes it on after the refusal has begun [A17]', async () => {
+    const { guard } = await guarded({ audit: new SlowAudit() });
+    const listener = forgetful[name](guard, (response) => {
+      // Like a session, which is saved first.
+      const end = response.end.bind(response) as (...args: unknown[]) => unknown;
+      async function endLater(args: readonly unknown[]): Promise<void> {
+        do await setImmediate();
+        while (!response.headersSent);
+        end(...args);
+      }
+      Object.assign(response, { end: (...args: unknown[]) => void endLater(args) });
+      response.end('SECRET');
+    });
+    await using served = await serve(listener);
+    const answer = await send(served.url, request());
+    expect([answer.status, answer.body.includes('SECRET')]).toEqual([status, false]);
+    expect(JSON.parse(answer.body)).toMatchObject({ status });
+  });
+
   it('is reported when it was held back', async () => {
     const onTrouble = vi.fn();
     const { guard } = await guarded({ onTrouble });

@@ -5,7 +5,10 @@ import { answerHasBegun } from './answer-has-begun.js';
 type Method = (...args: unknown[]) => unknown;
 type Call = () => unknown;
 
-type Gated = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'writeEarlyHints' | 'setTrailer' | 'createPushResponse';
+const gated = ['writeHead', 'write', 'end', 'flushHeaders', 'writeEarlyHints'] as const;
+const gatedOfHttp2 = [...gated, 'setTrailer', 'createPushResponse'] as const;
+
+type Gated = (typeof gatedOfHttp2)[number];
 
 /** `throwing`: during the turn in which a step began, in which the caller can still be told. */
 type State = 'throwing' | 'holding' | 'open' | 'refused';
@@ -29,7 +32,8 @@ export class HeldAnswer {
   #state: State = 'open';
   #step = '';
   #pending = 0;
-  #isGated = false;
+  /** What the gates stand before; undefined until there are gates. */
+  #own: Readonly<Partial<Record<Gated, Method>>> | undefined;
   #before: Head | undefined;
   #calls: Call[] = [];
   #cameEarly = false;
@@ -74,13 +78,17 @@ export class HeldAnswer {
     this.#open([]);
   }
 
-  /** Answers in place of the handler, whose own answer is dropped: what it sent so far, and what it still sends. */
+  /**
+   * Answers in place of the handler, whose own answer is dropped: what it sent so far, and what it still sends. Below all that
+   * has wrapped the gates: such middleware may pass the handler's answer on a moment later, as compression does.
+   */
   refuse(answer: () => void): void {
     if (this.#state === 'refused') return;
     // The client must see that the rest is missing.
     if (answerHasBegun(this.#response) && !this.#response.writableEnded) this.#response.destroy();
     this.#restoreHead();
     this.#open([]);
+    Object.assign(this.#response, this.#own);
     answer();
     this.dropRest();
   }
@@ -92,7 +100,7 @@ export class HeldAnswer {
   dropRest(): void {
     if (this.#state === 'refused') return;
     this.#state = 'refused';
-    Object.assign(this.#response, isOfHttp2(this.#response) ? dropsOfHttp2 : drops);
+    Object.assign(this.#response, dropsOf(this.#response));
     // Of what reaches the response by a method that was taken from it before.
     this.#response.on('error', ignore);
   }
@@ -119,28 +127,20 @@ export class HeldAnswer {
 
   /** They stay, because other code may wrap them meanwhile. */
   #gateAll(): void {
-    if (this.#isGated) return;
-    this.#isGated = true;
-    Object.assign(this.#response, {
-      writeHead: this.#gate('writeHead'),
-      write: this.#gate('write'),
-      end: this.#gate('end'),
-      flushHeaders: this.#gate('flushHeaders'),
-      writeEarlyHints: this.#gate('writeEarlyHints'),
-      ...(isOfHttp2(this.#response) && {
-        setTrailer: this.#gate('setTrailer'),
-        createPushResponse: this.#gate('createPushResponse'),
-      }),
-    });
+    if (this.#own !== undefined) return;
+    const names = isOfHttp2(this.#response) ? gatedOfHttp2 : gated;
+    const own = Object.fromEntries(names.map((name) => [name, Reflect.get(this.#response, name) as Method]));
+    this.#own = own;
+    for (const name of names) Reflect.set(this.#response, name, this.#gate(name, own[name] as Method));
   }
 
-  #gate(name: Gated): Method {
-    const own = Reflect.get(this.#response, name) as Method;
+  #gate(name: Gated, own: Method): Method {
     return (...args) => {
       switch (this.#state) {
         case 'open':
-        case 'refused':
           return own.apply(this.#response, args);
+        case 'refused':
+          return (dropsOf(this.#response)[name] as Method).apply(this.#response, args);
         case 'throwing':
           throw new ConfigError(
             `${this.#step} is asynchronous: write if (!(await ${this.#step}(request, response))) return;`,
@@ -191,7 +191,12 @@ const drops = {
   flushHeaders: ignore,
   writeEarlyHints: drop('writeEarlyHints', undefined),
 };
+
 const dropsOfHttp2 = { ...drops, setTrailer: ignore, createPushResponse: drop('createPushResponse', undefined) };
+
+function dropsOf(response: ServerResponse): Readonly<Record<string, unknown>> {
+  return isOfHttp2(response) ? dropsOfHttp2 : drops;
+}
 
 function chain(this: ServerResponse): ServerResponse {
   return this;

@@ -46,8 +46,8 @@ export function keepRefusal(response: ServerResponse, status: number): void {
 /** How long the connection of a client that is still sending stays open, so that the client can read our answer. */
 const lingerMilliseconds = 2000;
 
-/** Those whose end is put off. */
-const lingering = new WeakSet<ServerResponse>();
+/** The ends that are put off. */
+const lingering = new WeakSet<object>();
 
 /**
  * If the body of a request of HTTP/1 is still coming, its answer says that the connection closes, whoever sends it: the rest
@@ -60,24 +60,26 @@ export function closeUnread(response: ServerResponse): void {
   const { complete = true } = request as { readonly complete?: boolean };
   // HTTP/2 closes the stream alone, and forbids the Connection field (RFC 9113 §8.2.2).
   const isComing = !complete && !request.destroyed && http2StreamOf(request) === undefined;
-  if (!isComing || lingering.has(response)) return;
-  lingering.add(response);
+  // oxlint-disable-next-line typescript/unbound-method -- called with its response below
+  const endOwn: () => unknown = response.end;
+  if (!isComing || lingering.has(endOwn)) return;
   response.shouldKeepAlive = false;
-  const endOwn = response.end.bind(response);
-  Object.assign(response, {
-    end(chunk?: unknown, encoding?: BufferEncoding) {
-      if (typeof chunk === 'string' || chunk instanceof Uint8Array) response.write(chunk, encoding ?? 'utf8');
-      response.flushHeaders();
-      const timer = setTimeout(end, lingerMilliseconds).unref();
-      request.once('close', end);
-      function end(): void {
-        clearTimeout(timer);
-        // On a lost connection, Node takes an end without bytes for one that was sent, out of turn, and fails by an assertion.
-        if (response.socket?.destroyed !== true) endOwn();
-      }
-      return response;
-    },
-  });
+  function endLater(chunk?: unknown, encoding?: BufferEncoding): ServerResponse {
+    if (typeof chunk === 'string' || chunk instanceof Uint8Array) response.write(chunk, encoding ?? 'utf8');
+    response.flushHeaders();
+    const timer = setTimeout(end, lingerMilliseconds).unref();
+    // An application may answer late, when all of it has come.
+    if (request.complete) end();
+    else request.once('close', end);
+    function end(): void {
+      clearTimeout(timer);
+      // On a lost connection, Node takes an end without bytes for one that was sent, out of turn, and fails by an assertion.
+      if (response.socket?.destroyed !== true) endOwn.call(response);
+    }
+    return response;
+  }
+  lingering.add(endLater);
+  Object.assign(response, { end: endLater });
 }
 
 /**
@@ -88,8 +90,8 @@ export function closeUnread(response: ServerResponse): void {
  */
 export function sendRefusal(response: ServerResponse, refused: RefusalResponse): void {
   if (answerHasBegun(response) || response.writableEnded) return;
-  closeUnread(response);
   HeldAnswer.of(response).refuse(() => {
+    closeUnread(response);
     response.writeHead(refused.status, { ...refused.headers, 'content-length': Buffer.byteLength(refused.body) });
     response.end(response.req.method === 'HEAD' ? '' : refused.body);
   });
