@@ -27,7 +27,7 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
   const callees = readCallees(nodes, bindings);
   const reachOf = readReach(nodes, bindings, callees);
   const joinOf = readJoins(nodes, bindings, callees, source.text);
-  const wholeOf = readWholeInputs(nodes, bindings, source.text);
+  const wholeOf = readWholeInputs(nodes, bindings, callees, source.text);
   const unnamed = new Set(nodes);
   for (const route of found.filter(({ file }) => file === source.path)) {
     for (const node of reachOf(route).nodes) unnamed.delete(node);
@@ -52,7 +52,7 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
       return { problem: `${place} reads ${other.name}, which may name ${which} ${route.resource}` };
     }
     if (names.length === 0) return { conversions: () => undefined };
-    const whole = route.method === 'GET' ? undefined : wholeOf(reach.nodes, isId, isHandedOn);
+    const whole = route.method === 'GET' ? undefined : wholeOf(reach, isId);
     if (whole !== undefined) {
       const place = shownPlace(source, whole.at);
       return { problem: `${place} passes on the whole ${whole.name}, which may name another ${route.resource}` };

@@ -1,129 +1,99 @@
 import type { Bindings } from './bindings.js';
-import { answers, checks, decoratorOf, inputs, type OtherInput, readInputOf } from './inputs.js';
-import { isOfPattern, readOrigins } from './origins.js';
+import type { Callees } from './callees.js';
+import { type Fate, type Fates, readFates } from './input-fates.js';
+import { answers, decoratorOf, type OtherInput } from './inputs.js';
+import { readMadeOfPath } from './made-of-path.js';
+import type { Reach } from './reach.js';
 import { koaAnswer } from './read-use.js';
-import { type IsHandedOn, looksUp, nameOf } from './results.js';
-import { isIn, isNode, keyOf, type NestedNode, nodesWithin, type SyntaxNode } from './syntax.js';
+import { isFunction, isIn, isNode, keyOf, type NestedNode, nodesWithin, type SyntaxNode } from './syntax.js';
 import { textOf, wrappers } from './values.js';
 
-const calls = /^(?:(?:Optional)?Call|New)Expression$/;
-const parts = /^(?:ObjectExpression|ObjectProperty|ArrayExpression|SpreadElement|TemplateLiteral|BinaryExpression)$/;
-/** Functions that ask what they get, and keep nothing of it. */
-const questions = /^(?:is|has|check|assert|ensure|verify)(?![a-z])/;
-/** Functions that copy the members of all that they get into the first. */
-const copies = /^(?:assign|assignIn|merge|mergeWith|extend|defaults|defaultsDeep)$/;
+const wholes = /^(?:body|query)$/;
 
 /**
- * Finds a body or query that a route passes on as a whole, to a call that gets nothing made of the path: `save(req.body)`.
+ * Finds a body or query that a route may pass on as a whole to what gets nothing made of the path: `save(req.body)`.
  * Its id may be another one. `update(req.params.id, req.body)` acts on the id of the path.
  */
 export function readWholeInputs(
   nodes: readonly NestedNode[],
   bindings: Bindings,
+  callees: Callees,
   text: string,
-): (
-  reached: ReadonlySet<NestedNode>,
-  isId: (key: string) => boolean,
-  isHandedOn: IsHandedOn,
-) => OtherInput | undefined {
-  const { declarationOf, usesOf } = bindings;
-  const originsOf = readOrigins(bindings, text);
+): (reach: Pick<Reach, 'nodes' | 'handlers'>, isId: (key: string) => boolean) => OtherInput | undefined {
+  const areOfPath = readMadeOfPath(nodes, bindings, text);
 
-  function isOfPath(nested: NestedNode): boolean {
-    const { node } = nested;
-    if (isNode(node['object'])) return keyOf(node) === 'params' && !answers.test(textOf(node['object'], text));
-    const name = node.type === 'Identifier' ? declarationOf(node)?.name : undefined;
-    return name !== undefined && (decoratorOf(name.node, /^Param$/) !== undefined || isOfPattern(name, /^params$/));
+  /** Whether a pattern takes apart the answer of another server: `const { body } = await got(url)`. */
+  function isOfAnswer({ node, parent }: NestedNode): boolean {
+    if (parent === undefined || isFunction(node)) return false;
+    if (node.type === 'VariableDeclarator') return answers.test(textOf(node['init'], text));
+    return isOfAnswer(parent);
   }
-  function originsOfAll(within: readonly NestedNode[]): readonly SyntaxNode[] {
-    return within.flatMap((each) => originsOf(each) ?? []);
-  }
-  /** Whether some of these, or of the variables in them, are made of the path. */
-  function areOfPath(within: readonly NestedNode[]): boolean {
-    if (within.some(isOfPath)) return true;
-    // What a function is called says nothing about what it gets.
-    const made = new Set(originsOfAll(within.filter(({ node, parent }) => parent?.node['callee'] !== node)));
-    for (const part of made) {
-      const inner = nodesWithin(nodes, part);
-      if (inner.some(isOfPath)) return true;
-      for (const origin of originsOfAll(inner)) made.add(origin);
+  function inputAt(nested: NestedNode, { ofValue, ofPattern }: Fates): { name: string; fate: Fate } | undefined {
+    const { node, parent } = nested;
+    const decorated = decoratorOf(node);
+    if (decorated !== undefined && wholes.test(decorated)) return { name: decorated, fate: ofPattern(node, {}) };
+    const name = keyOf(node) ?? '';
+    if (!wholes.test(name)) return undefined;
+    if (isNode(node['object'])) {
+      // `pool.query(text)`
+      const isOther = parent?.node['callee'] === node || koaAnswer.test(textOf(node, text));
+      return isOther || answers.test(textOf(node['object'], text)) ? undefined : { name, fate: ofValue(nested, {}) };
     }
-    return false;
-  }
-  /** Whether a name like `query` is not that of an input: an import, or a parameter of a helper. */
-  function isOtherName(node: SyntaxNode): boolean {
-    if (node.type !== 'Identifier' || !inputs.test(String(node['name']))) return false;
-    const { name, by } = declarationOf(node) ?? {};
-    if (name === undefined || by === undefined) return true;
-    if (decoratorOf(name.node) !== undefined || by.node['id'] === name.node) return false;
-    return !isOfPattern(name, inputs) || answers.test(textOf(by.node['init'], text));
+    const isDeclared = node.type === 'ObjectProperty' && parent?.node.type === 'ObjectPattern' && !isOfAnswer(nested);
+    return isDeclared ? { name, fate: ofPattern(node['value'], {}) } : undefined;
   }
 
-  return (reached, isId, isHandedOn) => {
-    const inputOf = readInputOf(isId, declarationOf, text);
-    /** The name of an input that an argument is, or has as a member. */
-    function inputIn(node: unknown): string | undefined {
-      if (!isNode(node) || isOtherName(node) || koaAnswer.test(textOf(node, text))) return undefined;
-      const input = inputOf(node.type === 'SpreadElement' ? node['argument'] : node);
-      if (input !== undefined) return /^(?:body|query)$/.test(input) ? input : undefined;
-      const inner = [node['properties'], node['elements']].flat().filter(isNode);
-      return inner.map((each) => inputIn(each['value'])).find((each) => each !== undefined);
-    }
-    /** Whether a call, or the calls of its chain, get something made of the path besides the input. */
-    function hasPath(call: NestedNode): boolean {
-      let chain = call;
-      for (let { parent } = chain; parent !== undefined; { parent } = parent) {
-        const { type, object, callee } = parent.node;
-        const isNext = object === chain.node && !/^(?:then|catch|finally)$/.test(keyOf(parent.node) ?? '');
-        if (!isNext && callee !== chain.node && !wrappers.test(type)) break;
-        chain = parent;
-      }
-      const within = nodesWithin(nodes, chain.node);
-      // The input replaces what it is joined with: `{ id, ...req.body }`.
-      const replaced = within.filter(({ node }) => inputOf(node) !== undefined);
-      return areOfPath(within.filter(({ node }) => !replaced.some((each) => isIn(node, each.node))));
-    }
-    /** Whether what a function made of an input goes only where something of the path goes, too. */
-    function isBeside(value: NestedNode): boolean {
-      const { node, parent } = value;
-      if (parent === undefined) return false;
-      const { type, id, init, object, callee } = parent.node;
-      if (wrappers.test(type) || parts.test(type)) return isBeside(parent);
-      if (init === node && isNode(id)) return id.type !== 'Identifier' || usesOf(id).every(isBeside);
-      if (object === node) return parent.parent?.node['callee'] !== parent.node || hasPath(parent.parent);
-      return calls.test(type) && callee !== node && isKept(parent);
-    }
-    function isKept(call: NestedNode): boolean {
-      return hasPath(call) || (!looksUp(nameOf(call.node['callee'])) && isBeside(call));
-    }
-    /** Whether the id of an input is deleted, or refused if it differs: `if (body.id !== params.id) return refuse();` */
-    function isSettled({ node, parent }: NestedNode): boolean {
-      if (parent === undefined || !isId(keyOf(node) ?? '') || inputOf(node['object']) === undefined) return false;
+  return (reach, isId) => {
+    const settled = [...reach.nodes].flatMap((nested) => settledBy(nested) ?? []);
+    /** The object whose id is deleted, or refused if it differs: `if (body.id !== params.id) return refuse();` */
+    function settledBy({ node, parent }: NestedNode): Settled | undefined {
+      const object = unwrapped(node['object']);
+      const by = parent?.parent;
+      if (object === undefined || parent === undefined || by === undefined || !isId(keyOf(node) ?? ''))
+        return undefined;
       const { operator, left, right } = parent.node;
       const other = left === node ? right : left;
-      if (!/^!==?$/.test(String(operator)) || parent.parent?.node.type !== 'IfStatement') return operator === 'delete';
-      return isNode(other) && areOfPath(nodesWithin(nodes, other));
+      const isDeleted = operator === 'delete' && by.node.type === 'ExpressionStatement';
+      const isCompared = /^!==?$/.test(String(operator)) && by.node['test'] === parent.node && leaves(by.node);
+      const isOfPath = isCompared && isNode(other) && areOfPath(nodesWithin(nodes, other));
+      return isDeleted || isOfPath ? { object, by } : undefined;
     }
-    function passedOn(argument: NestedNode): string | undefined {
-      const { node, parent: call } = argument;
-      const given = call?.node['arguments'];
-      if (call === undefined || !Array.isArray(given) || !given.includes(node)) return undefined;
-      const name = nameOf(call.node['callee']);
-      const input = inputIn(node);
-      if (input === undefined || questions.test(name)) return undefined;
-      if (copies.test(name)) {
-        const [target] = given as readonly SyntaxNode[];
-        const isNew = target?.type === 'ObjectExpression' || target === node;
-        return isNew || isBeside(call) ? undefined : inputOf(call.node);
+    function isSettled({ node }: NestedNode): boolean {
+      return settled.some(({ object, by }) => {
+        const block = by.parent?.node;
+        // Later in the same block, so that nothing skips the statement.
+        return block !== undefined && isIn(node, block) && by.node.end <= node.start && isSame(object, node);
+      });
+    }
+    function isSame(one: SyntaxNode, other: SyntaxNode): boolean {
+      const name = bindings.declarationOf(one)?.name.node;
+      return name === bindings.declarationOf(other)?.name.node && textOf(one, text) === textOf(other, text);
+    }
+    const fates = readFates({ ...bindings, ...callees, nodes, reach, areOfPath, isId, isSettled, text });
+    return fates.search(() => {
+      for (const nested of reach.nodes) {
+        const found = inputAt(nested, fates);
+        if (found?.fate === 'elsewhere') return { name: found.name, at: nested.node.start };
       }
-      // What a check returns is the input, and found where it is passed on.
-      return checks.test(name) || !isHandedOn(argument) || isKept(call) ? undefined : input;
-    }
-    if ([...reached].some(isSettled)) return undefined;
-    for (const nested of reached) {
-      const name = passedOn(nested);
-      if (name !== undefined) return { name, at: nested.node.start };
-    }
-    return undefined;
+      return undefined;
+    });
   };
+}
+
+interface Settled {
+  readonly object: SyntaxNode;
+  /** The statement. */
+  readonly by: NestedNode;
+}
+
+function unwrapped(node: unknown): SyntaxNode | undefined {
+  if (!isNode(node)) return undefined;
+  return wrappers.test(node.type) ? unwrapped(node['expression'] ?? node['argument']) : node;
+}
+
+/** Whether an `if` statement ends the function around it. */
+function leaves({ type, consequent }: SyntaxNode): boolean {
+  if (type !== 'IfStatement' || !isNode(consequent)) return false;
+  const last = Array.isArray(consequent['body']) ? (consequent['body'] as readonly unknown[]).at(-1) : consequent;
+  return isNode(last) && /^(?:Return|Throw)Statement$/.test(last.type);
 }

@@ -13,6 +13,8 @@ export interface InFolder {
   readonly path: (path: string) => string;
   /** The permit of `GET /items/:id` with this handler, and code below it, or why a person has to write it. */
   readonly permitOf: (handler: string, more?: string) => Promise<string | undefined>;
+  /** The same of `PUT /items/:id`, by the body of its handler. */
+  readonly permitOfPut: (body: string, more?: string) => Promise<string | undefined>;
 }
 
 /** A folder of its own for each test. */
@@ -43,6 +45,19 @@ export function inFolder(): InFolder {
       const { out, err } = await runCli(['init', folder]);
       const [, id] = /permit\('item\.read', \(req\) => \(\{ type: 'Item', id: (.*?) \}\)\)/.exec(out) ?? [];
       const [, problem] = /Put a permit by hand: GET \/items\/:id in app\.ts:2 \((.*)\)$/m.exec(err) ?? [];
+      expect([id, problem]).toContain(undefined);
+      return id ?? problem;
+    },
+    async permitOfPut(body, more = '') {
+      await put({
+        'package.json': manifest('express'),
+        'tsconfig.json': '{}',
+        'app.ts': `const app = express();\napp.put('/items/:id', async (req, res) => { ${body} });\n${more}`,
+        'list.txt': 'PUT /items/:id item.update Item\n',
+      });
+      const { out, err } = await runCli(['init', folder, '--routes', join(folder, 'list.txt')]);
+      const [, id] = /type: 'Item', id: (.*?) \}\)/.exec(out) ?? [];
+      const [, problem] = /Put a permit by hand: PUT \/items\/:id in app\.ts:2 \((.*)\)$/m.exec(err) ?? [];
       expect([id, problem]).toContain(undefined);
       return id ?? problem;
     },

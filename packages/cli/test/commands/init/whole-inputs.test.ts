@@ -1,26 +1,11 @@
 import { expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init, path, permitOf } = inFolder();
+const { put, init, path, permitOf, permitOfPut } = inFolder();
 
 const text = "req.params['id']";
 const notRead = 'its handler does not read id';
 const whole = (input: string): string => `app.ts:2 passes on the whole ${input}, which may name another Item`;
-
-/** The id in the permit of `PUT /items/:id` with this handler, or why a person has to write it. */
-async function permitOfPut(body: string, more = ''): Promise<string | undefined> {
-  await put({
-    'package.json': manifest('express'),
-    'tsconfig.json': '{}',
-    'app.ts': `const app = express();\napp.put('/items/:id', async (req, res) => { ${body} });\n${more}`,
-    'list.txt': 'PUT /items/:id item.update Item\n',
-  });
-  const { out, err } = await init('--routes', path('list.txt'));
-  const [, id] = /type: 'Item', id: (.*?) \}\)/.exec(out) ?? [];
-  const [, problem] = /Put a permit by hand: PUT \/items\/:id in app\.ts:2 \((.*)\)$/m.exec(err) ?? [];
-  expect([id, problem]).toContain(undefined);
-  return id ?? problem;
-}
 
 it.each([
   ['(req, res) => { res.json(docs.get(req.query.report)); }', ''],
