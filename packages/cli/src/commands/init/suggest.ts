@@ -8,7 +8,7 @@ const mostSuggested = 10;
 export const reasons = {
   more: 'these only read, too',
   unread: 'where their router is mounted could not be read: their paths may begin with more',
-  writes: 'these change something, or their names say so',
+  writes: 'these change something, or their names or handlers say so',
   credentials: 'their paths speak of what people sign in with',
   people: 'their paths speak of people and their accounts',
   secrets: 'their handlers speak of passwords, tokens or other secrets',
@@ -49,6 +49,20 @@ const deeds = wordList(
   'unlike unlock unpublish unsubscribe update upload upvote vote withdraw write',
 );
 
+/** Names of functions that change something, or run a program. A path may be named like a thing: `/updates`. */
+const changes = wordList(
+  'delete destroy remove drop truncate purge insert upsert update save persist unlink rmdir eval spawn',
+  'execsync execfile spawnsync writefile appendfile sendmail sendemail createmany',
+);
+const permissions = wordList('is has can may should');
+const sqlChanges =
+  /\b(?:insert\s{1,9}into|delete\s{1,9}from|(?:drop|truncate)\s{1,9}table|update\s{1,9}[\w."`]{1,64}\s{1,9}set)\b/i;
+/** `delete rows[id]` */
+const memberDeleted = /\bdelete\s{1,9}\w[\w.]{0,64}\[/;
+/** `db.query(req.query.q)`, `fetch(req.query.url)`: the caller chooses what is done. */
+const chosenByCaller =
+  /\b(?:fetch|got|axios|query|raw|exec|eval)\(\s{0,9}(?:req|request|ctx)\b[\w.?]{0,64}\b(?:query|body)\b/;
+
 function wordList(...lines: readonly string[]): ReadonlySet<string> {
   return new Set(lines.flatMap((line) => line.split(' ')));
 }
@@ -63,7 +77,7 @@ export function reasonAgainst(route: FoundRoute): Exclude<Reason, 'more'> | unde
   if (things.some((thing) => operation.has(thing)) || /admin/i.test(route.handler)) return 'operation';
   // The path of a router may be unknown. Its folder often says it.
   if (/admin|(?:^|\/)(?:internal|backoffice)\//i.test(route.file)) return 'operation';
-  if (!isReading(route) || words.some((word) => deeds.has(word))) return 'writes';
+  if (!isReading(route) || words.some((word) => deeds.has(word)) || changesSomething(route.handler)) return 'writes';
   return route.isMountRead ? undefined : 'unread';
 }
 
@@ -80,6 +94,18 @@ function speaksOfSecrets(handler: string): boolean {
   return words.some((word, place) =>
     [word, `${word}${words[place + 1] ?? ''}`].some((each) => secrets.has(withoutPlural(each))),
   );
+}
+
+function changesSomething(handler: string): boolean {
+  if ([sqlChanges, memberDeleted, chosenByCaller].some((each) => each.test(handler))) return true;
+  return [...handler.matchAll(/\b([\w$]{1,100})\s{0,9}\(/g)].some(([, name = '']) => {
+    const words = wordsOf(name);
+    if (permissions.has(words[0] ?? '')) return false;
+    return (
+      words.at(-1) === 'create' ||
+      words.some((word, place) => changes.has(word) || changes.has(`${word}${words[place + 1]}`))
+    );
+  });
 }
 
 function wordsOf(text: string): readonly string[] {

@@ -104,6 +104,35 @@ app.get('/integrations/:id', (req, res) => { ${handler}; });
     expect(await read('agent-routes.txt')).toContain('# GET /integrations/:id ');
   });
 
+  it.each([
+    'await orders.destroy({ where: { id: req.params.id } }); res.end();',
+    'await orders.deleteMany({}); res.end();',
+    'await removeOrder(req.params.id); res.end();',
+    'order.seen = true; await order.save(); res.end();',
+    'await Order.create({ at: new Date() }); res.end();',
+    'await pool.query("DELETE FROM orders WHERE id = $1", [req.params.id]); res.end();',
+    'await pool.query(`update orders set seen = now()`); res.end();',
+    'delete rows[req.params.id]; res.end();',
+    'res.json(await db.query(req.query.q));',
+    'res.json(await (await fetch(req.query.url)).json());',
+    "res.end(execSync('ping ' + req.params.id));",
+  ])('do not change anything in their handlers: %s', async (handler) => {
+    const app = express(`app.get('/orders', list);\napp.get('/prints/:id', async (req, res) => { ${handler} });\n`);
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect(permitsIn((await init()).out)).toEqual(['get /orders']);
+    expect(await read('agent-routes.txt')).toContain('# GET /prints/:id ');
+  });
+
+  it.each([
+    'if (!canUpdate(req)) return; res.json(await find(req.params.id));',
+    'res.json(await pool.query("SELECT updated FROM prints WHERE id = $1", [req.params.id]));',
+    'res.json(await fetchPrint(req.params.id, req.query.lang).exec());',
+  ])('may have a handler that reads: %s', async (handler) => {
+    const app = express(`app.get('/prints/:id', async (req, res) => { ${handler} });\n`);
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect(permitsIn((await init()).out)).toEqual(['get /prints/:id']);
+  });
+
   it('may list things that are named like deeds', async () => {
     const app = express("app.get('/transfers', list);\napp.get('/transfers/:id', show);\n");
     await put({ 'package.json': manifest('express'), 'app.js': app });
@@ -333,7 +362,7 @@ describe('the list says of each closed route why it is closed', () => {
       'POST /transactions',
       'their handlers speak of passwords, tokens or other secrets',
     ],
-    ["app.post('/orders', h);", 'POST /orders', 'these change something, or their names say so'],
+    ["app.post('/orders', h);", 'POST /orders', 'these change something, or their names or handlers say so'],
   ])('%s', async (line, route, reason) => {
     await put({ 'package.json': manifest('express'), 'app.js': express(`app.get('/notes', list);\n${line}\n`) });
     await init();

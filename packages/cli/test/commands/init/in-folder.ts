@@ -41,8 +41,9 @@ export function inFolder(): InFolder {
         'package.json': manifest('express'),
         'tsconfig.json': '{}',
         'app.ts': `const app = express();\napp.get('/items/:id', ${handler});\n${more}`,
+        'list.txt': 'GET /items/:id item.read Item\n',
       });
-      const { out, err } = await runCli(['init', folder]);
+      const { out, err } = await runCli(['init', folder, '--routes', join(folder, 'list.txt')]);
       const [, id] = /permit\('item\.read', \(req\) => \(\{ type: 'Item', id: (.*?) \}\)\)/.exec(out) ?? [];
       const [, problem] = /Put a permit by hand: GET \/items\/:id in app\.ts:2 \((.*)\)$/m.exec(err) ?? [];
       expect([id, problem]).toContain(undefined);

@@ -82,7 +82,7 @@ it.each([
   ["@Param('id') id: string, @Query() { itemId }: Query", 'this.items.find(itemId)', 'query.itemId'],
   ['@Req() req: Request', 'this.items.find(req.query.id ?? req.params.id)', 'query.id'],
   ["@Param('id') id: string, @Query('sort') sort: string", 'this.items.find(id, sort)', undefined],
-  ["@Param('id') id: string, @Body() body: Change", 'this.items.update(id, body)', undefined],
+  ["@Param('id') id: string, @Body() body: Change", 'this.items.find(id, body)', undefined],
 ])('init does so on NestJS: %s, %s', async (parameters, used, input) => {
   await put({
     'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
