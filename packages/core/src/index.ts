@@ -152,6 +152,8 @@ export {
   type PolicyQuery,
   type PolicyScope,
   type Resource,
+  type UnloggedReaders,
+  unloggedReaders,
   type UnmetCondition,
 } from '@countersign/policy';
 export {

@@ -7,6 +7,7 @@ export {
   cedarFromText,
 } from './cedar/from-source.js';
 export type { PolicyHead } from './cedar/text/policy-head.js';
+export { type UnloggedReaders, unloggedReaders } from './cedar/evaluate/unlogged-reads.js';
 export type { Policy } from './cedar/load/policy-set.js';
 export type { Constraint, PolicyScope } from './cedar/index/scope.js';
 export type {

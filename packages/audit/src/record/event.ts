@@ -21,7 +21,13 @@ export interface AuditEvent {
    * alone, which proves no key. `local`: the application states who calls, without a request.
    */
   readonly possession?: 'signature' | 'dpop' | 'web-bot-auth' | 'mtls' | 'bearer' | 'local';
-  readonly subject?: { readonly id: string; readonly type: 'user' | 'agent'; readonly issuer?: string };
+  readonly subject?: {
+    readonly id: string;
+    readonly type: 'user' | 'agent';
+    readonly issuer?: string;
+    /** Of a guard with `subjectMustAlsoBePermitted`, for an actor that does not act for itself. */
+    readonly mustBePermitted?: true;
+  };
   readonly chain?: readonly AuditHop[];
   readonly scope?: readonly string[];
   readonly action?: string;

@@ -27,7 +27,12 @@ export const auditRecordSchema = {
         subject: {
           type: 'object',
           required: ['id', 'type'],
-          properties: { id: { type: 'string' }, type: { enum: ['user', 'agent'] }, issuer: { type: 'string' } },
+          properties: {
+            id: { type: 'string' },
+            type: { enum: ['user', 'agent'] },
+            issuer: { type: 'string' },
+            mustBePermitted: { const: true },
+          },
         },
         chain: {
           type: 'array',

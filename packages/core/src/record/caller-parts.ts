@@ -1,6 +1,7 @@
 import { type AuditHop, CallerPart, type EventCaller } from '@countersign/audit';
 import type { Chain } from '@countersign/delegation';
 import type { Caller } from '../model/caller.js';
+import { actsForItself } from '../stages/authorize/question.js';
 import { meantIn } from '../stages/chain/sessions.js';
 import type { Redactor } from './redact.js';
 
@@ -12,7 +13,8 @@ interface Known extends Pick<Caller, 'actor' | 'subject' | 'scope'> {
   readonly part: CallerPart;
 }
 
-export function createCallerParts(redact: Redactor): CallerParts {
+/** `asksSubject`: policy is asked about the subject, too (`subjectMustAlsoBePermitted`). */
+export function createCallerParts(redact: Redactor, asksSubject: boolean): CallerParts {
   const known = new WeakMap<Chain, Known>();
   return (caller) => {
     const { actor, subject, chain, scope, proof } = caller;
@@ -20,19 +22,21 @@ export function createCallerParts(redact: Redactor): CallerParts {
     // Callers of one session share these frozen objects.
     const isSame = last?.actor === actor && last.subject === subject && last.scope === scope;
     if (isSame && last.part.members.possession === proof.kind) return last.part;
-    const part = new CallerPart(redact(identity(caller)));
+    const part = new CallerPart(redact(identity(caller, asksSubject)));
     known.set(chain, { actor, subject, scope, part });
     return part;
   };
 }
 
-function identity({ actor, proof, subject, chain, scope }: Caller): EventCaller {
+function identity(caller: Caller, asksSubject: boolean): EventCaller {
+  const { actor, proof, subject, chain, scope } = caller;
   const { subject: first, between } = meantIn(chain);
   const nameHere = (id: string, at: number): string | undefined => (at === 0 ? first[0] : between.get(id));
   return {
     actor: { id: actor.id, ...(actor.keyId !== undefined && { keyId: actor.keyId }) },
     possession: proof.kind,
-    subject,
+    // Without it, nobody could put the recorded decisions to other policies as the guard does.
+    subject: asksSubject && !actsForItself(caller) ? { ...subject, mustBePermitted: true } : subject,
     chain: chain.map(({ authorizationDetails: _details, ...hop }, at) => withNameHere(hop, nameHere(hop.id, at))),
     scope,
   };

@@ -91,6 +91,7 @@ interface RecorderParts {
   readonly audit: AuditSink;
   readonly redact: Redactor;
   readonly dangerouslyActWithoutRecord: readonly string[];
+  readonly subjectMustAlsoBePermitted: boolean;
   readonly clock: () => number;
   readonly onTrouble: (message: string) => void;
 }
@@ -110,7 +111,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     }
   }
 
-  const callerPart = createCallerParts(redact);
+  const callerPart = createCallerParts(redact, parts.subjectMustAlsoBePermitted);
 
   function eventOf(caller: Caller, head: EventHead, tail: EventTail): AuditEvent {
     return callerPart(caller).event(redact(Object.assign(stamp(), head)), redact(tail));

@@ -31,6 +31,7 @@ class Recording {
       audit,
       redact: createRedactor(undefined),
       dangerouslyActWithoutRecord,
+      subjectMustAlsoBePermitted: false,
       clock: () => this.now,
       onTrouble: (text) => void this.troubles.push(text),
     });

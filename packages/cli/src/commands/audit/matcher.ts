@@ -1,12 +1,10 @@
 import type { Filter } from './filter.js';
-import { RecentMap } from './recent-map.js';
+import { RecentLists } from './recent-lists.js';
 import { unitIn, wentOn } from './record-facts.js';
 import type { Unknown } from './unknown-record.js';
 
-/** Open requests and calls remembered, at least; at twice this number the oldest are dropped. */
-const mostOpen = 10_000;
-/** Decisions remembered per request or call, because one can ask for any number. */
-const mostOfUnit = 16;
+/** Decisions without an outcome that are remembered, at least; at twice this number the oldest are dropped. */
+const mostOpen = 50_000;
 
 interface Decision {
   readonly sequence: unknown;
@@ -28,12 +26,13 @@ export interface OpenDecisions {
  */
 export class Matcher {
   readonly #filter: Filter;
-  readonly #open: RecentMap<readonly Decision[]>;
+  /** By request or call: the outcome ends all its decisions. */
+  readonly #open: RecentLists<Decision>;
   #forgotten = false;
 
   constructor(filter: Filter) {
     this.#filter = filter;
-    this.#open = new RecentMap(mostOpen, () => {
+    this.#open = new RecentLists(mostOpen, () => {
       this.#forgotten = true;
     });
   }
@@ -47,29 +46,23 @@ export class Matcher {
   }
 
   open(): OpenDecisions {
-    const records = [...this.#open.values()].flatMap((decisions) =>
-      decisions.filter(({ matched }) => matched).map(({ sequence }) => String(sequence)),
-    );
+    const matching = [...this.#open.values()].filter(({ matched }) => matched);
+    const records = matching.map(({ sequence }) => String(sequence));
     return { records, more: this.#forgotten };
   }
 
   /** The outcome with the facts of each decision that it ends, the latest first; unchanged if no decision is known. */
   #readings(outcome: Unknown): readonly Unknown[] {
     const unit = unitIn(outcome);
-    const decisions = unit === undefined ? undefined : this.#open.get(unit);
-    if (unit === undefined || decisions === undefined) return [outcome];
-    this.#open.delete(unit);
-    return decisions.map(({ said }) => ({ ...said, ...outcome }));
+    const decisions = unit === undefined ? [] : this.#open.take(unit);
+    if (decisions.length === 0) return [outcome];
+    return decisions.toReversed().map(({ said }) => ({ ...said, ...outcome }));
   }
 
   #note(record: Unknown, matched: boolean): void {
     const unit = unitIn(record);
     if (unit === undefined) return;
     const { sequence, decision, chain, action, resource, filtered, approval } = record;
-    const others = this.#open.get(unit)?.slice(0, mostOfUnit - 1) ?? [];
-    this.#open.set(unit, [
-      { sequence, matched, said: { decision, chain, action, resource, filtered, approval } },
-      ...others,
-    ]);
+    this.#open.add(unit, { sequence, matched, said: { decision, chain, action, resource, filtered, approval } });
   }
 }

@@ -32,6 +32,7 @@ export async function query(directories: readonly string[], options: QueryOption
     // Wait for a slow reader, so that output does not accumulate in memory.
     await io.drained();
   }
+  if (printer.open.more) io.err('Too many decisions were open at once: outcomes of the oldest may be missing.\n');
   if (!options.json)
     io.err(
       `${inWords(printer)} ${printer.shortened ? 'Long ids are shortened; --json has them whole. ' : ''}Reading is not verifying: countersign audit verify.\n`,

@@ -1,4 +1,4 @@
-import { type CedarEngine, explanationText, type PolicyDecision, type PolicyQuery } from '@countersign/core';
+import { type CedarEngine, explanationText, type PolicyQuery } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
@@ -7,7 +7,7 @@ import { unknownName, unknownScopes } from './known-names.js';
 import { wrapLines } from './lines.js';
 import { loadPolicies } from './load.js';
 import { queryOfRecord } from './query-of-record.js';
-import { decidedBy, type Replayed } from './replayed.js';
+import { type Answer, answersTo, decidedBy, type Replayed } from './replayed.js';
 import { readRequest, readUnlogged, type RequestForm } from './request-form.js';
 import { settledBy } from './unlogged.js';
 import { readYaml } from './yaml-file.js';
@@ -36,13 +36,14 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
   const { where, query, recorded } = await questionOf(options, engine, io);
   const unknown = unknownName(query, engine);
   if (unknown !== undefined) throw new CliError(`${where}: ${unknown}`, exitCodes.usage);
-  const decision = engine.decide(query);
+  const answers = answersTo({ query, ...recorded }, engine);
+  const { decision } = answers.at(-1) ?? answers[0];
   const explanation = decision.explain();
   // The query never reached Cedar: report a mistake in the request instead of a decision.
   if (explanation.request.actor === '') {
     throw new CliError(`${where}: ${explanation.errors.join('; ')}`, exitCodes.usage);
   }
-  if (recorded?.isWhole === false && !(await canTell(folder, engine, query, decision))) {
+  if (recorded?.isWhole === false && !(await canTell(folder, engine, answers))) {
     const { type, id } = query.resource;
     throw new CliError(
       `${where}: this cannot be told. The log has no attributes or parents of ${type}::${JSON.stringify(id)}, and no authorization details: give them with --request.`,
@@ -50,7 +51,7 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
     );
   }
   for (const note of unknownScopes(query, engine)) io.err(`countersign: note: ${printable(note)}\n`);
-  if (recorded !== undefined) noteChange(where, recorded, decision, io);
+  if (recorded !== undefined) noteChange(where, recorded, answers, io);
   if (options.json) {
     io.out(`${printableJson({ ...explanation, cause: decision.cause, policySet: decision.policySet })}\n`);
     return;
@@ -64,19 +65,16 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
 }
 
 /** Whether what the log does not have leaves the decision as it is. */
-async function canTell(
-  folder: string,
-  engine: CedarEngine,
-  query: PolicyQuery,
-  decision: PolicyDecision,
-): Promise<boolean> {
-  return decision.cause !== 'error' && (await settledBy(engine, folder))(query, decision);
+async function canTell(folder: string, engine: CedarEngine, answers: readonly Answer[]): Promise<boolean> {
+  const isSettled = await settledBy(engine, folder);
+  return answers.every(({ query, decision }) => decision.cause !== 'error' && isSettled(query, decision));
 }
 
 /** Policies of today may say something else than those of the record. */
-function noteChange(where: string, recorded: Recorded, decision: PolicyDecision, io: Io): void {
-  const hasOthers = recorded.policySet !== undefined && recorded.policySet !== decision.policySet;
-  if (recorded.was === decidedBy(decision) && !hasOthers) return;
+function noteChange(where: string, recorded: Recorded, answers: readonly [Answer, ...Answer[]], io: Io): void {
+  const { policySet } = answers[0].decision;
+  const hasOthers = recorded.policySet !== undefined && recorded.policySet !== policySet;
+  if (recorded.was === decidedBy(answers) && !hasOthers) return;
   const facts = recorded.isWhole ? ', facts' : '';
   const because = hasOthers ? 'by other policies than these' : `by other roles${facts} or at another time`;
   io.err(`countersign: note: ${where} says ${recorded.was}, ${because}\n`);
@@ -109,12 +107,13 @@ async function questionOf(options: ExplainOptions, engine: CedarEngine, io: Io):
     if (replaced !== undefined) {
       throw new CliError(`the record says this itself: leave out '${replaced}'`, exitCodes.usage);
     }
-    const { query, ...recorded } = await queryOfRecord(log, record, agents, engine.scopeVocabulary);
+    const { query, subject, ...recorded } = await queryOfRecord(log, record, agents, engine.scopeVocabulary);
     const isWhole = options.request !== undefined;
+    const whole = await completion(query, options.request, io);
     return {
       where: `record ${record}`,
-      query: await completed(query, options.request, io),
-      recorded: { ...recorded, isWhole },
+      query: whole(query),
+      recorded: { ...recorded, ...(subject && { subject: whole(subject) }), isWhole },
     };
   }
   const { where, form } = await formIn(options.request, io);
@@ -122,12 +121,16 @@ async function questionOf(options: ExplainOptions, engine: CedarEngine, io: Io):
   return { where, query: readRequest(complete, where, engine.scopeVocabulary) };
 }
 
-/** The query of a record with what `file` adds to it. */
-async function completed(query: PolicyQuery, file: string | undefined, io: Io): Promise<PolicyQuery> {
-  if (file === undefined) return query;
+/** Adds to the queries of a record what `file` says. */
+async function completion(
+  { resource: recorded }: PolicyQuery,
+  file: string | undefined,
+  io: Io,
+): Promise<(query: PolicyQuery) => PolicyQuery> {
+  if (file === undefined) return (query) => query;
   const { where, form } = await formIn(file, io);
-  const { resource, ...details } = readUnlogged(form, where, query.resource);
-  return { ...query, resource, context: { ...query.context, ...details } };
+  const { resource, ...details } = readUnlogged(form, where, recorded);
+  return (query) => ({ ...query, resource, context: { ...query.context, ...details } });
 }
 
 /** @throws CliError that names the option for a missing member. */

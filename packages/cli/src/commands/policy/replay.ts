@@ -8,7 +8,7 @@ import { logsIn } from '../audit/logs.js';
 import { mergedLogs } from '../audit/merged-logs.js';
 import { countText, wrapText } from './lines.js';
 import { loadPolicies } from './load.js';
-import { type Agents, type Decided, decidedBy, readAgents, replayed } from './replayed.js';
+import { type Agents, answersTo, type Decided, decidedBy, readAgents, replayed } from './replayed.js';
 import { type IsSettled, settledBy } from './unlogged.js';
 
 export interface ReplayOptions extends Pick<FilterOptions, 'since' | 'until' | 'actor' | 'action'> {
@@ -108,19 +108,19 @@ async function replayAll(
         counts[one] += 1;
         continue;
       }
-      const decision = engine.decide(one.query);
-      const now = decidedBy(decision);
+      const answers = answersTo(one, engine);
+      const now = decidedBy(answers);
       // Also if it was an error then: that one may have had another cause.
       if (now === 'error') {
         counts.failed += 1;
         continue;
       }
-      if (one.policySet === decision.policySet) {
+      if (one.policySet === engine.policySet) {
         if (now !== one.was) {
           counts.unsure += 1;
           continue;
         }
-      } else if (!isSettled(one.query, decision)) {
+      } else if (!answers.every(({ query, decision }) => isSettled(query, decision))) {
         counts.failed += 1;
         continue;
       }
@@ -129,11 +129,12 @@ async function replayAll(
       counts.differ += 1;
       const { principal, action, resource } = one.query;
       const shown = `${resource.type}::"${resource.id}"`;
-      const key = JSON.stringify([one.was, now, principal.id, action, shown, decision.policies]);
+      const policies = [...new Set(answers.flatMap(({ decision }) => decision.policies))];
+      const key = JSON.stringify([one.was, now, principal.id, action, shown, policies]);
       const known = changes.get(key);
       if (known !== undefined) known.count += 1;
       else if (changes.size < mostChanges) {
-        const change = { was: one.was, now, actor: principal.id, action, resource: shown, policies: decision.policies };
+        const change = { was: one.was, now, actor: principal.id, action, resource: shown, policies };
         changes.set(key, { ...change, count: 1, sequence: Number(member(record, 'sequence')) });
       }
     }

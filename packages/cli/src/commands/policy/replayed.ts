@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
-import type { PolicyDecision, PolicyQuery } from '@countersign/core';
+import type { CedarDecision, CedarEngine, PolicyQuery } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
-import { listAt, textAt, type Unknown } from '../audit/unknown-record.js';
-import { readRequest, type RequestForm } from './request-form.js';
+import { isTrueAt, listAt, textAt, type Unknown } from '../audit/unknown-record.js';
+import { readPrincipal, readRequest, type RequestForm } from './request-form.js';
 
 /** What policy said. `approval`: it permits what people approve. `error`: it could not decide. */
 export type Decided = 'allow' | 'deny' | 'approval' | 'error';
@@ -26,6 +26,8 @@ export async function readAgents(path: string): Promise<Agents> {
 export interface Replayed {
   readonly was: Decided;
   readonly query: PolicyQuery;
+  /** What the guard asks next if this permits the actor. */
+  readonly subject?: PolicyQuery;
   readonly policySet: string | undefined;
 }
 
@@ -41,18 +43,43 @@ export function replayed(
   const id = textAt(record, 'actor', 'id') ?? '';
   const agent = agents?.get(id);
   if (agents !== undefined && agent === undefined) return 'unknownAgents';
+  const isReduced = textAt(record, 'possession') === 'web-bot-auth';
+  const subject = isReduced ? { id, ...agent } : subjectOf(record, agents);
+  if (subject === 'unknownAgents') return subject;
   try {
-    const query = readRequest(formOf(record, id, agent), 'the record', vocabulary);
-    return { was, query, policySet: textAt(record, 'policySet') };
+    const form = formOf(record, id, isReduced ? { roles: [], capabilities: [] } : agent);
+    const query = readRequest(form, 'the record', vocabulary);
+    const policySet = textAt(record, 'policySet');
+    if (subject === undefined) return { was, query, policySet };
+    const principal = readPrincipal({ actor: subject }, 'the record', query.context.scope);
+    const { proof } = readRequest({ ...form, proof: proofsOf(record)[0] }, 'the record', vocabulary).context;
+    return { was, query, subject: subjectQuery(query, principal, proof), policySet };
   } catch (error) {
     if (error instanceof CliError) return 'unreadable';
     throw error;
   }
 }
 
-export function decidedBy({ cause, decision, approval }: PolicyDecision): Decided {
-  if (cause === 'error') return 'error';
-  return approval === undefined ? decision : 'approval';
+export interface Answer {
+  readonly query: PolicyQuery;
+  readonly decision: CedarDecision;
+}
+
+/** Asks as the guard does: about the subject only if the actor is permitted. The last one refuses, or none. */
+export function answersTo(
+  { query, subject }: Pick<Replayed, 'query' | 'subject'>,
+  engine: CedarEngine,
+): readonly [Answer, ...Answer[]] {
+  const first = { query, decision: engine.decide(query) };
+  if (subject === undefined || first.decision.decision === 'deny') return [first];
+  return [first, { query: subject, decision: engine.decide(subject) }];
+}
+
+export function decidedBy(answers: readonly Answer[]): Decided {
+  const decisions = answers.map(({ decision }) => decision);
+  if (decisions.some(({ cause }) => cause === 'error')) return 'error';
+  if (decisions.some(({ decision }) => decision === 'deny')) return 'deny';
+  return decisions.some(({ approval }) => approval !== undefined) ? 'approval' : 'allow';
 }
 
 /** Undefined: it was refused before policy was asked, or the log could not be written. */
@@ -86,6 +113,29 @@ function isIncomplete(record: Unknown): boolean {
 /** What a log has in place of an omitted id, of one with a pseudonym, and at the end of a cut text. */
 const hiddenOrCut = /^\[omitted\]$|^pseudonym:[\w-]{22}$|…\[\+\d+(?: sha256:[0-9a-f]{64})?\]$/;
 
+/** The subject, if the guard asks policy about it, too: an agent as `agents` has it. */
+function subjectOf(record: Unknown, agents: Agents | undefined): JsonObject | 'unknownAgents' | undefined {
+  if (!isTrueAt(record, 'subject', 'mustBePermitted')) return undefined;
+  const id = textAt(record, 'subject', 'id') ?? '';
+  if (textAt(record, 'subject', 'type') === 'user') return { type: 'User', id, capabilities: [] };
+  const agent = agents?.get(id);
+  return agents !== undefined && agent === undefined ? 'unknownAgents' : { id, ...agent };
+}
+
+/** As the guard asks about a subject: as if it had come alone. */
+function subjectQuery(
+  query: PolicyQuery,
+  principal: PolicyQuery['principal'],
+  proof: PolicyQuery['context']['proof'],
+): PolicyQuery {
+  const { onBehalfOf: _user, onBehalfOfAgent: _agent, ...context } = query.context;
+  return { ...query, principal, context: { ...context, depth: 0, via: [], proof } };
+}
+
+function proofsOf(record: Unknown): readonly (string | undefined)[] {
+  return listAt(record, 'chain').map((hop) => textAt(hop, 'proof'));
+}
+
 function formOf(record: Unknown, id: string, agent: JsonObject | undefined): RequestForm {
   const chain = listAt(record, 'chain');
   const delegated = chain.length > 1;
@@ -93,7 +143,7 @@ function formOf(record: Unknown, id: string, agent: JsonObject | undefined): Req
     [textAt(record, 'subject', 'type') === 'agent' ? 'onBehalfOfAgent' : 'onBehalfOf']: textAt(record, 'subject', 'id'),
   };
   // As the guard does: that of an issuer, if any hop rests on one.
-  const proofs = chain.map((hop) => textAt(hop, 'proof'));
+  const proofs = proofsOf(record);
   const proof = proofs.includes('issuer') ? 'issuer' : proofs.at(-1);
   const form = {
     actor: { id, ...agent },

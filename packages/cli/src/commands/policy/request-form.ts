@@ -29,11 +29,10 @@ export const requestMembers = [
 export function readRequest(form: RequestForm, where: string, vocabulary: readonly string[]): PolicyQuery {
   const reader = new Reader(form, where);
   reader.refuseUnknown(requestMembers);
-  const { actor, scope = [] } = form;
-  const principal = reader.object('actor', typeof actor === 'string' ? { id: actor } : actor);
-  principal.refuseUnknown(['type', 'id', 'roles', 'capabilities', 'owner']);
+  const { scope = [] } = form;
   const scopes = typeof scope === 'string' ? scope.split(/[\s,]+/).filter((one) => one !== '') : reader.texts('scope');
-  const capabilities = principal.has('capabilities') ? principal.texts('capabilities') : scopes;
+  const principal = readPrincipal(form, where, scopes);
+  const { capabilities } = principal;
   const via = reader.texts('via');
   const delegated = reader.has('onBehalfOf') || reader.has('onBehalfOfAgent');
   // As in the guard: an agent that acts for itself has what it is capable of, and nobody has more.
@@ -41,13 +40,7 @@ export function readRequest(form: RequestForm, where: string, vocabulary: readon
   const wider = held.find((one) => !scopeCovers(capabilities, one, 'hierarchical'));
   if (wider !== undefined) throw reader.error(`'scope' holds ${wider}, which no capability of the actor covers`);
   return {
-    principal: {
-      type: principal.oneOf('type', ['Agent', 'User'], 'Agent'),
-      id: principal.text('id'),
-      roles: principal.texts('roles'),
-      capabilities,
-      ...principal.optionalText('owner'),
-    },
+    principal,
     action: reader.text('action'),
     resource: readResource(reader),
     context: {
@@ -65,6 +58,27 @@ export function readRequest(form: RequestForm, where: string, vocabulary: readon
       ...readDetails(reader),
       request: { method: reader.text('method', 'GET'), path: reader.text('path', '/') },
     },
+  };
+}
+
+/**
+ * Reads the actor; without capabilities it has `scopes`.
+ *
+ * @throws CliError that begins with `where` if a member is unknown, missing or invalid.
+ */
+export function readPrincipal(
+  { actor }: RequestForm,
+  where: string,
+  scopes: readonly string[],
+): PolicyQuery['principal'] {
+  const principal = new Reader({ actor }, where).object('actor', typeof actor === 'string' ? { id: actor } : actor);
+  principal.refuseUnknown(['type', 'id', 'roles', 'capabilities', 'owner']);
+  return {
+    type: principal.oneOf('type', ['Agent', 'User'], 'Agent'),
+    id: principal.text('id'),
+    roles: principal.texts('roles'),
+    capabilities: principal.has('capabilities') ? principal.texts('capabilities') : scopes,
+    ...principal.optionalText('owner'),
   };
 }
 

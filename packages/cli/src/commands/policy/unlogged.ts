@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isJsonObject, parseStrictJson } from '@countersign/common';
-import type { CedarEngine, Policy, PolicyDecision, PolicyQuery, Resource } from '@countersign/core';
+import {
+  type CedarEngine,
+  type Policy,
+  type PolicyDecision,
+  type PolicyQuery,
+  type Resource,
+  unloggedReaders,
+} from '@countersign/core';
 
 /** The entities of `entities.json`, which the engine has accepted: a route cannot describe them otherwise. */
 async function listedEntities(folder: string): Promise<ReadonlySet<string>> {
@@ -20,10 +27,10 @@ export type IsSettled = (query: PolicyQuery, decision: PolicyDecision) => boolea
  */
 export async function settledBy(engine: CedarEngine, folder: string): Promise<IsSettled> {
   const listed = await listedEntities(folder);
-  const reading = engine.policies.filter(({ text }) => resourceOrDetails.test(text));
-  const readingDetails = reading.filter(({ text }) => details.test(text));
+  const { ofResource, ofDetails } = unloggedReaders(engine.policies);
+  const ofEither = [...new Set([...ofResource, ...ofDetails])];
   return (query, { decision, policies: determining, approval }) => {
-    const unlogged = listed.has(keyOf(query.resource)) ? readingDetails : reading;
+    const unlogged = listed.has(keyOf(query.resource)) ? ofDetails : ofEither;
     const unsure = unlogged.filter((policy) => mayApply(policy, query, engine));
     if (unsure.length === 0) return true;
     const hasSure = determining.some((id) => unsure.every((policy) => policy.id !== id));
@@ -34,19 +41,12 @@ export async function settledBy(engine: CedarEngine, folder: string): Promise<Is
   };
 }
 
-const details = /\bauthorizationDetails\b/;
-
-/** By text, not by meaning: what it takes for a read in vain only makes a decision unsettled. */
-const resourceOrDetails = new RegExp(
-  String.raw`\bresource[\s)]*(?:[.[]|\bhas\b|\bin\b|\bis\s+[\w:]+\s+in\b)|${details.source}`,
-);
-
 function mayApply({ scope }: Policy, { principal, action, resource }: PolicyQuery, { actions }: CedarEngine): boolean {
   // Only a schema has groups of actions.
   const groups = actions === undefined ? scope.action.in : undefined;
   const asked = { type: 'Action', id: action };
   return (
-    mayHold(scope.principal, { type: 'Agent', id: principal.id }) &&
+    mayHold(scope.principal, { type: principal.type ?? 'Agent', id: principal.id }) &&
     mayHold(scope.action, asked) &&
     (groups === undefined || groups.includes(keyOf(asked))) &&
     mayHold(scope.resource, resource)

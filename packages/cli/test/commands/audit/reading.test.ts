@@ -199,6 +199,18 @@ describe('audit query', () => {
     );
   });
 
+  it('shows the outcome of a request by each of its decisions', async () => {
+    using other = temporaryFolder();
+    const { request } = decision(0);
+    const many = Array.from({ length: 40 }, (_, at) =>
+      decision(at, { request, resource: { type: 'Doc', id: `d${at}` } }),
+    );
+    await writeLog(other.file('log'), [...many, outcome(0)]);
+    const { out, err } = await runCli(['audit', 'query', other.file('log'), '--resource', 'Doc::"d0"']);
+    expect(out).toMatch(/finished 201 .*Doc::"d0"$/m);
+    expect(err).toMatch(/^2 records\. Reading/);
+  });
+
   it('marks, finds and colours outcomes without a decision', async () => {
     using other = temporaryFolder();
     await writeLog(other.file('log'), [decision(0), outcome(0), undecidedOutcome(1)]);

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { cedarFromDirectory } from '@countersign/core';
+import { type AuditEvent, cedarFromDirectory } from '@countersign/core';
 import { type CliResult, runCli } from '../../run-cli.js';
 import { decision, outcome, refusedRequest, temporaryFolder, writeLog } from '../audit/write-log.js';
 
@@ -48,7 +48,8 @@ async function replay(policies: string, ...options: string[]): Promise<CliResult
   const path = folder.file(`policies-${Math.random()}`);
   mkdirSync(path);
   writeFileSync(join(path, 'pulls.cedar'), policies);
-  return await runCli(['policy', 'replay', path, '--log', log, ...options]);
+  const of = options.includes('--log') ? [] : ['--log', log];
+  return await runCli(['policy', 'replay', path, ...of, ...options]);
 }
 
 it('nothing differs by the policies that decided, and what cannot be told is counted', async () => {
@@ -134,6 +135,9 @@ it('decisions cannot be told when a policy reads what a log does not have', asyn
     `${everything} @approval("people") permit(principal, action, resource in Tenant::"acme");`,
     'permit(principal, action, resource) unless { resource has secret };',
     'permit(principal, action, resource is Repo in Tenant::"acme");',
+    'permit(principal, action, resource // of the tenant\n in Tenant::"acme");',
+    `${everything} forbid(principal, action, resource) when { resource // may be one\n has secret };`,
+    `${everything} forbid(principal, action, resource) when { {r: resource}.r has secret };`,
   ];
   await Promise.all(
     cases.map(async (policies) => {
@@ -170,6 +174,80 @@ it('decisions are told when entities.json lists the resource', async () => {
   writeFileSync(join(path, 'entities.json'), JSON.stringify([{ type: 'Repo', id: 'acme/api', parents: [acme] }]));
   const { out } = await runCli(['policy', 'replay', path, '--log', log, '--until', '2026-11-24T11:00:02Z']);
   expect(out).toContain('2 of 2 decisions would differ.\n');
+});
+
+/** A log of a guard with `subjectMustAlsoBePermitted`. */
+async function subjectsLog(...more: readonly AuditEvent[]): Promise<string> {
+  const path = folder.file(`subjects-${Math.random()}`);
+  const subject = { id: 'user_1', type: 'user', issuer: 'https://id.acme.dev', mustBePermitted: true } as const;
+  await writeLog(path, [decision(0, { subject }), ...more]);
+  return path;
+}
+
+const agentsOnly = 'permit(principal is Agent, action, resource);';
+const members = '@id("members") permit(principal in Group::"members", action, resource) when { context.depth == 0 };';
+
+it('a decision differs when the policies permit the agent, and not the user who must be permitted too', async () => {
+  const subjects = await subjectsLog();
+  const own = { id: 'agent-a', type: 'agent' } as const;
+  const alone = [decision(1, { subject: own, chain: [{ ...own, proof: 'signature', scope: ['pr:write'] }] })];
+  expect(await replay(agentsOnly, '--log', await subjectsLog(...alone))).toMatchObject({
+    code: 3,
+    out: expect.stringContaining('1 of 2 decisions would differ.'),
+  });
+  const path = folder.file('members');
+  mkdirSync(path);
+  writeFileSync(join(path, 'a.cedar'), `${agentsOnly}\n${members}`);
+  const listed = (groups: readonly string[]): void => {
+    const parents = groups.map((id) => ({ type: 'Group', id }));
+    writeFileSync(join(path, 'entities.json'), JSON.stringify([{ type: 'User', id: 'user_1', parents }]));
+  };
+  listed(['members']);
+  expect(await runCli(['policy', 'replay', path, '--log', subjects])).toMatchObject({
+    code: 0,
+    out: '0 of 1 decision would differ.\n',
+  });
+  listed([]);
+  expect((await runCli(['policy', 'replay', path, '--log', subjects])).out).toContain('1 of 1 decision would differ.');
+  const explained = await runCli(['policy', 'explain', path, '--log', subjects, '--record', '2']);
+  expect(explained).toMatchObject({ code: 0, out: expect.stringMatching(/^Denied.*user_1/) });
+});
+
+it('a decision cannot be told when only what a log does not have permits the subject', async () => {
+  const ofDocument = 'permit(principal is User, action, resource) when { resource has open };';
+  const result = await replay(`${agentsOnly} ${ofDocument}`, '--log', await subjectsLog());
+  expect(result).toMatchObject({ code: 3, out: '0 of 0 decisions would differ. 1 cannot be told.\n' });
+});
+
+it('a subject that is an agent has the roles of --agents', async () => {
+  const hop = { type: 'agent', proof: 'signature', scope: ['pr:write'] } as const;
+  const from = (name: string): Partial<AuditEvent> => ({
+    subject: { id: name, type: 'agent', mustBePermitted: true },
+    chain: [
+      { ...hop, id: name },
+      { ...hop, id: 'agent-a' },
+    ],
+  });
+  const path = folder.file('handed-on');
+  await writeLog(path, [decision(0, from('agent-c')), decision(1, from('agent-x'))]);
+  const roles = 'permit(principal in Role::"reviewer", action, resource);';
+  const { out, err } = await replay(roles, '--log', path, '--agents', agents);
+  expect(out).toContain('1 of 1 decision would differ. 1 cannot be told.\n');
+  expect(err).toContain('1 record cannot be told: their agents');
+  expect((await replay(everything, '--log', path, '--agents', agents)).out).toContain('0 of 1 decision would differ.');
+});
+
+it('an agent known by Web Bot Auth is permitted by nothing but its name', async () => {
+  const path = folder.file('web-bot-auth');
+  const self = { id: 'agent-a', type: 'agent' } as const;
+  const chain = [{ ...self, proof: 'signature', scope: [] }] as const;
+  await writeLog(path, [decision(0, { possession: 'web-bot-auth', subject: self, chain, scope: [] })]);
+  const told = async (policies: string): Promise<string> =>
+    (await replay(policies, '--log', path, '--agents', agents)).out.trimEnd().split('\n').at(-1) ?? '';
+  expect(await told(everything)).toBe('0 of 1 decision would differ.');
+  expect(await told('permit(principal in Role::"reviewer", action, resource);')).toBe('1 of 1 decision would differ.');
+  const forbidden = `${everything} forbid(principal in Role::"reviewer", action, resource);`;
+  expect(await told(forbidden)).toBe('1 of 1 decision would differ.');
 });
 
 it('decisions cannot be told when the log is redacted, or cut', async () => {

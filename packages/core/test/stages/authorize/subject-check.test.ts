@@ -27,7 +27,11 @@ describe('subjectMustAlsoBePermitted', () => {
     expect(await guard.authorize(forUser, theThing('2'))).toMatchObject(refused);
     expect(await guard.authorize(forOther, theThing('1'))).toMatchObject(refused);
     expect(audit.records).toMatchObject([
-      { decision: 'allow', policies: ['policies.cedar#agents', 'policies.cedar#payments'] },
+      {
+        decision: 'allow',
+        policies: ['policies.cedar#agents', 'policies.cedar#payments'],
+        subject: { id: 'user_123', mustBePermitted: true },
+      },
       { decision: 'deny', code: 'policy_denied', detail: 'the subject, user user_123: not permitted', policies: [] },
       { decision: 'deny', detail: 'the subject, user user_456: not permitted' },
     ]);
@@ -37,11 +41,13 @@ describe('subjectMustAlsoBePermitted', () => {
     // Without the option, policy is not asked about the user.
     const lenient = await guarded({ policy: await cedarFromText({ policies: AGENTS }) });
     expect(await lenient.guard.authorize(await letIn(lenient.guard, {}), theThing('2'))).toMatchObject({ ok: true });
+    expect(lenient.audit.records[0]?.subject).not.toHaveProperty('mustBePermitted');
   });
 
   it('asks only about the agent when it acts for itself', async () => {
-    const { guard } = await strict(AGENTS);
+    const { guard, audit } = await strict(AGENTS);
     expect(await guard.authorize(await letIn(guard), theThing('2'))).toMatchObject({ ok: true });
+    expect(audit.records[0]?.subject).not.toHaveProperty('mustBePermitted');
   });
 
   it('distinguishes a user from an agent of the same name', async () => {
