@@ -6,6 +6,7 @@ import { readAgents, type Replayed, replayed } from './replayed.js';
 
 const whyNot = {
   beforePolicy: 'is no decision of policy: its code says why it was refused',
+  lists: 'is of a list, whose rows are not in the log',
   unknownAgents: 'is of an agent that --agents does not name',
   incomplete: 'was redacted or cut, so that the question is not known',
   unreadable: 'has no request that a guard could put to policy',

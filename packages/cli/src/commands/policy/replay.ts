@@ -36,8 +36,10 @@ interface Counts {
   /** These policies decided them. */
   replayed: number;
   differ: number;
-  /** Refused before policy was asked, or lists that were filtered. */
+  /** Refused before policy was asked. */
   beforePolicy: number;
+  /** Lists that were filtered: a log does not have their rows. */
+  lists: number;
   unknownAgents: number;
   /** The same policies decided otherwise, by what is not in the log. */
   unsure: number;
@@ -76,8 +78,8 @@ interface Result {
   readonly changes: readonly Change[];
 }
 
-function untold({ unknownAgents, unsure, failed, incomplete, unreadable }: Counts): number {
-  return unknownAgents + unsure + failed + incomplete + unreadable;
+function untold({ lists, unknownAgents, unsure, failed, incomplete, unreadable }: Counts): number {
+  return lists + unknownAgents + unsure + failed + incomplete + unreadable;
 }
 
 /** Whether no decision would differ. Without a single one that was replayed, nothing is known. */
@@ -96,7 +98,7 @@ async function replayAll(
   folders: readonly string[],
   { engine, agents, filter, isSettled }: ReplayParts,
 ): Promise<Result> {
-  const none = { beforePolicy: 0, unknownAgents: 0, unsure: 0, failed: 0, incomplete: 0, unreadable: 0 };
+  const none = { beforePolicy: 0, lists: 0, unknownAgents: 0, unsure: 0, failed: 0, incomplete: 0, unreadable: 0 };
   const counts: Counts = { replayed: 0, differ: 0, ...none };
   const changes = new Map<string, Change>();
   for await (const lines of mergedLogs(folders)) {
@@ -160,9 +162,10 @@ function row({ count, was, now, actor, action, resource, policies, sequence }: C
 }
 
 function caution(counts: Counts, agents: Agents | undefined): string {
-  const { beforePolicy, unknownAgents, unsure, failed, incomplete, unreadable } = counts;
+  const { beforePolicy, lists, unknownAgents, unsure, failed, incomplete, unreadable } = counts;
   const notes = [
-    [beforePolicy, 'not replayed: refused before policy was asked, or lists.'],
+    [beforePolicy, 'not replayed: refused before policy was asked.'],
+    [lists, 'cannot be told: lists, whose rows are not in a log.'],
     [unknownAgents, 'cannot be told: their agents, and so their roles, are not in --agents.'],
     [unsure, 'cannot be told: these very policies decided otherwise then.'],
     [failed, 'cannot be told: the policies or their schema need what a log does not have.'],

@@ -36,9 +36,10 @@ export function replayed(
   record: Unknown,
   agents: Agents | undefined,
   vocabulary: readonly string[],
-): Replayed | 'beforePolicy' | 'unknownAgents' | 'incomplete' | 'unreadable' {
+): Replayed | 'beforePolicy' | 'lists' | 'unknownAgents' | 'incomplete' | 'unreadable' {
+  if (record['filtered'] !== undefined) return 'lists';
   const was = wasDecided(record);
-  if (was === undefined || record['filtered'] !== undefined) return 'beforePolicy';
+  if (was === undefined) return 'beforePolicy';
   if (isIncomplete(record)) return 'incomplete';
   const id = textAt(record, 'actor', 'id') ?? '';
   const agent = agents?.get(id);

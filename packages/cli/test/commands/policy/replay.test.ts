@@ -57,7 +57,7 @@ it('nothing differs by the policies that decided, and what cannot be told is cou
   expect(same).toEqual({
     code: 3,
     out: '0 of 2 decisions would differ. 2 cannot be told.\n',
-    err: `1 record not replayed: refused before policy was asked, or lists.
+    err: `1 record not replayed: refused before policy was asked.
 1 record cannot be told: their agents, and so their roles, are not in --agents.
 1 record cannot be told: these very policies decided otherwise then.
 A log has no attributes or parents of resources, and no authorization details.
@@ -174,6 +174,14 @@ it('decisions are told when entities.json lists the resource', async () => {
   writeFileSync(join(path, 'entities.json'), JSON.stringify([{ type: 'Repo', id: 'acme/api', parents: [acme] }]));
   const { out } = await runCli(['policy', 'replay', path, '--log', log, '--until', '2026-11-24T11:00:02Z']);
   expect(out).toContain('2 of 2 decisions would differ.\n');
+});
+
+it('lists cannot be told: their rows are not in a log', async () => {
+  const lists = folder.file('lists');
+  await writeLog(lists, [decision(0), decision(1, { filtered: { asked: 2, permitted: 2, resources: [] } })]);
+  const { code, out, err } = await replay(everything, '--log', lists);
+  expect([code, out]).toEqual([3, '0 of 1 decision would differ. 1 cannot be told.\n']);
+  expect(err).toContain('1 record cannot be told: lists, whose rows are not in a log.');
 });
 
 /** A log of a guard with `subjectMustAlsoBePermitted`. */
