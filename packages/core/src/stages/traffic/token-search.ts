@@ -6,7 +6,7 @@ const maxLayers = 3;
 /** Most words that are decoded for one request: far more than honest ones carry. */
 const maxWords = 1024;
 /** Most texts that are decoded as a whole, likewise: each takes a time of its own, however short it is. */
-const maxWhole = 128;
+const maxWhole = 64;
 /**
  * Most characters that are read for one request, in fields and in what they decode to. A field of one word is read five
  * times if no text is within it: as it is, its word, and in what each of four places decodes to, three quarters as long.
