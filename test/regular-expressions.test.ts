@@ -21,7 +21,6 @@ const ofShortTexts: ReadonlySet<string> = new Set([
 const builders = [
   'packages/audit/src/record/plain-json.ts',
   'packages/audit/src/sinks/cloud-events-options.ts',
-  'packages/cli/src/commands/policy/unlogged.ts',
   'packages/policy/src/cedar/text/fallible-reads.ts',
 ];
 

@@ -40,6 +40,8 @@ async function behind(script: Script, options: McpHttpOptions = { tools: { echo:
   };
 }
 
+const switching = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n';
+
 const json = async (answer: Response): Promise<Record<string, unknown>> =>
   (await answer.json()) as Record<string, unknown>;
 
@@ -268,6 +270,8 @@ describe('the server behind', () => {
 
   it.each<[string, Script]>([
     ['is not there', (response) => response.destroy()],
+    ['switches protocols', (response) => response.socket?.end(`${switching}Connection: upgrade\r\n\r\n`)],
+    ['switches protocols without a field that says so', (response) => response.socket?.end(`${switching}\r\n`)],
     ['answers in a type that cannot be read', (response) => response.end('secret')],
     ['answers no JSON', (response) => response.setHeader('content-type', 'application/json').end('{"secret"')],
     [

@@ -51,6 +51,11 @@ class Things {
   async read(req: Request, res: Response): Promise<void> {
     handler('read')(req, res);
   }
+
+  @Permit('thing.read', thing)
+  async fail(_req: Request, _res: Response, _next: NextFunction): Promise<void> {
+    throw new Error('no such thing');
+  }
 }
 
 function codeOf({ body, headers }: RawResponse): string | undefined {
@@ -130,6 +135,8 @@ describe.each(versions)('routes of %s', (_version, express) => {
       (app) => {
         app.get('/skips', fails, may, goesOn, handler('skips'));
         app.get('/between', fails, may, goesOn, handler('between'), may, handler('end'));
+        const things = new Things();
+        app.get('/method', things.fail.bind(things), may, goesOn, handler('method'));
         app.get('/last', fails, may, handler('last'), answers);
         app.get('/first', may, fails, goesOn, handler('first'));
         app.get('/asked', fails, goesOn, may, handler('asked'));
@@ -140,6 +147,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     await expectClosed(server, '/skips');
     await expectClosed(server, '/between');
     await expectClosed(server, '/again');
+    await expectClosed(server, '/method');
     expect(troubles[0]).toContain('Put the permit first');
     expect((await send(server.url, signed({ target: '/last' }))).status).toBe(413);
     for (const name of ['first', 'asked'])

@@ -7,6 +7,8 @@ export type HandlerRole = 'agentAuth' | 'permit' | 'refuser' | 'passing';
 /** Identifies a handler. Each handler has its own mark, so that a wrapped copy is recognized as the same one. */
 export interface HandlerMark {
   readonly role: HandlerRole;
+  /** Whether it runs a method of the application, too, which may fail. Default false. */
+  readonly runsMethod?: boolean;
 }
 
 /** A string: wrappers (express-async-errors, tracing) copy enumerable string keys, and lose symbols. */

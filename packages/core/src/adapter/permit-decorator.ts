@@ -130,7 +130,7 @@ function wrap(
   Object.defineProperty(guarded, 'name', { value: method.name, configurable: true });
   Object.defineProperty(guarded, 'length', { value: method.length, configurable: true });
   copyMetadata(method, guarded);
-  const handlerMark: HandlerMark = { role: 'permit' };
+  const handlerMark: HandlerMark = { role: 'permit', runsMethod: true };
   return marked(guarded, (handler) => mark(handler, handlerMark));
 }
 

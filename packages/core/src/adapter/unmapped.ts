@@ -16,7 +16,7 @@ export function isUnmapped(handlers: readonly unknown[]): boolean {
  * is pending: one behind the permit may go on to another handler.
  */
 export function mayBeSkipped(handlers: readonly unknown[]): boolean {
-  const failing = handlers.findIndex((handler) => markOf(handler) === undefined);
+  const failing = handlers.findIndex((handler) => markOf(handler)?.runsMethod ?? markOf(handler) === undefined);
   const skipped = handlers.findIndex((handler, at) => at > failing && failing !== -1 && isPermit(handler));
   const catching = handlers.findIndex((handler, at) => at > skipped && skipped !== -1 && catches(handler));
   return catching !== -1 && handlers.slice(catching).some((handler) => !catches(handler));

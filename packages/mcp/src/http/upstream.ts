@@ -50,8 +50,14 @@ function remote(url: URL): Upstream {
       ...(body !== undefined && { 'content-length': String(body.length) }),
     };
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const request = send(url, { method, headers: fields, signal }, resolve);
+      const request = send(url, { method, headers: fields, signal }, (received) => {
+        // Without its `Connection` field, Node takes it for an answer.
+        if (received.statusCode === 101) request.destroy();
+        else resolve(received);
+      });
       request.once('error', reject);
+      // All that Node tells of an answer that switches protocols (101).
+      request.once('close', () => reject(new Error('the connection was closed without an answer')));
       request.end(body);
     });
     return { status: answer.statusCode ?? 502, headers: fieldsOf(answer), body: answer };
