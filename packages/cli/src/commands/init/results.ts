@@ -138,7 +138,7 @@ export function choiceAround(value: NestedNode, isPart: boolean, text: string): 
 }
 
 /** Whether code has a name, other than in texts and keys. */
-function hasWord(code: string, word: string): boolean {
+export function hasWord(code: string, word: string): boolean {
   return code
     .replaceAll(/(['"])[^'"\n]*\1|[\w$]{1,100}\s{0,20}:/g, ' ')
     .split(/[^\w$.]+/)

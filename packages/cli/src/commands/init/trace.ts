@@ -1,11 +1,13 @@
 import type { Bindings } from './bindings.js';
 import type { Callees } from './callees.js';
+import type { InputBeside } from './inputs-beside.js';
 import type { JoinOf } from './joins.js';
 import { nestParameter } from './nest-parameters.js';
 import type { Reach } from './reach.js';
 import { asText, type Code, type KnownUse, logs, returns, type Use, useOf, useOfPart } from './read-use.js';
 import { callsOf, choiceAround, functionAround, type IsHandedOn, looksUp, nameOf } from './results.js';
 import { isFunction, isNode, keyOf, type NestedNode, type SyntaxNode } from './syntax.js';
+import { hasPattern, specialIdOf } from './special-ids.js';
 import { isSameOrNothing, textOf, wrappers } from './values.js';
 
 export interface FoundUse {
@@ -16,6 +18,8 @@ export interface FoundUse {
   readonly use: Pick<KnownUse, 'code' | 'isCheck' | 'constant'> | undefined;
   /** A function returns it, and who gets that is not known. */
   readonly isReturned?: boolean;
+  /** Another input that may be a part of the same key. */
+  readonly beside?: string;
 }
 
 type Argument = Extract<Use, { kind: 'argument' }>;
@@ -38,6 +42,7 @@ export function usesIn(
   { calleesOf }: Callees,
   isHandedOn: IsHandedOn,
   joinOf: JoinOf,
+  besideOf: InputBeside,
   text: string,
 ): readonly FoundUse[] {
   const found: FoundUse[] = [];
@@ -60,6 +65,14 @@ export function usesIn(
     const around = [choiceAround(value, of.isPart === true, text), joinOf(value)];
     if (around.some((each) => each !== undefined && isHandedOn(each))) return unknown(of.name, value.node);
     const use = (of.isPart === true ? useOfPart : useOf)(value, of.code, text);
+    const constant = of.isPart === true ? undefined : specialIdOf(value, declarationOf, text);
+    if (use !== undefined && constant !== undefined) {
+      return void found.push({ name: of.name, at: value.node.start, use: { code: of.code, isCheck: true, constant } });
+    }
+    if (use?.kind === 'argument' && hasPattern(use.call, declarationOf, text)) return unknown(of.name, value.node);
+    const isChecked = use === undefined || (use.kind === 'known' && use.isCheck);
+    const beside = isChecked ? undefined : besideOf(value);
+    if (beside !== undefined) return void found.push({ name: of.name, at: value.node.start, use: undefined, beside });
     if (use?.kind === 'variable') readVariable(use.declares, { ...of, code: use.code, isPart: use.isPart });
     else if (use?.kind === 'argument') readArgument(use, of, value.node);
     else if (use?.kind === 'returned') readResult(use, of, value.node);

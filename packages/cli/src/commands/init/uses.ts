@@ -3,6 +3,7 @@ import { type Callees, readCallees } from './callees.js';
 import type { FoundRoute } from './find-routes.js';
 import { isFollowed } from './followed.js';
 import { idKeys, otherInputs } from './inputs.js';
+import { readInputsBeside } from './inputs-beside.js';
 import { readJoins } from './joins.js';
 import { type Reach, readReach } from './reach.js';
 import { asText, type Code } from './read-use.js';
@@ -27,6 +28,7 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
   const callees = readCallees(nodes, bindings);
   const reachOf = readReach(nodes, bindings, callees);
   const joinOf = readJoins(nodes, bindings, callees, source.text);
+  const besideOf = readInputsBeside(nodes, bindings, callees, source.text);
   const wholeOf = readWholeInputs(nodes, bindings, callees, source.text);
   const unnamed = new Set(nodes);
   for (const route of found.filter(({ file }) => file === source.path)) {
@@ -36,8 +38,10 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
     .map(({ node }) => node)
     .filter((node) => isFunction(node) && Array.isArray(node['decorators']));
   // A function that no route names is called in a way that is not known: `app.decorateRequest('id', …)`.
-  const usesOf = (reach: Omit<Reach, 'outer'>): readonly FoundUse[] =>
-    usesIn(reach, bindings, callees, readResults(reach.handlers, bindings, source.text), joinOf, source.text);
+  const usesOf = (reach: Omit<Reach, 'outer'>): readonly FoundUse[] => {
+    const isHandedOn = readResults(reach.handlers, bindings, source.text);
+    return usesIn(reach, bindings, callees, isHandedOn, joinOf, besideOf(reach, isHandedOn), source.text);
+  };
   const unnamedUses = usesOf({ nodes: unnamed, handlers: new Set(decorated) });
   const returned = unnamedUses.filter(({ isReturned }) => isReturned === true);
   return (route) => {
@@ -103,7 +107,8 @@ function codeOf(name: string, uses: readonly FoundUse[], source: Source): CodeOr
   const unknown = uses.find(({ use }) => use === undefined);
   if (unknown !== undefined) {
     const what = unknown.name === undefined ? 'passes on all parameters' : `does with ${name} what is not known here`;
-    return { problem: `${shownPlace(source, unknown.at)} ${what}` };
+    const joint = `uses ${name} together with ${unknown.beside}, which may be a part of the same key`;
+    return { problem: `${shownPlace(source, unknown.at)} ${unknown.beside === undefined ? what : joint}` };
   }
   const known = uses.flatMap(({ use }) => use ?? []);
   const codes = new Map(

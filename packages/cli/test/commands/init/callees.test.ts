@@ -72,7 +72,6 @@ it.each([
   ['exports.find(req.params.id);', 'exports.find = function (id) { return db.get(Number(id)); };'],
   ['store.find(req.params.id);', 'class Store { find(id) { return db[+id]; } }\nconst store = create(Store);'],
   ['store.find(req.params.id);', 'let store;\nstore = { find: (id) => db[+id] };'],
-  ['finders[req.query.by](req.params.id);', 'const finders = { id: (id) => db[+id] };'],
   ['finder(db)(req.params.id);', 'const finder = (db) => (id) => db[+id];'],
   ['const [id] = [req.params.id].map(Number); orders.get(id);', ''],
   ['orders.get(Array.from([req.params.id], Number)[0]);', ''],

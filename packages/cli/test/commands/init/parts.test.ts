@@ -126,7 +126,6 @@ it.each([
   ['for (const tenant of req.query.all) db.get(tenant + req.params.id);', ''],
   ['let tenant; ({ tenant } = req.query); db.get(tenant + req.params.id);', ''],
   ["db.get([req.query.tenant, req.params.id].join(':'));", ''],
-  ['db.get(req.query.tenant.concat(req.params.id));', ''],
   ['db.get(req.params.id.concat(req.query.tenant));', ''],
   ['((tenant) => db.get(tenant + req.params.id))(req.query.tenant);', ''],
   ['rows[req.signedCookies.tenant + req.params.id].show();', ''],
