@@ -13,7 +13,7 @@ import {
   tampered,
   withFields,
 } from '../support/signed-request.js';
-import { userId } from '../support/world.js';
+import { stranger, userId } from '../support/world.js';
 
 const body = '{"title":"Fix the flaky test","draft":true}';
 const sha512 = (text: string) => `sha-512=:${createHash('sha512').update(text).digest('base64')}:`;
@@ -301,6 +301,22 @@ onEveryHost('A body that is still coming', (api) => {
       connection.destroy();
     },
   );
+});
+
+onEveryHost('A body that came with its head', (api) => {
+  it.each([
+    ['a known', () => api.signed({ method: 'PUT', body, sign: () => Buffer.alloc(64) })],
+    ['an unknown', () => api.signed({ method: 'PUT', body, key: stranger })],
+  ])('is refused alike for %s key: the connection stays [I5]', async (_whose, request) => {
+    const connection = await api.connect();
+    connection.write(serialized(request()));
+    const answer = await connection.read();
+    expect([JSON.parse(answer.body), answer.headers['connection']]).toMatchObject([
+      { code: 'signature_invalid' },
+      'keep-alive',
+    ]);
+    connection.destroy();
+  });
 });
 
 onEveryHost('A body whose client has closed its side while policy decides', (api) => {

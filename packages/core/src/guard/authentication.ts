@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { errorMessage, kindOf } from '@countersign/common';
 import type { AuditEvent } from '@countersign/audit';
 import { randomUUID } from 'node:crypto';
@@ -117,8 +118,11 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
       body.release();
       return { ok: true, caller: undefined, requestId, wouldRefuse, refuseUnmarked: nothingMore };
     }
-    void body.discard();
     const refusal = await recorder.unverified(facts, claimed, refused);
+    // The body that came with the head has been read by then: the answer must not tell by its connection, or by the window of
+    // its stream, whether a key was looked at for longer.
+    await setImmediate();
+    void body.discard();
     return { ok: false, refusal, requestId, ...(claimed && { claimed }) };
   }
 }

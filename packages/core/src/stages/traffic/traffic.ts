@@ -2,6 +2,7 @@ import { fieldsTooLarge, type IndexedRequest, mentionsTag } from '../../model/re
 import { hidesFields } from '../address/one-view.js';
 import { chunkedCookies } from './chunked-cookies.js';
 import { holdsDelegatedToken } from './token-search.js';
+import { hasReadings } from './unescape.js';
 
 type Marked = Pick<IndexedRequest, 'target' | 'rawHeaders' | 'headers' | 'fields'>;
 
@@ -40,13 +41,23 @@ function* placesOfTokens(
 ): Iterable<string> {
   // RFC 6750 §2.3: applications still take tokens from the query.
   yield target;
-  yield* rawHeaders.filter((_text, index) => index % 2 === 1);
+  for (let at = 1; at < rawHeaders.length; at += 2) {
+    const value = rawHeaders[at] ?? '';
+    if (rawHeaders[at - 1]?.toLowerCase() === 'cookie') yield* alikeCookies(value.split(';'));
+    else yield value;
+  }
   // As the application reads a field of several lines (RFC 9110 §5.3). Of cookies each line is read by itself.
   for (const name of fields.names()) {
     const lines = fields.raw(name);
     if (lines.length > 1 && name !== 'cookie') yield lines.join(', ');
   }
   for (const chunks of chunked) yield chunks.join('');
+}
+
+/** Those with escapes apart: what may be read in several ways takes as much of what the search reads. */
+function alikeCookies(cookies: readonly string[]): readonly string[] {
+  const [plain, escaped] = [cookies.filter((cookie) => !hasReadings(cookie)), cookies.filter(hasReadings)];
+  return [plain.join(';'), escaped.join(';')];
 }
 
 function isOurField(name: string): boolean {

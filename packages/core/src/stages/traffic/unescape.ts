@@ -21,13 +21,18 @@ export function unescaped(text: string): string {
 /** A character that is no byte: in UTF-8, or as an escape of JSON. */
 const beyondByte = /[\xc4-\xf4][\x80-\xbf]|\\u(?!00)[0-9a-fA-F]{4}/;
 
+/** Whether `readingsOf` a text may be several. */
+export function hasReadings(text: string): boolean {
+  return hasEscapes(text) || beyondByte.test(text);
+}
+
 /**
  * What applications may read in a text, as strings of bytes. First without any escape: some proxies and frameworks decode
  * percent-encoding twice. Who decodes less of it reads base64 in which a decoder skips a `%` or a backslash and keeps what
  * would be its digits. Of a character that is no byte, Node's decoder takes the low one.
  */
 export function readingsOf(text: string): readonly string[] {
-  if (!hasEscapes(text) && !beyondByte.test(text)) return [text];
+  if (!hasReadings(text)) return [text];
   const unpadded = text.replace(/(?:%3D){1,2}$/i, '');
   const once = withoutPercent(unpadded);
   const twice = withoutPercent(once);

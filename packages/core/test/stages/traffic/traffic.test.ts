@@ -369,6 +369,14 @@ describe('carriesOurMark', () => {
     expect(carriesOurMark('/', ['Cookie', manyWords(1100)])).toBe(true);
   });
 
+  it('takes no session of 10 kB in several cookies for a mark, also beside a cookie with an escape', () => {
+    // As an encrypted one: of no pattern, and the same in each run.
+    const session = Array.from({ length: 120 }, (_, at) => createHash('sha512').update(`${at}`).digest('base64url'));
+    const chunks = [session.slice(0, 45), session.slice(45, 90), session.slice(90)];
+    const cookies = chunks.map((chunk, at) => `__Secure-session.${at}=${chunk.join('')}`);
+    expect(carriesOurMark('/', ['Cookie', [...cookies, 'consent=%7B%22a%22%3A1%7D'].join('; ')])).toBe(false);
+  });
+
   it('takes more fields and readings of fields than it decodes for a mark [A16, I2]', () => {
     expect(carriesOurMark('/', escapedFields(31))).toBe(false);
     expect(carriesOurMark('/', escapedFields(34))).toBe(true);
