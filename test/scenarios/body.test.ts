@@ -1,9 +1,9 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { PolicyEngine } from '@countersign/core';
+import { memoryAudit, type PolicyEngine } from '@countersign/core';
 import { expect, it, vi } from 'vitest';
-import { onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import { type Api, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
 import { deferred } from '../support/deferred.js';
 import { patiently } from '../support/patiently.js';
 import {
@@ -305,11 +305,13 @@ onEveryHost('A body that is still coming', (api) => {
 
 onEveryHost('A body that came with its head', (api) => {
   it.each([
-    ['a known', () => api.signed({ method: 'PUT', body, sign: () => Buffer.alloc(64) })],
-    ['an unknown', () => api.signed({ method: 'PUT', body, key: stranger })],
+    ['a known', (of: Api) => of.signed({ method: 'PUT', body, sign: () => Buffer.alloc(64) })],
+    ['an unknown', (of: Api) => of.signed({ method: 'PUT', body, key: stranger })],
   ])('is refused alike for %s key: the connection stays [I5]', async (_whose, request) => {
-    const connection = await api.connect();
-    connection.write(serialized(request()));
+    // A file would take long enough for the body to come.
+    const atOnce = await api.variant({ start: { guard: { audit: memoryAudit() } } });
+    const connection = await atOnce.connect();
+    connection.write(serialized(request(atOnce)));
     const answer = await connection.read();
     expect([JSON.parse(answer.body), answer.headers['connection']]).toMatchObject([
       { code: 'signature_invalid' },
