@@ -64,8 +64,10 @@ export function closeUnread(response: ServerResponse): void {
   const endOwn: () => unknown = response.end;
   if (!isComing || lingering.has(endOwn)) return;
   response.shouldKeepAlive = false;
-  function endLater(chunk?: unknown, encoding?: BufferEncoding): ServerResponse {
-    if (typeof chunk === 'string' || chunk instanceof Uint8Array) response.write(chunk, encoding ?? 'utf8');
+  function endLater(...args: readonly unknown[]): ServerResponse {
+    const [chunk, encoding = 'utf8'] = args.filter((arg) => typeof arg !== 'function');
+    for (const done of args) if (typeof done === 'function') response.once('finish', done as () => void);
+    if (typeof chunk === 'string' || chunk instanceof Uint8Array) response.write(chunk, encoding as BufferEncoding);
     response.flushHeaders();
     const timer = setTimeout(end, lingerMilliseconds).unref();
     // An application may answer late, when all of it has come.

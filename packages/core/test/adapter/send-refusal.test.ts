@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { sendRefusal } from '../../src/adapter/send-refusal.js';
+import { closeUnread, sendRefusal } from '../../src/adapter/send-refusal.js';
 import { refusal } from '../../src/model/refusal.js';
 import { refusalResponse } from '../../src/model/refusal-response.js';
 import { Deferred } from '../deferred.js';
@@ -60,6 +60,22 @@ describe('sendRefusal', () => {
     await client.send(bytes.subarray(-5));
     await client.untilClosed();
     expect(await cameWhole.promise).toBe(true);
+  });
+
+  it('calls an application back that answers by itself while the body is coming', async () => {
+    const calledBack = new Deferred();
+    await using server = await serve((request, response) => {
+      request.resume();
+      closeUnread(response);
+      response.setHeader('Content-Length', 4);
+      response.end('done', 'utf8', () => calledBack.resolve());
+    });
+    using client = await RawClient.open(server);
+    const bytes = post('not all of it');
+    await client.send(bytes.subarray(0, -5));
+    expect((await client.response()).body).toBe('done');
+    await client.send(bytes.subarray(-5));
+    await calledBack.promise;
   });
 
   it.each(['POST', 'HEAD'])('finishes no answer to a %s on a connection that is lost [G4]', async (method) => {
