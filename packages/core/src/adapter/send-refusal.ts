@@ -67,7 +67,9 @@ export function closeUnread(response: ServerResponse): void {
   function endLater(...args: readonly unknown[]): ServerResponse {
     const [chunk, encoding = 'utf8'] = args.filter((arg) => typeof arg !== 'function');
     for (const done of args) if (typeof done === 'function') response.once('finish', done as () => void);
-    if (typeof chunk === 'string' || chunk instanceof Uint8Array) response.write(chunk, encoding as BufferEncoding);
+    const hasBytes = (typeof chunk === 'string' || chunk instanceof Uint8Array) && chunk.length > 0;
+    // Of nothing, Node would fail for HEAD if its server has the option `rejectNonStandardBodyWrites`.
+    if (hasBytes) response.write(chunk, encoding as BufferEncoding);
     response.flushHeaders();
     const timer = setTimeout(end, lingerMilliseconds).unref();
     // An application may answer late, when all of it has come.

@@ -62,6 +62,14 @@ describe('sendRefusal', () => {
     expect(await cameWhole.promise).toBe(true);
   });
 
+  it('answers HEAD while a body is coming, also on a server that rejects writes to it [G4]', async () => {
+    const reject = { rejectNonStandardBodyWrites: true };
+    await using server = await serve((_request, response) => sendRefusal(response, refused), reject);
+    using client = await RawClient.open(server);
+    await client.send('HEAD / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n');
+    expect(await client.response({ head: true })).toMatchObject({ status: 401, body: '' });
+  });
+
   it('calls an application back that answers by itself while the body is coming', async () => {
     const calledBack = new Deferred();
     await using server = await serve((request, response) => {
