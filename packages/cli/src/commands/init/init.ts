@@ -45,7 +45,7 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   const application = { ...manifest, typescript, hasUsers };
   const foreign = readForeign(sources, manifest);
   const found = framework === 'nestjs' ? sources.flatMap(nestRoutesIn) : findRoutes(sources, framework, foreign);
-  const choice = await chooseRoutes(folder, options.routes, found, foreignPlaces(sources, foreign));
+  const choice = await chooseRoutes(folder, options.routes, found, foreignPlaces(sources, foreign), sources);
   const written = await readWritten(folder);
   const plan = await planFiles({ folder, application, origin, id, choice, guardPath, written });
   const edits = planEdits(sources, found, choice.declared, { application, applications, guardPath });

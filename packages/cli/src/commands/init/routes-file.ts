@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { readRoutes, type Route, scopeOf } from '../policy/routes.js';
 import { type FoundRoute, shapeOf } from './find-routes.js';
+import type { Source } from './sources.js';
 import { type Reason, reasons, suggest } from './suggest.js';
 
 /** The list of routes that agents may use; a person changes it and runs `init` again. */
@@ -35,11 +36,12 @@ export async function chooseRoutes(
   file: string | undefined,
   found: readonly FoundRoute[],
   foreign: readonly string[],
+  sources: readonly Source[],
 ): Promise<Choice> {
   const name = file ?? routesFile;
   const text = file === undefined ? await readFile(join(folder, routesFile), 'utf8').catch(() => '') : undefined;
   const listed = text === undefined ? readRoutes(await readFile(name, 'utf8'), name) : ownList(text);
-  const { suggested, others } = suggest(found);
+  const { suggested, others } = suggest(found, sources);
   const matched = (listed ?? suggested.map((route) => ({ ...route, path: route.listed }))).map((route) => {
     const declared = declarationOf(route, found);
     // The source knows better what `/articles/:slug/comments` is about than its path alone.

@@ -1,5 +1,9 @@
 import { isReading } from '../policy/routes.js';
+import { givesCredential } from './credentials.js';
 import { type FoundRoute, shapeOf } from './find-routes.js';
+import { type HandlerCode, readHandlerCode } from './handler-code.js';
+import type { Source } from './sources.js';
+import { withoutPlural, wordList, wordsOf } from './words.js';
 
 /** So many routes are suggested: a first set that a person reads whole. */
 const mostSuggested = 10;
@@ -36,7 +40,7 @@ const secrets = wordList(
   'password passwd passcode passphrase secret credential otp totp apikey privatekey accesskey apitoken accesstoken',
   'refreshtoken idtoken authtoken sessiontoken resettoken bearertoken createtoken generatetoken issuetoken signtoken',
 );
-/** What makes a token, gives one, or begins a session. */
+/** What makes a token, gives one, or begins a session, also in a file that does not parse. */
 const credentialGiven =
   /\.(?:sign|login|cookie)\(|cookies\.set\(|set-cookie|\bsession\.\w{1,64} ?=[^=]|\b(?:token|jwt|bearer|sessionid) ?:/i;
 /** A `GET` that does something, as too many applications have. In the plural most are things: `/runs`, `/transfers`. */
@@ -63,21 +67,17 @@ const memberDeleted = /\bdelete\s{1,9}\w[\w.]{0,64}\[/;
 const chosenByCaller =
   /\b(?:fetch|got|axios|query|raw|exec|eval)\(\s{0,9}(?:req|request|ctx)\b[\w.?]{0,64}\b(?:query|body)\b/;
 
-function wordList(...lines: readonly string[]): ReadonlySet<string> {
-  return new Set(lines.flatMap((line) => line.split(' ')));
-}
-
 /** Why a route is left out of a suggestion; undefined if a first agent may have it. */
-export function reasonAgainst(route: FoundRoute): Exclude<Reason, 'more'> | undefined {
+function reasonAgainst(route: FoundRoute, { text, nodes }: HandlerCode): Exclude<Reason, 'more'> | undefined {
   const words = route.listed.split('/').flatMap((part) => (/^[:*]/.test(part) ? [] : [...wordsOf(part), joined(part)]));
   const things = words.map(withoutPlural);
   if (things.some((thing) => credentials.has(thing))) return 'credentials';
   if (things.some((thing) => people.has(thing))) return 'people';
-  if (speaksOfSecrets(route.handler)) return 'secrets';
-  if (things.some((thing) => operation.has(thing)) || /admin/i.test(route.handler)) return 'operation';
+  if (speaksOfSecrets(text) || givesCredential(nodes)) return 'secrets';
+  if (things.some((thing) => operation.has(thing)) || /admin/i.test(text)) return 'operation';
   // The path of a router may be unknown. Its folder often says it.
   if (/admin|(?:^|\/)(?:internal|backoffice)\//i.test(route.file)) return 'operation';
-  if (!isReading(route) || words.some((word) => deeds.has(word)) || changesSomething(route.handler)) return 'writes';
+  if (!isReading(route) || words.some((word) => deeds.has(word)) || changesSomething(text)) return 'writes';
   return route.isMountRead ? undefined : 'unread';
 }
 
@@ -108,18 +108,9 @@ function changesSomething(handler: string): boolean {
   });
 }
 
-function wordsOf(text: string): readonly string[] {
-  const words = text.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/);
-  return words.filter((word) => word !== '').map((word) => word.toLowerCase());
-}
-
 /** `/api-keys`, `/apiKeys` and `/api_keys` have the words `api`, `keys` and `apikeys`. */
 function joined(segment: string): string {
   return wordsOf(segment).join('');
-}
-
-function withoutPlural(word: string): string {
-  return word.length > 2 ? word.replace(/s$/, '') : word;
 }
 
 export interface Suggestion {
@@ -128,12 +119,14 @@ export interface Suggestion {
 }
 
 /** A first set of routes that only read and give nobody power: of a long list, the resources that it is about. */
-export function suggest(found: readonly FoundRoute[]): Suggestion {
-  const reading = found.filter((route) => reasonAgainst(route) === undefined);
+export function suggest(found: readonly FoundRoute[], sources: readonly Source[]): Suggestion {
+  const codeOf = readHandlerCode(sources);
+  const against = new Map(found.map((route) => [route, reasonAgainst(route, codeOf(route))]));
+  const reading = found.filter((route) => against.get(route) === undefined);
   const plain = reading.filter((route) => isPlain(route.listed) && isOnlyOne(route, found) && !isPage(route));
   const chosen = new Set(plain.length > mostSuggested ? ofResources(plain).slice(0, mostSuggested) : plain);
   const of = (reason: Reason): readonly FoundRoute[] =>
-    found.filter((route) => !chosen.has(route) && (reasonAgainst(route) ?? 'more') === reason);
+    found.filter((route) => !chosen.has(route) && (against.get(route) ?? 'more') === reason);
   return {
     suggested: found.filter((route) => chosen.has(route)),
     others: {
