@@ -37,7 +37,8 @@ const optionNames: readonly string[] = ['tools', 'methods'] satisfies readonly (
 /**
  * Guards an MCP server that talks over standard input and output. Every request of the client is decided for `caller`,
  * who is stated and not proved: see `guard.local`. Resolves when the server has closed its output, and every request has
- * its outcome in the log, whether or not the client reads its answers.
+ * its outcome in the log, also if the client leaves answers unread: up to 16 MiB of them once the server reads no more.
+ * To end without a client that leaves more, destroy the server's output.
  *
  * @throws ConfigError which says what to do; Error when a message is longer than 16 Mi characters, or
  * one of the server has too many parts to be parsed.

@@ -41,12 +41,10 @@ function* placesOfTokens(
 ): Iterable<string> {
   // RFC 6750 §2.3: applications still take tokens from the query.
   yield target;
-  for (let at = 1; at < rawHeaders.length; at += 2) {
-    const value = rawHeaders[at] ?? '';
-    if (rawHeaders[at - 1]?.toLowerCase() === 'cookie') yield* alikeCookies(value.split(';'));
-    else yield value;
-  }
-  // As the application reads a field of several lines (RFC 9110 §5.3). Of cookies each line is read by itself.
+  yield* rawHeaders.filter((_text, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() !== 'cookie');
+  // Over HTTP/2 each is a line of its own.
+  yield* alikeCookies(fields.raw('cookie').join(';').split(';'));
+  // As the application reads a field of several lines (RFC 9110 §5.3).
   for (const name of fields.names()) {
     const lines = fields.raw(name);
     if (lines.length > 1 && name !== 'cookie') yield lines.join(', ');

@@ -377,6 +377,17 @@ describe('carriesOurMark', () => {
     expect(carriesOurMark('/', ['Cookie', [...cookies, 'consent=%7B%22a%22%3A1%7D'].join('; ')])).toBe(false);
   });
 
+  it('takes no 90 long cookies for a mark, also in lines of their own, as over HTTP/2', () => {
+    const cookies = Array.from({ length: 90 }, (_, at) => `_ga_${at}=GS1.1.1732700000.12.1.1732700999.60.0.${at}%3A1`);
+    expect(carriesOurMark('/', ['Cookie', cookies.join('; ')])).toBe(false);
+    expect(
+      carriesOurMark(
+        '/',
+        cookies.flatMap((cookie) => ['cookie', cookie]),
+      ),
+    ).toBe(false);
+  });
+
   it('takes more fields and readings of fields than it decodes for a mark [A16, I2]', () => {
     expect(carriesOurMark('/', escapedFields(31))).toBe(false);
     expect(carriesOurMark('/', escapedFields(34))).toBe(true);
