@@ -31,18 +31,21 @@ function isReplacedBy({ node, parent }: NestedNode, value: string, text: string)
   return others.some((other) => hasWord(textOf(other, text), value));
 }
 
+/** More than a constant has: `new Set(names)`. */
+const mostSteps = 8;
+
 /** The first text of a list or set, or the first key of an object. */
-function constantIn(node: unknown, declarationOf: DeclarationOf): string | undefined {
-  if (!isNode(node)) return undefined;
+function constantIn(node: unknown, declarationOf: DeclarationOf, steps = mostSteps): string | undefined {
+  if (!isNode(node) || steps === 0) return undefined;
   const { elements, properties, arguments: given } = node;
   if (Array.isArray(elements)) return firstText(elements);
   if (Array.isArray(properties)) {
     return (properties as readonly SyntaxNode[]).map(keyOf).find((key) => key !== undefined);
   }
-  if (node.type === 'NewExpression') return constantIn((given as readonly unknown[])[0], declarationOf);
+  if (node.type === 'NewExpression') return constantIn((given as readonly unknown[])[0], declarationOf, steps - 1);
   const by = node.type === 'Identifier' ? declarationOf(node)?.by.node : undefined;
   const init = isNode(by) ? by['init'] : undefined;
-  return isNode(init) && init.type !== 'Identifier' ? constantIn(init, declarationOf) : undefined;
+  return isNode(init) && init.type !== 'Identifier' ? constantIn(init, declarationOf, steps - 1) : undefined;
 }
 
 function firstText(nodes: readonly unknown[]): string | undefined {

@@ -55,12 +55,13 @@ const deeds = wordList(
 
 /** Names of functions that change something, or run a program. A path may be named like a thing: `/updates`. */
 const changes = wordList(
-  'delete destroy remove drop truncate purge insert upsert update save persist unlink rmdir eval spawn',
+  'delete del destroy remove rm rmsync drop truncate purge insert upsert update save persist unlink rmdir eval spawn',
+  'increment decrement enqueue cancel refund approve',
   'execsync execfile spawnsync writefile appendfile sendmail sendemail createmany',
 );
 const permissions = wordList('is has can may should');
 const sqlChanges =
-  /\b(?:insert\s{1,9}into|delete\s{1,9}from|(?:drop|truncate)\s{1,9}table|update\s{1,9}[\w."`]{1,64}\s{1,9}set)\b/i;
+  /\b(?:insert\s{1,9}into|delete\s{1,9}from|(?:drop|truncate)\s{1,9}table|replace\s{1,9}into|update\s{1,9}[\w."`]{1,64}\s{1,9}(?:(?:as\s{1,9})?\w{1,64}\s{1,9})?set)\b/i;
 /** `delete rows[id]` */
 const memberDeleted = /\bdelete\s{1,9}\w[\w.]{0,64}\[/;
 /** `db.query(req.query.q)`, `fetch(req.query.url)`: the caller chooses what is done. */

@@ -107,6 +107,9 @@ app.get('/integrations/:id', (req, res) => { ${handler}; });
   it.each([
     'await orders.destroy({ where: { id: req.params.id } }); res.end();',
     'await orders.deleteMany({}); res.end();',
+    "await knex('orders').where({ id: req.params.id }).del(); res.end();",
+    "await db.query('UPDATE orders AS o SET paid = 1'); res.end();",
+    "await db.query('REPLACE INTO orders VALUES (1)'); res.end();",
     'await removeOrder(req.params.id); res.end();',
     'order.seen = true; await order.save(); res.end();',
     'await Order.create({ at: new Date() }); res.end();',

@@ -156,6 +156,12 @@ it.each([
   expect(await permitOf(`(req, res) => { ${body} }`)).toBe(`its handler does something else for the id "${id}"`);
 });
 
+it('init ends on a constant that names itself', async () => {
+  const body =
+    'var special = new Set(special); if (special.has(req.params.id)) return res.end(); res.json(get(req.params.id));';
+  expect(await permitOf(`(req, res) => { ${body} }`)).toBe("req.params['id']");
+});
+
 it.each([
   "res.json(await db.query('select * from items where id like ?', [req.params.id]));",
   "res.json(await db.query(`select * from items where id ILIKE '${req.params.id}%'`));",
