@@ -32,6 +32,12 @@ const reading = (req: Request, _res: Response, next: NextFunction): void => {
   next();
 };
 
+const wrapping = (req: Request, _res: Response, next: NextFunction): void => {
+  const { next: own } = req;
+  req.next = (error?: unknown) => own?.(error);
+  next();
+};
+
 const goOn = (_error: unknown, _req: Request, _res: Response, next: NextFunction): void => next();
 
 function codeOf({ body, headers }: RawResponse): string | undefined {
@@ -129,6 +135,17 @@ describe.each(versions)('on %s', (_version, express) => {
         app.use('/api', express.Router().use(reading, make(), reading), reading, secrets());
       });
       await server.expectClosed('/api/secrets');
+    });
+
+    it('opens nothing after its router has been left, also if middleware has wrapped req.next [D8, G3]', async () => {
+      await using server = await api((app) => {
+        app.use('/api', express.Router().use(make(), wrapping).get('/users', handler('inside')), secrets());
+        app.use('/around', express.Router().use(wrapping, make()).get('/users', handler('inside')), secrets());
+        const inner = express.Router().use(wrapping, express.Router().use(make(), wrapping), secrets());
+        app.use('/inner', inner, secrets());
+      });
+      await server.expectOpen('/api/users', '/around/users');
+      await server.expectClosed('/api/secrets', '/around/secrets', '/inner/secrets');
     });
 
     it('opens nothing outside a router that agentAuth is in, too [D8, G3]', async () => {
