@@ -140,3 +140,24 @@ it('countersign mcp records calls, and ends at a signal, when its server exits a
     expect(child.signalCode).toBe('SIGTERM');
   }, patiently);
 });
+
+it('countersign mcp ends when its server exits and its client leaves more than 16 MiB unread [F5]', async () => {
+  const home = temporaryFolder();
+  const guard = join(home, 'guard');
+  const command = ['--', process.execPath, script, join(home, 'reached')];
+  await once(node(program, 'mcp', 'init', guard, ...command), 'exit');
+  writeFileSync(join(guard, 'policies/own.cedar'), 'permit (principal, action, resource == Tool::"echo");');
+  const child = node(program, 'mcp', '--guard', guard, '--as', 'desktop', ...command);
+  const answer = { content: [{ type: 'text', text: 'x'.repeat(1_000_000) }] };
+  const ids = Array.from({ length: 30 }, (_, id) => id);
+  child.stdin.end(ids.map((id) => `${JSON.stringify(call(id, { result: answer }))}\n`).join(''));
+  const outcomes = () => auditRecords(join(guard, 'audit')).flatMap(({ outcome }) => outcome?.result ?? []);
+  await vi.waitFor(() => expect(outcomes().length).toBeGreaterThan(16), patiently);
+  child.kill('SIGTERM');
+  await vi.waitFor(() => expect(outcomes()).toHaveLength(ids.length), patiently);
+  expect(outcomes()).toContain('aborted');
+  await vi.waitFor(() => {
+    child.kill('SIGTERM');
+    expect(child.signalCode).toBe('SIGTERM');
+  }, patiently);
+});

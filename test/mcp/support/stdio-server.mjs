@@ -18,25 +18,23 @@ const results = {
   ping: () => ({}),
 };
 
-createInterface({ input: process.stdin })
-  .on('line', (line) => {
-    appendFileSync(file, `${line}\n`);
-    const { id, method, params } = JSON.parse(line);
-    if (asksFirst && method === 'tools/list') {
-      waiting = id;
-      return send({ id: 'roots', method: 'roots/list' });
-    }
-    if (id === 'roots') return send({ id: waiting, result: { tools } });
-    if (method === 'tools/call' && params.arguments?.hang === true) return;
-    if (params?.arguments?.exit !== undefined) process.exit(params.arguments.exit);
-    if (method === 'tools/call') {
-      process.stdout.write('starting …\n');
-      send({ method: 'notifications/progress', params: { progress: 1 } });
-    }
-    if (params?.arguments?.raw !== undefined) {
-      process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":${params.arguments.raw}}\n`);
-      return;
-    }
-    if (id !== undefined) send({ id, result: results[method]?.(params) ?? {} });
-  })
-  .on('close', () => process.exit(0));
+createInterface({ input: process.stdin }).on('line', (line) => {
+  appendFileSync(file, `${line}\n`);
+  const { id, method, params } = JSON.parse(line);
+  if (asksFirst && method === 'tools/list') {
+    waiting = id;
+    return send({ id: 'roots', method: 'roots/list' });
+  }
+  if (id === 'roots') return send({ id: waiting, result: { tools } });
+  if (method === 'tools/call' && params.arguments?.hang === true) return;
+  if (params?.arguments?.exit !== undefined) process.exit(params.arguments.exit);
+  if (method === 'tools/call') {
+    process.stdout.write('starting …\n');
+    send({ method: 'notifications/progress', params: { progress: 1 } });
+  }
+  if (params?.arguments?.raw !== undefined) {
+    process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":${params.arguments.raw}}\n`);
+    return;
+  }
+  if (id !== undefined) send({ id, result: results[method]?.(params) ?? {} });
+});

@@ -31,6 +31,7 @@ export async function guardCommand(command: readonly string[], options: StdioOpt
     const child = await start(command, served.signal);
     const exited = once(child, 'exit') as Promise<[code: number | null, signal: NodeJS.Signals | null]>;
     const { stdin: input, stdout: output } = process;
+    void exited.then(() => dropUnread(output, child.stdout, served.signal));
     await guardMcpStdio(
       guard,
       caller,
@@ -44,6 +45,20 @@ export async function guardCommand(command: readonly string[], options: StdioOpt
     // The log is complete, so a signal may end this process while its output waits for a client.
     served.abort();
   }
+}
+
+/** How long a client may read nothing once the server has exited. */
+const patienceMilliseconds = 3000;
+
+/** Drops what is left of the server's answers if its client reads nothing: the guard waits for it before it reads on. */
+function dropUnread(output: Writable, answers: Readable, served: AbortSignal): void {
+  let unread: number | undefined;
+  const timer = setInterval(() => {
+    if (output.writableNeedDrain && output.writableLength === unread)
+      answers.destroy(new Error('the server has exited, and the client does not read its answers'));
+    unread = output.writableLength;
+  }, patienceMilliseconds);
+  served.addEventListener('abort', () => clearInterval(timer), { once: true });
 }
 
 /** Starts a program whose input and output are piped. Signals that this process gets go on to it until `served` aborts. */
