@@ -2,8 +2,15 @@ import middie from '@fastify/middie';
 import multipart from '@fastify/multipart';
 import websocket from '@fastify/websocket';
 import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  fastify,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
 import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
@@ -114,6 +121,15 @@ describe('agentAuth', () => {
     const refused = await send(api.url, unsigned({ method: 'HEAD' }));
     expect(refused).toMatchObject({ status: 401, body: '' });
     expect(handler).toHaveBeenCalledTimes(1);
+  });
+
+  it('refuses HEAD on a server that rejects bodies of its answers [D7]', async () => {
+    const server: FastifyServerOptions = {
+      serverFactory: (handler) => createServer({ rejectNonStandardBodyWrites: true }, handler),
+    };
+    await using api = await Api.start((app) => app, { server });
+    const refused = await send(api.url, unsigned({ method: 'HEAD', target: '/nowhere' }));
+    expect(refused).toMatchObject({ status: 401, body: '' });
   });
 
   it('verifies an unknown URL before it answers 404 [G3]', async () => {

@@ -36,8 +36,10 @@ export function keepRefusal(response: ServerResponse, status: number): void {
   response.statusCode = status;
   Object.defineProperty(response, 'statusCode', { get: () => status, set() {} });
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+  const isHead = response.req.method === 'HEAD';
   response.end = (...args: unknown[]) => {
-    end(...args);
+    // Of bytes, Node would fail for HEAD if its server has the option `rejectNonStandardBodyWrites`.
+    end(...(isHead ? args.filter((arg) => typeof arg === 'function') : args));
     HeldAnswer.of(response).dropRest();
     return response;
   };
@@ -64,6 +66,8 @@ export function closeUnread(response: ServerResponse): void {
   const endOwn: () => unknown = response.end;
   if (!isComing || lingering.has(endOwn)) return;
   response.shouldKeepAlive = false;
+  // Node would believe a field of the application.
+  if (response.hasHeader('connection') && !response.headersSent) response.setHeader('connection', 'close');
   function endLater(...args: readonly unknown[]): ServerResponse {
     const [chunk, encoding = 'utf8'] = args.filter((arg) => typeof arg !== 'function');
     for (const done of args) if (typeof done === 'function') response.once('finish', done as () => void);
@@ -96,6 +100,8 @@ export function sendRefusal(response: ServerResponse, refused: RefusalResponse):
   if (answerHasBegun(response) || response.writableEnded) return;
   HeldAnswer.of(response).refuse(() => {
     closeUnread(response);
+    // Beside a length, Node would throw.
+    response.removeHeader('trailer');
     response.writeHead(refused.status, { ...refused.headers, 'content-length': Buffer.byteLength(refused.body) });
     response.end(response.req.method === 'HEAD' ? '' : refused.body);
   });

@@ -99,6 +99,26 @@ describe('sendRefusal', () => {
     expect(await finished.promise).toBe(false);
   });
 
+  it('says that the connection closes while a body is coming, whatever the application has set [G4]', async () => {
+    await using server = await serve((_request, response) => {
+      response.setHeader('Connection', 'keep-alive');
+      sendRefusal(response, refused);
+    });
+    using client = await RawClient.open(server);
+    await client.send(post('not all of it').subarray(0, -5));
+    expect((await client.response()).headers).toContain('\r\nconnection: close');
+  });
+
+  it('answers where the application has announced trailers of its own answer [G4]', async () => {
+    await using server = await serve((_request, response) => {
+      response.setHeader('Trailer', 'Server-Timing');
+      sendRefusal(response, refused);
+    });
+    using client = await RawClient.open(server);
+    await client.send('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    expect(await client.response()).toMatchObject({ status: 401, body: refused.body });
+  });
+
   it('does nothing once an answer has begun', async () => {
     await using server = await serve((request, response) => {
       request.resume();
