@@ -117,16 +117,28 @@ it('A stdio guard records calls as cut off when its server closes its output and
   expect(recorded()).toEqual(['allow', 'aborted']);
 });
 
-it('countersign mcp records calls, and ends at a signal, when its server exits and its client reads nothing [F5]', async () => {
+/** `countersign mcp` before the stub server, whose tool `echo` is permitted. `outcomes` has the result of each outcome. */
+async function guardedServer(): Promise<{ readonly child: Child; outcomes(): readonly string[] }> {
   const home = temporaryFolder();
   const guard = join(home, 'guard');
   const command = ['--', process.execPath, script, join(home, 'reached')];
   await once(node(program, 'mcp', 'init', guard, ...command), 'exit');
   writeFileSync(join(guard, 'policies/own.cedar'), 'permit (principal, action, resource == Tool::"echo");');
   const child = node(program, 'mcp', '--guard', guard, '--as', 'desktop', ...command);
+  return { child, outcomes: () => auditRecords(join(guard, 'audit')).flatMap(({ outcome }) => outcome?.result ?? []) };
+}
+
+async function endsBySignal(child: Child): Promise<void> {
+  await vi.waitFor(() => {
+    child.kill('SIGTERM');
+    expect(child.signalCode).toBe('SIGTERM');
+  }, patiently);
+}
+
+it('countersign mcp records calls, and ends at a signal, when its server exits and its client reads nothing [F5]', async () => {
+  const { child, outcomes } = await guardedServer();
   const answer = { content: [{ type: 'text', text: 'x'.repeat(1_000_000) }] };
   const send = (id: number, given: object) => void child.stdin.write(`${JSON.stringify(call(id, given))}\n`);
-  const outcomes = () => auditRecords(join(guard, 'audit')).flatMap(({ outcome }) => outcome?.result ?? []);
   const recorded = async (...results: readonly string[]) => {
     await vi.waitFor(() => expect(outcomes()).toEqual(results), patiently);
   };
@@ -135,29 +147,17 @@ it('countersign mcp records calls, and ends at a signal, when its server exits a
   await recorded('finished');
   send(3, { exit: 7 });
   await recorded('finished', 'aborted', 'aborted');
-  await vi.waitFor(() => {
-    child.kill('SIGTERM');
-    expect(child.signalCode).toBe('SIGTERM');
-  }, patiently);
+  await endsBySignal(child);
 });
 
 it('countersign mcp ends when its server exits and its client leaves more than 16 MiB unread [F5]', async () => {
-  const home = temporaryFolder();
-  const guard = join(home, 'guard');
-  const command = ['--', process.execPath, script, join(home, 'reached')];
-  await once(node(program, 'mcp', 'init', guard, ...command), 'exit');
-  writeFileSync(join(guard, 'policies/own.cedar'), 'permit (principal, action, resource == Tool::"echo");');
-  const child = node(program, 'mcp', '--guard', guard, '--as', 'desktop', ...command);
+  const { child, outcomes } = await guardedServer();
   const answer = { content: [{ type: 'text', text: 'x'.repeat(1_000_000) }] };
   const ids = Array.from({ length: 30 }, (_, id) => id);
   child.stdin.end(ids.map((id) => `${JSON.stringify(call(id, { result: answer }))}\n`).join(''));
-  const outcomes = () => auditRecords(join(guard, 'audit')).flatMap(({ outcome }) => outcome?.result ?? []);
   await vi.waitFor(() => expect(outcomes().length).toBeGreaterThan(16), patiently);
   child.kill('SIGTERM');
   await vi.waitFor(() => expect(outcomes()).toHaveLength(ids.length), patiently);
   expect(outcomes()).toContain('aborted');
-  await vi.waitFor(() => {
-    child.kill('SIGTERM');
-    expect(child.signalCode).toBe('SIGTERM');
-  }, patiently);
+  await endsBySignal(child);
 });

@@ -7,6 +7,8 @@ import { type CliResult, runCli } from '../../run-cli.js';
 export interface InFolder {
   /** Writes files of the application. */
   readonly put: (files: Readonly<Record<string, string>>) => Promise<void>;
+  /** Writes an application of NestJS with a controller of the path `items`, which has these members. */
+  readonly putNest: (members: string) => Promise<void>;
   readonly init: (...args: string[]) => Promise<CliResult>;
   readonly run: (...args: string[]) => Promise<CliResult>;
   readonly read: (path: string) => Promise<string>;
@@ -32,6 +34,13 @@ export function inFolder(): InFolder {
   }
   return {
     put,
+    putNest: (members) =>
+      put({
+        'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
+        'tsconfig.json': '{}',
+        'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
+        'src/items.ts': `@Controller('items')\nclass Items {\n  ${members}\n}\n`,
+      }),
     init: (...args) => runCli(['init', folder, ...args]),
     run: (...args) => runCli(args),
     read: (path) => readFile(join(folder, path), 'utf8'),

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init, path, permitOf, permitOfPut } = inFolder();
+const { put, putNest, init, path, permitOf, permitOfPut } = inFolder();
 
 const text = "req.params['id']";
 const beside = (input: string, line = 2): string =>
@@ -136,12 +136,7 @@ it.each([
   ["@Param('id') id: string, @Query() { page }: Find", 'this.items.get(id, page)', undefined],
   ["@Param('id') id: string, @User() user: User", 'this.items.get(user.tenant, id)', undefined],
 ])('init does so on NestJS: %s, %s', async (parameters, used, input) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Get(':id')\n  read(${parameters}) {\n    return ${used};\n  }\n}\n`,
-  });
+  await putNest(`@Get(':id')\n  read(${parameters}) {\n    return ${used};\n  }`);
   const { out, err } = await init();
   expect(out.includes("type: 'Item', id: request.params['id'] })")).toBe(input === undefined);
   expect(err.includes(`uses id together with ${input}, which may be a part of the same key`)).toBe(input !== undefined);

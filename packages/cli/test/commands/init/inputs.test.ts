@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init, permitOf } = inFolder();
+const { put, putNest, init, permitOf } = inFolder();
 
 const text = "req.params['id']";
 
@@ -84,12 +84,7 @@ it.each([
   ["@Param('id') id: string, @Query('sort') sort: string", 'this.items.find(id, sort)', undefined],
   ["@Param('id') id: string, @Body() body: Change", 'this.items.find(id, body)', undefined],
 ])('init does so on NestJS: %s, %s', async (parameters, used, input) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Get(':id')\n  read(${parameters}) {\n    return ${used};\n  }\n}\n`,
-  });
+  await putNest(`@Get(':id')\n  read(${parameters}) {\n    return ${used};\n  }`);
   const { out, err } = await init();
   expect(out.includes("type: 'Item', id: request.params['id'] })")).toBe(input === undefined);
   expect(err.includes(` reads ${input}, which may name another Item)\n`)).toBe(input !== undefined);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init, path, permitOf } = inFolder();
+const { put, putNest, init, path, permitOf } = inFolder();
 
 const id = "req.params['id']";
 const both = "`${req.params['id']}/${req.params['slug']}`";
@@ -100,13 +100,8 @@ it.each([
   ["read(@Param('id') id: string, @Req() req: Request) { return this.items.get(id, req.item);", notKnown],
   ["read(@Param('id') id: string) { return this.items.get(id, this.request);", notKnown],
 ])('init does so on NestJS: %s', async (method, expected) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Get(':id/:slug')\n  ${method}\n  }\n}\n`,
-    'list.txt': 'GET /items/:id/:slug item.read Item\n',
-  });
+  await putNest(`@Get(':id/:slug')\n  ${method}\n  }`);
+  await put({ 'list.txt': 'GET /items/:id/:slug item.read Item\n' });
   const { out, err } = await init('--routes', path('list.txt'));
   const [, found] = /type: 'Item', id: (.*?) \}\)/.exec(out) ?? [];
   const [, problem] = /Put a permit by hand: GET \S+ in \S+ \((.*)\)$/m.exec(err) ?? [];
@@ -164,12 +159,7 @@ it.each([
   ["@Param('id') id: string, @Req() req: Request", 'req.headers.tenant + id', true],
   ["@Param('id') id: string, @User() user: User", 'user.tenant + id', false],
 ])('init does so for joined ids on NestJS: %s, %s', async (parameters, key, isJoined) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Get(':id')\n  read(${parameters}) {\n    return this.items.get(${key});\n  }\n}\n`,
-  });
+  await putNest(`@Get(':id')\n  read(${parameters}) {\n    return this.items.get(${key});\n  }`);
   const { out, err } = await init();
   expect(out.includes("type: 'Item', id: request.params['id'] })")).toBe(!isJoined);
   expect(err.includes('does with id what is not known here')).toBe(isJoined);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init, permitOf } = inFolder();
+const { put, putNest, init, permitOf } = inFolder();
 
 const text = "req.params['id']";
 const number = `Number(${text})`;
@@ -184,13 +184,9 @@ it.each([
 });
 
 it('init takes a decorated method of NestJS for a handler, also with a route that it does not read', async () => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts':
-      "@Controller('items')\nclass Items {\n  @Get(':id')\n  read(@Param('id') id: string) {\n    return { id };\n  }\n  @All(':id/x')\n  all(@Param('id') id: string) {\n    return { id };\n  }\n}\n",
-  });
+  await putNest(
+    "@Get(':id')\n  read(@Param('id') id: string) {\n    return { id };\n  }\n  @All(':id/x')\n  all(@Param('id') id: string) {\n    return { id };\n  }",
+  );
   expect((await init()).out).toContain("type: 'Item', id: request.params['id'] })");
 });
 
@@ -200,11 +196,6 @@ it.each([
   ['get id() { return this.req.params.id; }', '+this.id'],
   ['static id(req) { return req.params.id; }', '+Items.id(req)'],
 ])('init leaves the permit of a method of NestJS to a person beside %s', async (member, used) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Get(':id')\n  read(@Req() req) {\n    return this.items.find(${used});\n  }\n  ${member}\n}\n`,
-  });
+  await putNest(`@Get(':id')\n  read(@Req() req) {\n    return this.items.find(${used});\n  }\n  ${member}`);
   expect((await init()).err).toContain('src/items.ts:7 does with id what is not known here');
 });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init, permitOf } = inFolder();
+const { put, putNest, init, permitOf } = inFolder();
 
 const text = "req.params['id']";
 const number = "Number(req.params['id'])";
@@ -47,12 +47,7 @@ it.each([
   ["read(@Param('id') id: string) { return this.items.find(+id); }", true],
   ["read(@Param('id') id: string) { return this.items.find(id); }", false],
 ])('init does so on NestJS: %s', async (method, isNumber) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Get(':id')\n  ${method}\n}\n`,
-  });
+  await putNest(`@Get(':id')\n  ${method}`);
   const value = "request.params['id']";
   expect((await init()).out).toContain(`type: 'Item', id: ${isNumber ? `Number(${value})` : value} })`);
 });
@@ -195,12 +190,7 @@ it.each([
   ["@Param('id') id: Item['id']) { return this.items.find(id);", 'src/items.ts:7 does with id what is not known here'],
   ['@Param() { id }: ItemParams) { return this.items.find(id);', 'src/items.ts:7 passes on all parameters'],
 ])('init does so on NestJS, behind decorators on several lines: %s', async (method, id) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Get(':id')\n  @ApiParam({\n    name: 'id',\n  })\n  read(${method}\n  }\n}\n`,
-  });
+  await putNest(`@Get(':id')\n  @ApiParam({\n    name: 'id',\n  })\n  read(${method}\n  }`);
   const { out, err } = await init();
   const [, found] = /type: 'Item', id: (.*?) \}\)/.exec(out) ?? [];
   const [, problem] = /Put a permit by hand: GET \/items\/:id in src\/items\.ts:3 \((.*)\)$/m.exec(err) ?? [];

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init, path, permitOf, permitOfPut } = inFolder();
+const { put, putNest, init, path, permitOf, permitOfPut } = inFolder();
 
 const text = "req.params['id']";
 const notRead = 'its handler does not read id';
@@ -35,12 +35,7 @@ it.each([
   ["@Param('id') id: string, @Query('docId') other: string", 'this.items.find(other)', notRead],
   ['@Item() item: Item', 'item', undefined],
 ])('init does so on NestJS: %s, %s', async (parameters, used, problem) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Get(':id')\n  read(${parameters}) {\n    return ${used};\n  }\n}\n`,
-  });
+  await putNest(`@Get(':id')\n  read(${parameters}) {\n    return ${used};\n  }`);
   const { out, err } = await init();
   expect(out.includes("type: 'Item', id: request.params['id'] })")).toBe(problem === undefined);
   expect(err.includes(`(${String(problem)})\n`)).toBe(problem !== undefined);
@@ -130,13 +125,8 @@ it.each([
   ["@Param('id') id: string, @Body() body: Change", 'this.items.save({ ...body, id })', undefined],
   ["@Param('id') id: string, @Body() body: Change", 'this.items.update({ where: { id }, data: body })', undefined],
 ])('init does so with @Body() and @Query() of NestJS: %s, %s', async (parameters, used, input) => {
-  await put({
-    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
-    'tsconfig.json': '{}',
-    'src/app.module.ts': '@Module({})\nexport class AppModule {}\n',
-    'src/items.ts': `@Controller('items')\nclass Items {\n  @Put(':id')\n  update(${parameters}) {\n    return ${used};\n  }\n}\n`,
-    'list.txt': 'PUT /items/:id item.update Item\n',
-  });
+  await putNest(`@Put(':id')\n  update(${parameters}) {\n    return ${used};\n  }`);
+  await put({ 'list.txt': 'PUT /items/:id item.update Item\n' });
   const { out, err } = await init('--routes', path('list.txt'));
   expect(out.includes("type: 'Item', id: request.params['id'] })")).toBe(input === undefined);
   expect(err.includes(` passes on the whole ${input}, which may name another Item)\n`)).toBe(input !== undefined);
