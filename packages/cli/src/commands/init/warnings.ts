@@ -9,6 +9,9 @@ export function warningsOf(sources: readonly Source[], found: readonly FoundRout
     ...placesOf(source, uploads).map(
       ({ place }) => `${place} stores uploads before a route is known, also those of agents that are refused: ${page}`,
     ),
+    ...placesOf(source, servedFolders)
+      .filter(({ match: [text] }) => !text.includes('dirname') || !source.path.includes('/'))
+      .map(({ place }) => `${place} serves this folder, so that anybody can read agent.pem: serve a folder of its own`),
     ...placesOf(source, sockets).map(({ place }) => `${place} opens connections that do not pass the guard: ${page}`),
     ...placesOf(source, patterns).flatMap(({ place, match }) => {
       const other = found.find(
@@ -28,6 +31,9 @@ export function warningsOf(sources: readonly Source[], found: readonly FoundRout
 const page = guidePage('placement');
 
 const uploads = /\.use\((?:(?!\.use\()[^;]){0,120}?\b(?:fileUpload|multer|formidable|busboy)\(/g;
+/** Files of the folder in which the application is, or that of this source. */
+const servedFolders =
+  /(?:\b(?:static|serve|serveStatic)\(|\broot:)\s{0,9}(?:__dirname|import\.meta\.dirname|process\.cwd\(\)|(['"])\.\/?\1)\s{0,9}[,)}]/g;
 const sockets = /^(?!import type\b).*(?:require\(|from )['"](?:socket\.io|ws|engine\.io|express-ws)['"]/gm;
 /** A route whose path is a regular expression or has a wildcard. */
 const patterns = /\.(get|post|put|patch|delete|all)\(\s*(\/(?![/*])[^\n]+?\/[a-z]*|'[^'\n]*\*'|"[^"\n]*\*")\s*,/g;

@@ -299,6 +299,19 @@ app.get('*', notFound);
   });
 });
 
+it.each([
+  ['app.js', 'app.use(express.static(__dirname));', true],
+  ['app.js', "app.use(express.static('.', { index: false }));", true],
+  ['src/app.js', 'app.use(serve(process.cwd()));', true],
+  ['app.js', 'app.register(fastifyStatic, { root: import.meta.dirname });', true],
+  ['src/app.js', 'app.use(express.static(__dirname));', false],
+  ['app.js', "app.use(express.static('public'));", false],
+  ['app.js', "app.use(express.static(join(__dirname, 'public')));", false],
+])('init names code that serves the key of the agent to anybody: %s, %s', async (file, line, isNamed) => {
+  await put({ 'package.json': manifest('express'), [file]: express(`${line}\napp.get('/orders', list);\n`) });
+  expect((await init()).err.includes('so that anybody can read agent.pem')).toBe(isNamed);
+});
+
 describe('the diff of init', () => {
   it('puts the guard after CORS, and follows the style of the file', async () => {
     const app = `const express = require('express')
