@@ -127,6 +127,23 @@ app.get('/integrations/:id', (req, res) => { ${handler}; });
   });
 
   it.each([
+    ['print', 'async function print(req, res) { await orders.destroy(req.params.id); }', false],
+    ['check, print', 'const check = (req, res, next) => next();\nconst print = (req) => remove(req.params.id);', false],
+    ['prints.print', 'const prints = { async print(req, res) { await orders.delete(req.params.id); } };', false],
+    ['print', "const print = (req, res) => res.json({ token: issue('agent') });", false],
+    ['check, print', 'function check(req, res, next) { if (req.headers.token === password) next(); }', true],
+    [
+      'print',
+      'function print(req, res) { res.json(rows.get(req.params.id)); }\nconst other = () => rows.delete(1);',
+      true,
+    ],
+  ])('do not change anything in a function of the same file: %s, %s', async (handlers, code, isOpen) => {
+    const app = express(`app.get('/orders', list);\napp.get('/prints/:id', ${handlers});\n${code}\n`);
+    await put({ 'package.json': manifest('express'), 'app.js': app });
+    expect(permitsIn((await init()).out)).toEqual(['get /orders', ...(isOpen ? ['get /prints/:id'] : [])]);
+  });
+
+  it.each([
     'if (!canUpdate(req)) return; res.json(await find(req.params.id));',
     'res.json(await pool.query("SELECT updated FROM prints WHERE id = $1", [req.params.id]));',
     'res.json(await fetchPrint(req.params.id, req.query.lang).exec());',
