@@ -79,7 +79,8 @@ async function waiting({ authority }: World) {
 it('an agent waits for people, and its call runs once with their approval [C11]', async () => {
   const at = await world();
   const body = JSON.stringify({ sha: 'd6cd1e2' });
-  const merging = at.agent.fetch(`${at.api}/merge?squash=1`, { method: 'POST', body });
+  const headers = { 'Content-Type': 'application/json' };
+  const merging = at.agent.fetch(`${at.api}/merge?squash=1`, { method: 'POST', headers, body });
   const { id, binding, shown } = await waiting(at);
   expect(shown).toEqual({ text: body });
   expect(at.ran).toEqual([]);

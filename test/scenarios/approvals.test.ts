@@ -160,7 +160,7 @@ onEveryHost(
 
     it.each<[string, Merge]>([
       ['another body', { body: '{"sha":"0000000000000000000000000000000000000000"}' }],
-      ['the same body of another type', { contentType: 'text/plain' }],
+      ['the same body of another type', { contentType: 'application/json; version=2' }],
       ['another query', { target: '/repos/acme/api/merge?force=1' }],
       ['another resource', { target: '/repos/acme/two/merge' }],
       ['another user', { claims: { sub: 'user_124' } }],

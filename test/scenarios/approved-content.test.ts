@@ -95,6 +95,30 @@ onEveryHost(
       },
     );
 
+    it.each<[string | null, string]>([
+      ['application/x+json', '{"title":"x"}'],
+      ['application/x-www-form-urlencoded', 'title=x'],
+      ['application/json;', '{"title":"x"}'],
+      [null, '{"title":"x"}'],
+    ])(
+      'neither asks people about a body that the API may not read, of the type %s [C13]',
+      async (contentType, body) => {
+        const request = await api.pull({}, { body, contentType });
+        await api.denies(request, 400, 'request_malformed');
+      },
+    );
+
+    it('asks people about a body of a type that the API says it reads', async () => {
+      const approvals = { ...world.config?.approvals, bodyTypes: ['text/x-note'] };
+      const reading = await api.variant({ config: { ...world.config, approvals, bodyParser: 'none' } });
+      await reading.denies(await pull(reading, { type: 'text/x-note' }), 403, 'approval_required');
+      await reading.denies(await pull(reading, { type: json }), 400, 'request_malformed');
+    });
+
+    it('asks people about a request without a body', async () => {
+      await api.denies(await api.pull({}, { body: '' }), 403, 'approval_required');
+    });
+
     it('asks people about a body with the coding that is none', async () => {
       const fields = { type: json, coding: 'identity' };
       await api.denies(await pull(api, fields), 403, 'approval_required');

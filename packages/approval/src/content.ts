@@ -22,19 +22,24 @@ export type ReadableBody =
 
 export type FormPair = readonly [name: string, value: string];
 
-// RFC 9110 §8.3.1. Some parsers split at each semicolon, so that there is none in a quoted string.
+// RFC 9110 §8.3.1, as all parsers read it: some skip a body whose type has white space or an empty parameter around a
+// semicolon, and some split at each semicolon, so that there is none in a quoted string.
 const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+$/;
-const parameter = /^[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[^"\\]*")$/;
+const parameter = /^ *[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[^"\\]*")$/;
 
 /**
- * Why an application may read other characters in a body than people who see its bytes as UTF-8; undefined if nothing says
- * so. Nobody can approve such a body.
+ * Why an application may read other characters in a body than people who see its bytes as UTF-8, or none; undefined if
+ * nothing says so. Nobody can approve such a body. `types`: those that the application reads. Default: any.
  */
-export function contentProblem(fields: NonNullable<ApprovalHttp['fields']>): string | undefined {
-  const { 'content-type': type, 'content-encoding': coding } = fields;
+export function contentProblem(
+  fields: NonNullable<ApprovalHttp['fields']>,
+  types?: readonly string[],
+): string | undefined {
+  const { 'content-type': field, 'content-encoding': coding } = fields;
   if (coding !== undefined && coding.toLowerCase() !== 'identity') return 'its body has a content coding';
-  const read = type === undefined ? undefined : readMediaType(type);
-  return read?.problem;
+  const { type, problem } = field === undefined ? {} : readMediaType(field);
+  if (problem !== undefined || types === undefined || (type !== undefined && types.includes(type))) return problem;
+  return `its Content-Type is none of those that the API reads (approvals.bodyTypes): ${types.join(', ')}`;
 }
 
 /** What an agent shows of the body, as the API reads it by the fields that are bound with it. */
@@ -71,14 +76,14 @@ function jsonProblem(text: string): string | undefined {
 /** The type in lower case, and why readers may not agree on it or on the charset. */
 function readMediaType(field: string): { readonly type: string; readonly problem?: string } {
   // Before the case is folded: a Kelvin sign would become a `k`.
-  const parts = /^[\t\x20-\x7e]*$/.test(field) ? field.split(';') : [];
-  const [type = '', ...parameters] = parts.map((part) => part.trim().toLowerCase());
-  if (!mediaType.test(type) || !parameters.every((part) => part === '' || parameter.test(part))) {
+  const parts = /^[\x20-\x7e]*$/.test(field) ? field.split(';') : [];
+  const [type = '', ...parameters] = parts.map((part) => part.toLowerCase());
+  if (!mediaType.test(type) || !parameters.every((part) => parameter.test(part))) {
     return { type, problem: 'its Content-Type is not one media type' };
   }
   // Wherever else the word is, some parser finds it: in `charset*`, in a second parameter, in a quoted string.
   const stated = field.match(/charset/gi)?.length ?? 0;
-  const isUtf8 = parameters.some((part) => part === 'charset=utf-8' || part === 'charset="utf-8"');
+  const isUtf8 = parameters.some((part) => /^ *charset=(?:utf-8|"utf-8")$/.test(part));
   if (stated > (isUtf8 ? 1 : 0)) return { type, problem: 'its Content-Type names another charset than utf-8' };
   return { type };
 }

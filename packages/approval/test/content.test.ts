@@ -13,9 +13,8 @@ describe('contentProblem', () => {
   it.each([
     undefined,
     json,
-    'Application/JSON ; charset=UTF-8',
+    'Application/JSON; charset=UTF-8',
     'application/json;charset="utf-8"',
-    'application/json;',
     'application/merge-patch+json; profile="a b"',
     'multipart/form-data; boundary=----x',
     'text/plain',
@@ -47,6 +46,11 @@ describe('contentProblem', () => {
     'application/\u212ason',
     '',
     '*/*/*',
+    // Parsers of Express 4 skip these.
+    'application/json;',
+    'application/json ; charset=utf-8',
+    'application/json;\tx=1',
+    'application/json; x=1;',
   ])('refuses Content-Type: %s [C13]', (type) => {
     expect(contentProblem({ 'content-type': type })).toEqual(expect.stringContaining('Content-Type'));
   });
@@ -57,6 +61,19 @@ describe('contentProblem', () => {
       expect(contentProblem({ 'content-type': json, 'content-encoding': coding })).toContain('content coding');
     },
   );
+
+  it.each([
+    ['application/json', true],
+    ['Application/JSON; charset=utf-8', true],
+    ['application/vnd.api+json', true],
+    ['application/problem+json', false],
+    [form, false],
+    [undefined, false],
+  ])('takes the types that an API reads, and no other: %s [C13]', (type, isTaken) => {
+    const fields = type === undefined ? {} : { 'content-type': type };
+    const problem = contentProblem(fields, ['application/json', 'application/vnd.api+json']);
+    expect(problem?.includes('none of those that the API reads') ?? false).toBe(!isTaken);
+  });
 
   it('takes a body that says that it has no coding', () => {
     expect(contentProblem({ 'content-encoding': 'Identity' })).toBeUndefined();

@@ -40,8 +40,8 @@ export interface TestKitOptions
   readonly policy: PolicyEngine | string;
   /** What requests are addressed to. Default `https://api.test`. */
   readonly origin?: string;
-  /** Which fields people approve, and who may decide alone in an emergency. */
-  readonly approvals?: Pick<ApprovalsOptions, 'fields' | 'breakGlass'>;
+  /** Which fields and types of bodies people approve, and who may decide alone in an emergency. */
+  readonly approvals?: Pick<ApprovalsOptions, 'fields' | 'bodyTypes' | 'breakGlass'>;
 }
 
 /** A guard with everything around it in memory. */

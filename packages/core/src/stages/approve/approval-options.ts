@@ -37,6 +37,11 @@ export interface ApprovalsOptions {
    * not named may be another at execution. Default: none.
    */
   readonly fields?: readonly string[];
+  /**
+   * Media types of the bodies that the API reads, in lower case, without parameters. Nobody is asked about another: most
+   * parsers skip it, and the handler acts on nothing. Default: `['application/json']`.
+   */
+  readonly bodyTypes?: readonly string[];
 }
 
 /** What a queue is asked: the same request always has the same binding. */
@@ -78,6 +83,7 @@ export interface ApprovalsValues {
   readonly uses: ApprovalUses | undefined;
   readonly breakGlass: readonly string[];
   readonly fields: readonly string[];
+  readonly bodyTypes: readonly string[];
 }
 
 const owner = "createGuard: 'approvals'";
@@ -87,6 +93,7 @@ const optionNames = [
   'uses',
   'breakGlass',
   'fields',
+  'bodyTypes',
 ] as const satisfies readonly (keyof ApprovalsOptions)[];
 const issuerNames = [
   'issuer',
@@ -137,35 +144,45 @@ export function readApprovals(
     throw new ConfigError(`${owner} must be { issuers: [{ issuer }] }, or come from approvalsFrom().`);
   }
   checkOptionNames(owner, approvals, optionNames);
-  const { issuers = [], queue, uses, breakGlass = [], fields = [] } = approvals;
+  const { issuers = [], queue, uses, breakGlass = [], fields = [], bodyTypes = ['application/json'] } = approvals;
   if (queue !== undefined && typeof queue !== 'function')
     throw new ConfigError(`${owner}: 'queue' must be a function.`);
   if (uses !== undefined && typeof uses?.use !== 'function') {
     throw new ConfigError(`${owner}: 'uses' has no method use(). Try await approvalUsesInFolder('approvals-used').`);
   }
-  if (!Array.isArray(breakGlass) || !breakGlass.every(isIdentifier)) {
+  if (!Array.isArray(breakGlass) || !breakGlass.every(isIdentifier))
     throw new ConfigError(`${owner}: 'breakGlass' must list the ids of people.`);
-  }
   checkFields(fields);
+  if (!isListOf(/^[a-z0-9.+-]+\/[a-z0-9.+-]+$/, bodyTypes))
+    throw new ConfigError(`${owner}: 'bodyTypes' must list media types in lower case, like 'application/json'.`);
   const read = readApprovalIssuers(issuers, tokenIssuers);
   if (read.size === 0 && queue === undefined) {
     throw new ConfigError(`${owner}: nobody may approve. Name an authority, or use approvalsFrom().`);
   }
-  return { issuers: read, queue, uses, breakGlass: [...breakGlass], fields: [...new Set(fields)] };
+  return {
+    issuers: read,
+    queue,
+    uses,
+    breakGlass: [...breakGlass],
+    fields: [...new Set(fields)],
+    bodyTypes: [...bodyTypes],
+  };
 }
 
 /** They are new with each signature, or secrets that people are not to see. */
 const unboundFields: readonly string[] = [...credentialFields, 'signature-input', 'signature', 'content-digest'];
 const mostFields = 16;
 
-function checkFields(fields: unknown): void {
-  const isList = Array.isArray(fields) && fields.length <= mostFields;
-  if (!isList || !fields.every((name) => typeof name === 'string' && /^[a-z][a-z0-9-]*$/.test(name))) {
+function checkFields(fields: readonly string[]): void {
+  if (!isListOf(/^[a-z][a-z0-9-]*$/, fields) || fields.length > mostFields)
     throw new ConfigError(`${owner}: 'fields' must list at most ${mostFields} names of fields in lower case.`);
-  }
   const unbound = unboundFields.find((name) => fields.includes(name));
   if (unbound === undefined) return;
   throw new ConfigError(`${owner}, fields: take '${unbound}' out. It differs from request to request, or is a secret.`);
+}
+
+function isListOf(pattern: RegExp, list: unknown): boolean {
+  return Array.isArray(list) && list.every((each) => typeof each === 'string' && pattern.test(each));
 }
 
 function readApprovalIssuers(

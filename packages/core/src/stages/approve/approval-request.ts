@@ -9,7 +9,7 @@ import {
 } from '@countersign/approval';
 import type { AuditCall } from '@countersign/audit';
 import { bodyFields, failed, methodOverrideFields, type Reading } from '@countersign/common';
-import { type FieldSection, parseContentDigest } from '@countersign/signature';
+import { type FieldSection, parseContentDigest, verifyContentDigest } from '@countersign/signature';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import type { AgentDirectory } from '../../keys/directory.js';
 import type { Caller } from '../../model/caller.js';
@@ -104,12 +104,19 @@ export function approvalRequestFor(
   });
 }
 
-/** Why people who see the bytes of the body may not see what the application reads in them. */
-export function bodyProblem({ call, received }: ConsentSubject): string | undefined {
+/** Why people who see the bytes of the body may not see what the application reads in them, if it reads these `types`. */
+export function bodyProblem({ call, received }: ConsentSubject, types: readonly string[]): string | undefined {
   const fields = received?.request.fields;
-  if (fields?.has('content-digest') !== true || !bindsBody(call)) return undefined;
-  return contentProblem(valuesOf(fields, bodyFields));
+  if (fields?.has('content-digest') !== true || !bindsBody(call) || hasEmptyBody(fields)) return undefined;
+  return contentProblem(valuesOf(fields, bodyFields), types);
 }
+
+function hasEmptyBody(fields: FieldSection): boolean {
+  const parsed = parseContentDigest(fields);
+  return parsed.ok && verifyContentDigest(parsed.digests, nothing).ok;
+}
+
+const nothing = new Uint8Array();
 
 /** The body around a call differs each time: its arguments stand for it. */
 function bindsBody(call: AuditCall | undefined): boolean {

@@ -152,7 +152,7 @@ export function createApprove(parts: ApproveParts): Approve {
       // Its reader would act by bytes that are not known to be those that were approved.
       return { ok: false, refused: refusal('approval_required', 'its body is streamed: hold it on this route') };
     }
-    const unclear = bodyProblem(unit);
+    const unclear = bodyProblem(unit, approvals?.bodyTypes ?? []);
     if (unclear !== undefined) return { ok: false, refused: refusal('request_malformed', `for approval, ${unclear}`) };
     const chain = await hopsWithOwners(question.caller.chain, parts.agents, clock() / 1000);
     if ('code' in chain) return { ok: false, refused: chain };

@@ -73,6 +73,12 @@ describe("the option 'approvals'", () => {
     ['a promise of a store', { issuers, uses: Promise.resolve({}) }, "'uses' has no method use()"],
     ['a list of no fields', { issuers, fields: ['X-Amount'] }, "'fields' must list"],
     ['too many fields', { issuers, fields: Array.from({ length: 17 }, (_, at) => `x-${at}`) }, 'at most 16'],
+    [
+      'a type of bodies with a parameter',
+      { issuers, bodyTypes: ['text/plain; x=1'] },
+      "'bodyTypes' must list media types",
+    ],
+    ['a type of bodies that is no list', { issuers, bodyTypes: 'text/plain' }, "'bodyTypes' must list media types"],
     ['a field with a secret', { issuers, fields: ['authorization'] }, "take 'authorization' out"],
     ['people that are none', { issuers, breakGlass: [''] }, "'breakGlass' must list"],
   ])('refuses %s [G5]', (_what, given, message) => {
