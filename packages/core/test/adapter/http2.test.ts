@@ -405,6 +405,16 @@ it('a connection whose client takes back a stream that nobody reads is closed af
 });
 
 describe('a request over HTTP/2 [F5]', () => {
+  it('is refused when its stream has closed, and Node has not ended the request yet [G4]', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, count, {}, async (stream) => stream.close(constants.NGHTTP2_CANCEL));
+    const stream = begin(served, unsigned({ method: 'POST', body }));
+    stream.write('small');
+    await once(stream, 'close');
+    await vi.waitFor(() => expect(parts.audit.records).toHaveLength(1), patiently);
+    expect(parts.audit.records).toMatchObject([{ phase: 'authentication', code: 'signature_required' }]);
+  });
+
   it('is recorded as body_incomplete when the client resets it while its whole body is buffered [F5]', async () => {
     const parts = await guarded();
     const reset = new Deferred();
