@@ -1,4 +1,11 @@
-import { checkOptionNames, eachInTurn, integerOption, mapConcurrent, yieldEvery } from '@countersign/common';
+import {
+  checkOptionNames,
+  ConfigError,
+  eachInTurn,
+  integerOption,
+  mapConcurrent,
+  yieldEvery,
+} from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '@countersign/policy';
 import {
   type PdpOptions,
@@ -14,13 +21,18 @@ import { noDecision, noDecisions, readEvaluation, readEvaluations } from './eval
 export interface AuthzenOptions extends PdpOptions {
   /** Most resources in one batch. Default 50, the limit of Cerbos. */
   readonly batchSize?: number;
+  /**
+   * Members of the `context` of a permission that demand nothing, besides `id`, `reason`, `reason_admin` and
+   * `reason_user`. A permission with any other is denied. Default: none.
+   */
+  readonly ignoredContext?: readonly string[];
 }
 
 /**
  * Asks a policy decision point that speaks AuthZEN (Authorization API 1.0): `POST /access/v1/evaluation` for one
  * resource, `POST /access/v1/evaluations` for many.
  *
- * Only `"decision": true` permits. Any other answer denies (`policy_error`). A server that does not answer in time is an
+ * Only `"decision": true` permits, and only without obligations. Any other answer denies (`policy_error`). A server that does not answer in time is an
  * outage (503 `policy_unavailable`); after consecutive outages it gets no requests for a while. Decisions name no policies
  * and no policy set, because AuthZEN does not report them.
  *
@@ -30,10 +42,12 @@ export interface AuthzenOptions extends PdpOptions {
  * const policy = authzen({ url: 'https://pdp.internal:3592' });
  */
 export function authzen(options: AuthzenOptions): PolicyEngine {
-  checkOptionNames('authzen', options, [...pdpOptionNames, 'batchSize']);
-  const { batchSize = 50 } = options;
+  checkOptionNames('authzen', options, [...pdpOptionNames, 'batchSize', 'ignoredContext']);
+  const { batchSize = 50, ignoredContext = [] } = options;
   integerOption('authzen', 'batchSize', batchSize, 1, 10_000);
-  return new Engine(new PolicyDecisionPoint('authzen', options), batchSize);
+  if (!Array.isArray(ignoredContext) || !ignoredContext.every((name) => typeof name === 'string'))
+    throw new ConfigError("authzen: 'ignoredContext' must list names, like ['metadata'].");
+  return new Engine(new PolicyDecisionPoint('authzen', options), batchSize, ignoredContext);
 }
 
 /** Statuses that the content of one resource may cause. Others, like 401, would be the same for each resource. */
@@ -43,10 +57,12 @@ class Engine implements PolicyEngine {
   readonly knowsUsers = true;
   readonly #pdp: PolicyDecisionPoint;
   readonly #batchSize: number;
+  readonly #ignored: readonly string[];
 
-  constructor(pdp: PolicyDecisionPoint, batchSize: number) {
+  constructor(pdp: PolicyDecisionPoint, batchSize: number, ignored: readonly string[]) {
     this.#pdp = pdp;
     this.#batchSize = batchSize;
+    this.#ignored = ignored;
   }
 
   get scopeVocabulary(): readonly string[] {
@@ -91,7 +107,7 @@ class Engine implements PolicyEngine {
 
   async #askOne(shared: string, resource: string): Promise<PolicyDecision> {
     const answer = await this.#pdp.post('access/v1/evaluation', evaluationText(shared, resource));
-    return answer.ok ? readEvaluation(answer.json) : noDecision(answer.problem);
+    return answer.ok ? readEvaluation(answer.json, this.#ignored) : noDecision(answer.problem);
   }
 
   /** If the server refuses a batch, it is asked about each resource alone: a row must not hide the rows of others. */
@@ -103,7 +119,7 @@ class Engine implements PolicyEngine {
     const count = resources.length;
     signal?.throwIfAborted();
     const answer = await this.#pdp.post('access/v1/evaluations', evaluationsText(shared, resources));
-    if (answer.ok) return readEvaluations(answer.json, count);
+    if (answer.ok) return readEvaluations(answer.json, count, this.#ignored);
     if (count === 1 || !causedByContent.has(answer.status)) return noDecisions(answer.problem, count);
     return await mapConcurrent(resources, (resource) => {
       signal?.throwIfAborted();

@@ -101,11 +101,32 @@ describe('one evaluation', () => {
     ['an error in a list with a true', { decision: true, context: [{ id: 1 }, { error: 1 }] }],
     ['errors beside a true [M2]', { decision: true, errors: [] }],
     ['errors in the context of a true', { decision: true, context: { errors: [{ status: 500 }] } }],
+    ['an obligation with a true [D3]', { decision: true, context: { obligations: [{ id: 'mask' }] } }],
+    ['a demand of another sign-in with a true', { decision: true, context: { id: '0', step_up: { acr: 'mfa' } } }],
+    ['a text as the context of a true', { decision: true, context: 'obligations' }],
+    ['an unknown member beside a true', { decision: true, obligations: [] }],
+    ['a deny beside a true', { decision: true, deny: true }],
     ['the answer to a batch beside a true', { decision: true, evaluations: [{ decision: false }] }],
     ['the answer to a batch', { evaluations: [{ decision: true }] }],
   ])('%s denies as an error [D3]', async (_title, document) => {
     const stub = await startStubPdp(says(document));
     expect(await authzen({ url: stub.url }).decide(query)).toMatchObject(failed);
+  });
+
+  it.each<[object, object]>([
+    [{ context: { id: '0', reason: 'x', reason_admin: { en: 'x' }, reason_user: {} } }, { decision: 'allow' }],
+    [{ context: null }, { decision: 'allow' }],
+    [{ context: { metadata: { took: 3 } } }, { decision: 'allow' }],
+    [{ context: { metadata: {}, obligations: [] } }, failed],
+  ])('a permission with %j demands nothing, or denies', async (more, expected) => {
+    const stub = await startStubPdp(says({ decision: true, ...more }));
+    const engine = authzen({ url: stub.url, ignoredContext: ['metadata'] });
+    expect(await engine.decide(query)).toMatchObject(expected);
+  });
+
+  it('a refusal may say what it likes', async () => {
+    const stub = await startStubPdp(says({ decision: false, context: { obligations: [{ id: 'log' }] } }));
+    expect(await authzen({ url: stub.url }).decide(query)).toMatchObject({ decision: 'deny', cause: 'policy' });
   });
 
   it.each(oddAnswers({ decision: true }))('%s denies as an error [D3]', async (_title, answer) => {
