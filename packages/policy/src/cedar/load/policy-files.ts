@@ -5,6 +5,7 @@ import type { Cedar } from '../instance/instance.js';
 import { limitProblem } from './limit-problem.js';
 import { isFault, type PolicyReading, type PolicyReadings, readPolicies } from './policy-reading.js';
 import type { Policy } from './policy-set.js';
+import { annotationProblem } from '../text/annotation-names.js';
 import { readApproval } from '../text/approval-annotations.js';
 import { readExpiry } from '../text/expiry-annotation.js';
 import type { Shapes } from '../text/policy-shape.js';
@@ -126,6 +127,8 @@ function named(
     problems.push(`${file}:${line}: @id is empty. Give the policy a name, like @id("drafts").`);
   const limits = limitProblem(limitFlaw, { effect, hasSchema });
   if (limits !== undefined) problems.push(`${file}:${line}: ${limits}`);
+  const unknown = annotationProblem(annotations);
+  if (unknown !== undefined) problems.push(`${file}:${line}: ${unknown}`);
   const approval = readApproval({ effect, annotations, scope });
   if (!approval.ok) problems.push(`${file}:${line}: ${approval.problem}`);
   const expiry = readExpiry({ effect, annotations });

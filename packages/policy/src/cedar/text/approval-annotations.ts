@@ -5,44 +5,35 @@ import {
   type ApprovalRequirement,
 } from '@countersign/approval';
 import { failed, type Reading } from '@countersign/common';
-import { isIdentifier, spellingHint } from '@countersign/delegation';
+import { isIdentifier } from '@countersign/delegation';
 import type { PolicyHead } from './policy-head.js';
 
-const prefix = 'approval_';
-const details = ['count', 'use_within', 'decide_within', 'reason', 'excludes'] as const;
-const names: readonly string[] = ['approval', ...details.map((name) => `${prefix}${name}`)];
+export const approvalPrefix = 'approval_';
+export const approvalDetails = ['count', 'use_within', 'decide_within', 'reason', 'excludes'] as const;
+export const approvalNames: readonly string[] = [
+  'approval',
+  ...approvalDetails.map((name) => `${approvalPrefix}${name}`),
+];
 const secondsIn: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** What the annotations of a policy demand before it permits; undefined: nothing. A misspelt one would demand nothing, too. */
+/** What the annotations of a policy demand before it permits; undefined: nothing. */
 export function readApproval({ effect, annotations }: PolicyHead): Reading<ApprovalRequirement | undefined> {
-  const given = Object.keys(annotations).filter((name) => name !== 'id');
+  const given = Object.keys(annotations).filter((name) => approvalNames.includes(name));
   if (given.length === 0) return { ok: true, value: undefined };
-  const misspelt = given.flatMap((name) => misspelling(name, given.includes('approval')));
-  if (misspelt[0] !== undefined) return failed(misspelt[0]);
-  if (!given.some((name) => names.includes(name))) return { ok: true, value: undefined };
   if (effect === 'forbid') return failed('a forbid asks for no approval. Move the @approval annotations to a permit.');
   if (!given.includes('approval')) return failed('it lacks @approval, like @approval("release-managers").');
   const groups = listOf(annotations['approval']);
   if (groups === undefined || groups.length > approvalLimits.groups) {
     return failed('@approval must name who decides, like @approval("release-managers, directors").');
   }
-  return requirementOf(groups, (name) => annotations[`${prefix}${name}`]);
-}
-
-function misspelling(name: string, asksApproval: boolean): readonly string[] {
-  if (names.includes(name)) return [];
-  if (asksApproval && details.some((detail) => detail === name)) {
-    return [`@${name} is not known beside @approval. Did you mean '${prefix}${name}'?`];
-  }
-  const hint = spellingHint(name, names, 'annotations');
-  return hint.startsWith('Did') || /approv/i.test(name) ? [`@${name} is not known. ${hint}`] : [];
+  return requirementOf(groups, (name) => annotations[`${approvalPrefix}${name}`]);
 }
 
 type Value = string | null | undefined;
 
 function requirementOf(
   groups: readonly string[],
-  annotation: (name: (typeof details)[number]) => Value,
+  annotation: (name: (typeof approvalDetails)[number]) => Value,
 ): Reading<ApprovalRequirement> {
   const { count, useWithinSeconds, decideWithinSeconds } = approvalLimits;
   const [people, reason, excludes] = [annotation('count'), annotation('reason'), annotation('excludes')];

@@ -1,5 +1,4 @@
 import { failed, type Reading } from '@countersign/common';
-import { spellingHint } from '@countersign/delegation';
 import type { PolicyHead } from './policy-head.js';
 
 /** When a permit ends by its annotation `@expires`, in unix seconds; undefined: never. */
@@ -7,9 +6,6 @@ export function readExpiry({
   effect,
   annotations,
 }: Pick<PolicyHead, 'effect' | 'annotations'>): Reading<number | undefined> {
-  // A misspelt one would end nothing.
-  const misspelt = Object.keys(annotations).find(isMisspelt);
-  if (misspelt !== undefined) return failed(`@${misspelt} is not known. Did you mean 'expires'?`);
   if (!Object.hasOwn(annotations, 'expires')) return { ok: true, value: undefined };
   // A prohibition that ends by itself would let through what nobody decided to let through.
   if (effect === 'forbid') return failed('a forbid does not expire. Remove it when its time has come.');
@@ -23,9 +19,4 @@ export function readExpiry({
 
 function isMoment(moment: Date, text: string): boolean {
   return !Number.isNaN(moment.getTime()) && moment.toISOString().replace('.000Z', 'Z') === text;
-}
-
-function isMisspelt(name: string): boolean {
-  if (name === 'expires') return false;
-  return /expir/i.test(name) || spellingHint(name, ['expires'], 'annotations').startsWith('Did');
 }

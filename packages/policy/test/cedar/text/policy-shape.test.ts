@@ -26,7 +26,7 @@ if (schema === undefined) throw new Error(problems.join());
 // `#1` to `#3` are replaced by ids, among them the numbers that a shape uses.
 const templates = fc.constantFrom(
   '@id("#1") permit(principal == Agent::"#2", action, resource);',
-  '@id("#1") @x permit(principal in Role::"#2", action == Action::"a", resource in Role::"#3");',
+  '@id("#1") @note_x permit(principal in Role::"#2", action == Action::"a", resource in Role::"#3");',
   'permit(principal, action == Action::"#1", resource);',
   'permit(principal, action in [Action::"#1", Action::"g"], resource);',
   'permit(principal, action == N::Action::"#1", resource);',
