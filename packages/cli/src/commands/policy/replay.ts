@@ -43,6 +43,8 @@ interface Counts {
   unknownAgents: number;
   /** The same policies decided otherwise, by what is not in the log. */
   unsure: number;
+  /** People had to approve, and have to now: a log does not have who. */
+  approvals: number;
   /** The policies or their schema need what is not in the log. */
   failed: number;
   /** Redaction or a limit of length took a part of the question. */
@@ -78,8 +80,8 @@ interface Result {
   readonly changes: readonly Change[];
 }
 
-function untold({ lists, unknownAgents, unsure, failed, incomplete, unreadable }: Counts): number {
-  return lists + unknownAgents + unsure + failed + incomplete + unreadable;
+function untold({ lists, unknownAgents, unsure, approvals, failed, incomplete, unreadable }: Counts): number {
+  return lists + unknownAgents + unsure + approvals + failed + incomplete + unreadable;
 }
 
 /** Whether no decision would differ. Without a single one that was replayed, nothing is known. */
@@ -98,8 +100,8 @@ async function replayAll(
   folders: readonly string[],
   { engine, agents, filter, isSettled }: ReplayParts,
 ): Promise<Result> {
-  const none = { beforePolicy: 0, lists: 0, unknownAgents: 0, unsure: 0, failed: 0, incomplete: 0, unreadable: 0 };
-  const counts: Counts = { replayed: 0, differ: 0, ...none };
+  const none = { beforePolicy: 0, lists: 0, unknownAgents: 0, unsure: 0, approvals: 0, failed: 0 };
+  const counts: Counts = { replayed: 0, differ: 0, ...none, incomplete: 0, unreadable: 0 };
   const changes = new Map<string, Change>();
   for await (const lines of mergedLogs(folders)) {
     for (const { line } of lines) {
@@ -124,6 +126,9 @@ async function replayAll(
         }
       } else if (!answers.every(({ query, decision }) => isSettled(query, decision))) {
         counts.failed += 1;
+        continue;
+      } else if (now === 'approval' && one.was === 'approval') {
+        counts.approvals += 1;
         continue;
       }
       counts.replayed += 1;
@@ -162,12 +167,13 @@ function row({ count, was, now, actor, action, resource, policies, sequence }: C
 }
 
 function caution(counts: Counts, agents: Agents | undefined): string {
-  const { beforePolicy, lists, unknownAgents, unsure, failed, incomplete, unreadable } = counts;
+  const { beforePolicy, lists, unknownAgents, unsure, approvals, failed, incomplete, unreadable } = counts;
   const notes = [
     [beforePolicy, 'not replayed: refused before policy was asked.'],
     [lists, 'cannot be told: lists, whose rows are not in a log.'],
     [unknownAgents, 'cannot be told: their agents, and so their roles, are not in --agents.'],
     [unsure, 'cannot be told: these very policies decided otherwise then.'],
+    [approvals, 'cannot be told: people had to approve, and have to now; a log does not say who.'],
     [failed, 'cannot be told: the policies or their schema need what a log does not have.'],
     [incomplete, 'cannot be told: redacted or cut.'],
     [unreadable, 'cannot be read.'],

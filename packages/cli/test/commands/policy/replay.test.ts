@@ -65,6 +65,13 @@ A log has no attributes or parents of resources, and no authorization details.
   });
 });
 
+it('whether fewer people would have to approve cannot be told', async () => {
+  const fewer = '@id("any") @approval("interns") permit(principal, action == Action::"pr.merge", resource);';
+  const { code, out, err } = await replay(fewer, '--agents', agents, '--action', 'pr.merge');
+  expect([code, out]).toEqual([3, expect.stringContaining(' 1 cannot be told.')]);
+  expect(err).toContain('1 record cannot be told: people had to approve, and have to now; a log does not say who.');
+});
+
 it('decisions that would differ are shown together, by who, what and which policies', async () => {
   const open = '@id("all") permit(principal, action, resource) when { context has onBehalfOf };';
   const closed = '@id("never") forbid(principal, action == Action::"pr.create", resource);';
