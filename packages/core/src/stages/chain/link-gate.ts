@@ -11,7 +11,7 @@ import {
 import { LINK_TYPE } from '@countersign/delegation';
 import { type FieldSection, parseList } from '@countersign/signature';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { splitCompactJws } from '../token/jws-gate.js';
+import { maxHeaderMarks, splitCompactJws } from '../token/jws-gate.js';
 
 /** A link in good form. Nothing in it has been verified. */
 export interface UntrustedLink {
@@ -30,7 +30,7 @@ export interface UntrustedLink {
 export function gateLink(text: string): Reading<UntrustedLink> {
   const parts = splitCompactJws(text, wireBounds.linkLength);
   if (parts === undefined) return failed('it is no JWS in compact serialisation');
-  const header = parseStrictJson(parts.header);
+  const header = parseStrictJson(parts.header, maxHeaderMarks);
   if (!header.ok) return failed(`its header cannot be read: ${header.problem}`);
   const read = isJsonObject(header.value) ? readHeader(header.value) : undefined;
   if (read === undefined) return failed('its header is not { typ, alg, kid } of a link');

@@ -12,7 +12,7 @@ import {
 import { pathOf } from '../../model/request.js';
 import type { Origin } from '../address/origin.js';
 import { readIssuerKey } from '../token/issuer-key.js';
-import { splitCompactJws } from '../token/jws-gate.js';
+import { maxHeaderMarks, splitCompactJws } from '../token/jws-gate.js';
 import { signatureVerifies } from '../token/issuer-signature.js';
 
 /** What a proof may be signed with: asymmetric only (RFC 9449 §4.3 step 5). */
@@ -43,7 +43,7 @@ export interface DpopProof {
 export async function readDpopProof(text: string): Promise<Reading<DpopProof>> {
   const parts = splitCompactJws(text, wireBounds.dpopProofLength);
   if (parts === undefined) return failed('it is no JWS in compact serialisation');
-  const header = parseStrictJson(parts.header);
+  const header = parseStrictJson(parts.header, maxHeaderMarks);
   const payload = parseStrictJson(parts.payload);
   if (!header.ok || !isJsonObject(header.value)) return failed('its header cannot be read');
   if (!payload.ok || !isJsonObject(payload.value)) return failed('its payload cannot be read');

@@ -3,7 +3,7 @@ import { compactVerify } from 'jose/jws/compact/verify';
 import type { RefusalCode } from '../../model/refusal.js';
 import { type IssuerKey, selectKey } from './issuer-key.js';
 import type { TrustedIssuer } from './issuers.js';
-import { type JwsHeader, readJwsHeader, splitCompactJws } from './jws-gate.js';
+import { type JwsHeader, maxHeaderMarks, readJwsHeader, splitCompactJws } from './jws-gate.js';
 
 type FoundKey =
   | { readonly ok: true; readonly key: IssuerKey; readonly generation: number }
@@ -62,9 +62,6 @@ export async function verifyIssuerDocument(
   if (!payload.ok) return failed(`its payload cannot be read: ${payload.problem}`);
   return isJsonObject(payload.value) ? { ok: true, value: payload.value } : failed('its payload is not a JSON object');
 }
-
-/** Of commas, colons and opening brackets. Nobody has signed a header that is read. */
-const maxHeaderMarks = 256;
 
 function readHeader(bytes: Buffer, expected: string): Reading<JwsHeader> {
   const json = parseStrictJson(bytes, maxHeaderMarks);

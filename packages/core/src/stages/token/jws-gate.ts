@@ -19,6 +19,9 @@ export type GateRefusal = {
   readonly detail: string;
 };
 
+/** Of commas, colons and opening brackets in a header. Nobody is known to have signed it when it is read. */
+export const maxHeaderMarks = 256;
+
 /**
  * The strict gate before any cryptography. The JOSE library behind it forgives white space, padding and duplicate
  * members; what passes here has one spelling and one reading, so what we parsed is what was signed. Never throws, and
@@ -27,7 +30,7 @@ export type GateRefusal = {
 export function gateAccessToken(token: string): { readonly ok: true; readonly token: UntrustedToken } | GateRefusal {
   const parts = splitCompactJws(token);
   if (parts === undefined) return malformed('not a JWS in compact serialisation');
-  const rawHeader = parseStrictJson(parts.header);
+  const rawHeader = parseStrictJson(parts.header, maxHeaderMarks);
   if (!rawHeader.ok) return malformed(`its header cannot be read: ${rawHeader.problem}`);
   if (!isJsonObject(rawHeader.value)) return malformed('its header is not a JSON object');
   const header = readJwsHeader(rawHeader.value);

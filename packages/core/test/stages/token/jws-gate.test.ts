@@ -111,6 +111,12 @@ describe('gateAccessToken', () => {
     expect(codeOf(jws({ ...header, [name]: value }, claims, key))).toBe('token_invalid');
   });
 
+  it('a header of many members is malformed: nobody is known to have signed it [I2]', () => {
+    const extra = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`x${at}`, 1]));
+    expect(codeOf(jws({ ...header, ...extra(100) }, claims, key))).toBe('passed');
+    expect(codeOf(jws({ ...header, ...extra(200) }, claims, key))).toBe('token_malformed');
+  });
+
   it.each(['', 'x'.repeat(257), 'line\nbreak', 'n\u00f6', 7, null, ['k1'], {}])('kid %j is refused [B2]', (kid) => {
     expect(codeOf(jws({ ...header, kid }, claims, key))).toBe('token_malformed');
   });
