@@ -15,10 +15,10 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
   const guard = await given;
   const admit = admitter(guard, options);
 
-  // A getter, because nothing can assign to it.
+  // A getter, because nothing can assign to it. As on routes without this plugin, undefined is no caller.
   app.decorateRequest('caller', {
     getter(): FastifyRequest['caller'] {
-      return getCaller(this) ?? null;
+      return getCaller(this);
     },
   });
 

@@ -1,5 +1,13 @@
 import type { Caller, Subject } from '@countersign/core';
-import { actingUserOf, admissionOf, callerOf, keepRefusal, type Respond, sendRefusal } from '@countersign/core/adapter';
+import {
+  actingUserOf,
+  admissionOf,
+  callerOf,
+  fieldsOfContent,
+  keepRefusal,
+  type Respond,
+  sendRefusal,
+} from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
@@ -46,6 +54,7 @@ export function respondThrough(reply: FastifyReply): Respond {
     if (reply.sent || !('caller' in reply.request)) return sendRefusal(reply.hijack().raw, refused);
     answering.set(reply.request.raw, refused);
     keepRefusal(reply.raw, refused.status);
+    for (const name of fieldsOfContent) reply.removeHeader(name);
     reply.headers(refused.headers).send(Buffer.from(refused.body)).hijack();
   };
 }

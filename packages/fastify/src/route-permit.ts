@@ -82,8 +82,8 @@ function lost(url: string): ConfigError {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The verified caller; null until `agentAuth` has admitted the request, and for people. */
-    readonly caller: Caller | null;
+    /** The verified caller; undefined until `agentAuth` has admitted the request, and for people. */
+    readonly caller: Caller | undefined;
   }
   interface FastifyContextConfig {
     /**

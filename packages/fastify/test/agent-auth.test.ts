@@ -123,6 +123,34 @@ describe('agentAuth', () => {
     expect(handler).toHaveBeenCalledTimes(1);
   });
 
+  it('refuses where the application has begun to describe its own answer', async () => {
+    await using api = await Api.start((app) => {
+      const onRequest = async (_request: FastifyRequest, reply: FastifyReply) =>
+        void reply.header('transfer-encoding', 'chunked').header('content-encoding', 'gzip');
+      app.get('/', { ...permit('thing.read', { type: 'Thing', id: 'forbidden' }), onRequest }, async () => 'x');
+    });
+    const refused = await api.call();
+    expect([refused.status, codeOf(refused)]).toEqual([403, 'policy_denied']);
+    expect(refused.headers).not.toHaveProperty('content-encoding');
+    expect(refused.headers).not.toHaveProperty('transfer-encoding');
+  });
+
+  it('asks nobody to compare the caller with null: a route beside the plugin has none either [D7]', async () => {
+    const caller = async (request: FastifyRequest) => ({ isMissing: request.caller === undefined });
+    const app = fastify();
+    const { guard } = await guarded({ traffic: 'mixed' });
+    await app.register(async (part) => {
+      await part.register(agentAuth, { guard });
+      part.get('/inside', verifiedOnly, caller);
+    });
+    app.get('/beside', caller);
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    for (const target of ['/inside', '/beside']) {
+      expect(JSON.parse((await send(url, unsigned({ target }))).body), target).toEqual({ isMissing: true });
+    }
+    await app.close();
+  });
+
   it('refuses HEAD on a server that rejects bodies of its answers [D7]', async () => {
     const server: FastifyServerOptions = {
       serverFactory: (handler) => createServer({ rejectNonStandardBodyWrites: true }, handler),
@@ -304,7 +332,7 @@ describe('bodies', () => {
 });
 
 describe('request.caller and getCaller', () => {
-  it('are null and undefined before the guard has let the request in', async () => {
+  it('are undefined before the guard has let the request in', async () => {
     const seen: unknown[] = [];
     const { guard } = await guarded();
     const app = fastify();
@@ -313,7 +341,7 @@ describe('request.caller and getCaller', () => {
     });
     await app.register(agentAuth, { guard });
     await app.inject('/');
-    expect(seen).toEqual([null, undefined]);
+    expect(seen).toEqual([undefined, undefined]);
     await app.close();
   });
 
@@ -337,7 +365,7 @@ describe('request.caller and getCaller', () => {
   it('are absent for an unmarked request in mixed traffic, while a broken mark is refused', async () => {
     const parts = await guarded({ traffic: 'mixed' });
     await using api = await Api.start((app) => app.get('/', async ({ caller }) => ({ caller })), { guarded: parts });
-    expect(JSON.parse((await send(api.url, unsigned())).body)).toEqual({ caller: null });
+    expect(JSON.parse((await send(api.url, unsigned())).body)).toEqual({});
     const broken = tampered(signed(), { fields: { Signature: 'sig=:AAAA:' } });
     expect((await send(api.url, broken)).status).toBeGreaterThanOrEqual(400);
     expect(parts.audit.records.every(({ phase }) => phase === 'authentication')).toBe(true);

@@ -38,7 +38,7 @@ app.get('/caller', { config: { permit: false } }, async (request) => {
   // @ts-expect-error there may be no caller
   const { actor } = request.caller;
   // @ts-expect-error only the guard sets the caller
-  request.caller = caller ?? null;
+  request.caller = caller;
   // @ts-expect-error a caller is readonly
   if (request.caller) request.caller.actor.id = 'admin';
   return [actor, request.caller];

@@ -90,6 +90,15 @@ export function closeUnread(response: ServerResponse): void {
   Object.assign(response, { end: endLater });
 }
 
+/** What the application may have said of its own content: of ours it is wrong, and Node throws or no client reads it. */
+export const fieldsOfContent: readonly string[] = [
+  'trailer',
+  'transfer-encoding',
+  'content-encoding',
+  'content-language',
+  'content-range',
+];
+
 /**
  * Answers with a refusal: the same bytes on every host on node:http. Does nothing once an answer has begun. Discard the
  * request's body first, so that a short remainder is drained.
@@ -100,8 +109,7 @@ export function sendRefusal(response: ServerResponse, refused: RefusalResponse):
   if (answerHasBegun(response) || response.writableEnded) return;
   HeldAnswer.of(response).refuse(() => {
     closeUnread(response);
-    // Beside a length, Node would throw.
-    response.removeHeader('trailer');
+    for (const name of fieldsOfContent) response.removeHeader(name);
     response.writeHead(refused.status, { ...refused.headers, 'content-length': Buffer.byteLength(refused.body) });
     response.end(response.req.method === 'HEAD' ? '' : refused.body);
   });

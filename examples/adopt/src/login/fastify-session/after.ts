@@ -13,7 +13,7 @@ declare module 'fastify' {
 }
 
 const signedIn = (request: FastifyRequest) =>
-  request.caller === null ? request.session.user : actingUser(request)?.id;
+  request.caller === undefined ? request.session.user : actingUser(request)?.id;
 const userOf = (request: FastifyRequest): string => String(signedIn(request));
 
 const shop = { type: 'Shop', id: 'main' };
@@ -21,7 +21,7 @@ async function shopping(app: FastifyInstance): Promise<void> {
   await app.register(agentAuth, { guard });
   await app.register(cookie);
   app.addHook('onRequest', async (request) => {
-    if (request.caller !== null) request.cookies = {}; // an agent has no session
+    if (request.caller !== undefined) request.cookies = {}; // an agent has no session
   });
   await app.register(session, { secret, saveUninitialized: false, cookie: { secure: 'auto' } });
   app.post('/login', async (request, reply) => {
@@ -35,7 +35,7 @@ async function shopping(app: FastifyInstance): Promise<void> {
 
 async function baskets(app: FastifyInstance): Promise<void> {
   app.addHook('preHandler', async (request, reply) => {
-    if (signedIn(request) === undefined) return reply.code(request.caller === null ? 401 : 403).send();
+    if (signedIn(request) === undefined) return reply.code(request.caller === undefined ? 401 : 403).send();
   });
   app.get('/basket', permit('basket.read', shop), async (request) => basketOf(userOf(request)));
   app.post('/basket', permit('basket.add', shop), async (request, reply) => {

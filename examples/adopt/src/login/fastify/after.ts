@@ -12,10 +12,10 @@ async function shopping(app: FastifyInstance): Promise<void> {
   await app.register(agentAuth, { guard });
   await app.register(jwt, { secret });
   app.addHook('onRequest', async (request) => {
-    if (request.caller === null) await request.jwtVerify();
+    if (request.caller === undefined) await request.jwtVerify();
   });
   app.addHook('preHandler', async (request, reply) => {
-    if (request.caller === null) return;
+    if (request.caller === undefined) return;
     const user = actingUser(request);
     if (user === undefined) return reply.code(403).send(); // an agent that acts for nobody
     request.user = { sub: user.id };
