@@ -436,6 +436,15 @@ describe.each(targetKinds)('$by with SDK $sdk in $revision', (kind) => {
     expect(await bob.call('deploy')).toMatchObject({ status: 200, error: { code: -32602 } });
   });
 
+  it('survives a call without its scope whose id is nested too deep to be written back [E3]', async () => {
+    const id = `${'['.repeat(6000)}1${']'.repeat(6000)}`;
+    const body = `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"deploy","arguments":{}}}`;
+    const { headers } = ruledAlice.request('tools/call', {});
+    const { result, ran } = await leaving(ruled, () => ruledAlice.post(body, headers));
+    expect(result.status).toBeLessThan(500);
+    expect(ran).toEqual([]);
+  });
+
   it('ends a stream with its caller [E11]', { timeout: 20_000 }, async () => {
     const own = await startTarget(kind, rules);
     const client = await own.client('alice');

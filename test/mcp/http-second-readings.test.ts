@@ -124,6 +124,23 @@ describe('guardMcpHttp', () => {
     }
   });
 
+  it('resumes a stream by the id of an event in any characters [E7]', async () => {
+    await using server = await scriptedServer((response, reached, request) => {
+      if (request.method !== 'GET') return answersWith({}, { 'mcp-session-id': 's' })(response, reached, request);
+      beginEvents(response);
+      return response.end('id: ключ-€\ndata:\n\n');
+    });
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
+    const opened = await guarded.send('bob', { body: ask('initialize') });
+    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
+    const stream = await (await guarded.send('bob', { method: 'GET', headers: session })).text();
+    const [, lastEvent = ''] = /^id: (.*)$/m.exec(stream) ?? [];
+    const resumed = await guarded.send('bob', { method: 'GET', headers: { ...session, 'last-event-id': lastEvent } });
+    expect(resumed.status).toBe(200);
+    await resumed.text();
+    expect(Buffer.from(String(server.reached.at(-1)?.headers['last-event-id']), 'latin1').toString()).toBe('ключ-€');
+  });
+
   it('resumes no stream outside of a session, which nobody could own [E7]', async () => {
     await using server = await scriptedServer(answersWith({}));
     await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });

@@ -8,6 +8,7 @@ import * as koa from '@countersign/koa';
 import { guardMcpHttp } from '@countersign/mcp';
 import { Router } from '@koa/router';
 import expressApp from 'express';
+import express4 from 'express4';
 import { fastify as fastifyApp } from 'fastify';
 import Koa from 'koa';
 import { describe, expect, it } from 'vitest';
@@ -17,16 +18,23 @@ import { answersWith, scriptedServer } from './support/scripted-server.js';
 type Mcp = ReturnType<typeof guardMcpHttp>;
 
 /** How each framework takes the guard in, as docs/guides/mcp-proxy.md shows. */
-const mounts: Readonly<Record<string, (guard: Guard, mcp: Mcp) => Promise<RequestListener>>> = {
-  async express(guard, mcp) {
-    const app = expressApp();
-    app.use(express.agentAuth(guard));
+type Mount = (guard: Guard, mcp: Mcp, auth?: { readonly onRefusal: 'throw' }) => Promise<RequestListener>;
+
+function onExpress(create: typeof expressApp): Mount {
+  return async (guard, mcp, auth) => {
+    const app = create();
+    app.use(express.agentAuth(guard, auth));
     app.all('/mcp', mcp);
     return app as RequestListener;
-  },
-  async fastify(guard, mcp) {
+  };
+}
+
+const mounts: Readonly<Record<string, Mount>> = {
+  express: onExpress(expressApp),
+  express4: onExpress(express4 as unknown as typeof expressApp),
+  async fastify(guard, mcp, auth) {
     const app = fastifyApp();
-    await app.register(fastify.agentAuth, { guard });
+    await app.register(fastify.agentAuth, { guard, ...auth });
     await app.register(async (inner) => {
       inner.removeAllContentTypeParsers();
       inner.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -38,14 +46,14 @@ const mounts: Readonly<Record<string, (guard: Guard, mcp: Mcp) => Promise<Reques
     await app.ready();
     return (request, response) => app.routing(request, response);
   },
-  async koa(guard, mcp) {
+  async koa(guard, mcp, auth) {
     const router = new Router<koa.AgentState>();
     router.all('/mcp', koa.permit(false), async (ctx) => {
       ctx.respond = false;
       await mcp(ctx.req, ctx.res);
     });
     const app = new Koa<koa.AgentState>();
-    app.use(koa.agentAuth(guard));
+    app.use(koa.agentAuth(guard, auth));
     app.use(router.routes());
     const handle = app.callback();
     return (request, response) => void handle(request, response);
@@ -79,6 +87,19 @@ describe.each(Object.entries(mounts))('guardMcpHttp in %s', (_framework, mount) 
     const answer = await alice.fetch(`${origin}/mcp`, { method: 'POST', headers, body });
     expect(await answer.json()).toMatchObject({ result: { tools: [{ name: 'echo' }] } });
     expect(troubles).toEqual([]);
+    server.closeAllConnections();
+    server.close();
+    await guard.close();
+  });
+
+  it('answers people, too, where the application wants refusals thrown [F5]', async () => {
+    await using behind = await scriptedServer(answersWith({}));
+    const server = createServer();
+    const origin = await listening(server);
+    const { guard } = await guardFor(origin, { traffic: 'mixed' });
+    server.on('request', await mount(guard, guardMcpHttp(`${behind.url}/mcp`), { onRefusal: 'throw' }));
+    for (const method of ['GET', 'POST']) expect((await fetch(`${origin}/mcp`, { method })).status).toBe(401);
+    expect(behind.reached).toEqual([]);
     server.closeAllConnections();
     server.close();
     await guard.close();

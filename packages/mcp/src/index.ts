@@ -4,7 +4,7 @@ export type { Denial } from './decide/denial.js';
 export type { Answer } from './decide/filter-lists.js';
 export type { JsonRpcError, JsonRpcRequest } from './decide/json-rpc.js';
 export type { McpRules, MethodRule, ToolRule } from './decide/rules.js';
-export { guardMcpHttp, type McpHttpOptions } from './http/guard-mcp-http.js';
+export { guardMcpHttp, type McpHttpHandler, type McpHttpOptions } from './http/guard-mcp-http.js';
 export type { FetchHandler } from './http/upstream.js';
 export { mcpSchema } from './schema.js';
 export { guardHandler } from './server/guard-handler.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { integerOption } from '@countersign/common';
-import { checkOptionNames, ConfigError, type Guard, refusal } from '@countersign/core';
+import { checkOptionNames, ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
 import { admissionOf, admitEveryAgent, markHandler, type Respond, sendRefusal } from '@countersign/core/adapter';
 import { decisionsOf, type McpDecisions } from '../decide/decisions.js';
 import { type McpRules, readRules } from '../decide/rules.js';
@@ -20,6 +20,15 @@ export interface McpHttpOptions extends McpRules {
   /** Most bytes of one message of a client. More is refused with 413. Default 4 MiB. */
   readonly maxMessageBytes?: number;
 }
+
+/**
+ * Serves the endpoint. Where the application wants refusals thrown, `next` gets them; without it they are sent. Never rejects.
+ */
+export type McpHttpHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next?: (error?: unknown) => void,
+) => Promise<void>;
 
 const optionNames: readonly string[] = [
   'tools',
@@ -42,10 +51,7 @@ const optionNames: readonly string[] = [
  * app.all('/mcp', guardMcpHttp('http://127.0.0.1:4831/mcp'));
  * ```
  */
-export function guardMcpHttp(
-  server: string | URL | FetchHandler,
-  options: McpHttpOptions = {},
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+export function guardMcpHttp(server: string | URL | FetchHandler, options: McpHttpOptions = {}): McpHttpHandler {
   checkOptionNames('guardMcpHttp', options, optionNames);
   const parts = readParts(server, options);
   const known = new WeakMap<Guard, McpDecisions>();
@@ -56,7 +62,7 @@ export function guardMcpHttp(
     return decisions;
   }
 
-  async function guardMcp(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function serveAdmitted(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // Each call is decided on its own, so the request needs no decision.
     const respond: Respond = (refused) => sendRefusal(response, refused);
     if (!(await admitEveryAgent(request, request, respond))) return;
@@ -67,6 +73,17 @@ export function guardMcpHttp(
     if (caller === undefined) refuse((await refuseUnmarked()) ?? refusal('signature_required'), respond);
     else await serve({ request, response, guard, caller, decisions: decisionsFor(guard) }, parts);
   }
+
+  const guardMcp: McpHttpHandler = async (request, response, next) => {
+    try {
+      await serveAdmitted(request, response);
+    } catch (error) {
+      // Hosts without a `next` leave the answer to us, and most of them hear of no rejection.
+      if (next !== undefined) next(error);
+      else if (error instanceof RefusalError) sendRefusal(response, error);
+      else response.destroy();
+    }
+  };
 
   return markHandler(guardMcp, { role: 'permit' });
 }

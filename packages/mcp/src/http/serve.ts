@@ -6,7 +6,16 @@ import { servePost } from './serve-post.js';
 
 /** Serves one request to the endpoint. Never rejects. */
 export async function serve(exchange: Exchange, parts: HttpParts): Promise<void> {
-  const { request, caller, guard } = exchange;
+  try {
+    await serveMethod(exchange, parts);
+  } catch (error) {
+    exchange.guard.report('serving an MCP request failed', String(error));
+    answerError(exchange, 500, { code: errorCodes.internal, message: 'Internal error' });
+  }
+}
+
+async function serveMethod(exchange: Exchange, parts: HttpParts): Promise<void> {
+  const { request, caller } = exchange;
   const { method = '' } = request;
   if (!['GET', 'POST', 'DELETE'].includes(method)) {
     const error = { code: errorCodes.invalidRequest, message: 'Method not allowed' };
@@ -31,14 +40,10 @@ export async function serve(exchange: Exchange, parts: HttpParts): Promise<void>
       answerError(exchange, 400, { code: errorCodes.invalidRequest, message });
       return;
     }
-    headers.set('last-event-id', opened);
+    // A field has bytes: of an id those of UTF-8.
+    headers.set('last-event-id', Buffer.from(opened).toString('latin1'));
   }
-  try {
-    if (method === 'POST') await servePost(exchange, headers, parts);
-    else if (method === 'DELETE' || (await holdStream(exchange, 'stream')))
-      await relay(exchange, { method, headers, body: undefined }, parts);
-  } catch (error) {
-    guard.report('serving an MCP request failed', String(error));
-    answerError(exchange, 500, { code: errorCodes.internal, message: 'Internal error' });
-  }
+  if (method === 'POST') await servePost(exchange, headers, parts);
+  else if (method === 'DELETE' || (await holdStream(exchange, 'stream')))
+    await relay(exchange, { method, headers, body: undefined }, parts);
 }

@@ -1,6 +1,7 @@
 import { type Caller, type Guard, refusal } from '@countersign/core';
 import type { McpDecisions } from '../decide/decisions.js';
 import { errorCodes, isJsonObject, type JsonRpcRequest, memberOf } from '../decide/json-rpc.js';
+import { isRequestId, type RequestId } from '../wire/message.js';
 
 /** An answer that is given before the SDK sees the request. */
 export interface EarlyAnswer {
@@ -59,7 +60,7 @@ export async function refuseEarly(
 }
 
 interface Lacking {
-  readonly id: unknown;
+  readonly id: RequestId;
   readonly request: JsonRpcRequest;
   readonly refused: 'error' | 'result';
 }
@@ -74,7 +75,8 @@ async function lackingIn(
   for (const one of messages) {
     const method = memberOf(one, 'method');
     const id = memberOf(one, 'id');
-    if (!isJsonObject(one) || typeof method !== 'string' || id === undefined) continue;
+    // The SDK refuses any other id, which may be too deep to be written back.
+    if (!isJsonObject(one) || typeof method !== 'string' || !isRequestId(id)) continue;
     const request = { method, params: one['params'] };
     const refused = await decisions.lacksScope(caller, request);
     if (refused !== undefined) lacking.push({ id, request, refused });

@@ -1,5 +1,6 @@
 import { type Caller, ConfigError, type Guard } from '@countersign/core';
 import { errorCodes, memberOf } from '../decide/json-rpc.js';
+import { isRequestId } from '../wire/message.js';
 import { openStream, tooManyStreams } from '../decide/open-streams.js';
 import { decisionsFor, type GuardToolsOptions } from './guard-tools.js';
 import { refuseEarly, refuseHugeBatch } from './early-refusal.js';
@@ -104,5 +105,5 @@ async function messageOf(request: Request, given: HandlerOptions | undefined): P
 
 function errorResponse(status: number, id: unknown, error: object): Response {
   const headers = { 'cache-control': 'no-store' };
-  return Response.json({ jsonrpc: '2.0', id: id ?? null, error }, { status, headers });
+  return Response.json({ jsonrpc: '2.0', id: isRequestId(id) ? id : null, error }, { status, headers });
 }

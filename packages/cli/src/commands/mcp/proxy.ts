@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { Guard } from '@countersign/core';
 import { admitter } from '@countersign/core/adapter';
 import { guardMcpHttp, type McpRules } from '@countersign/mcp';
-import { CliError, exitCodes } from '../../cli-error.js';
+import { CliError, exitCodes, messageOf } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { readHeaders } from '../headers.js';
@@ -81,11 +81,16 @@ function listenerOf(guard: Guard, mcp: ReturnType<typeof guardMcpHttp>, endpoint
       response.end(JSON.stringify(document));
       return;
     }
-    void admit({ request, response, target }).then(async (admitted) => {
-      if (!admitted) return;
-      const [path] = target.split('?', 1);
-      if (path === endpoint) await mcp(request, response);
-      else response.writeHead(404).end();
-    });
+    void admit({ request, response, target })
+      .then(async (admitted) => {
+        if (!admitted) return;
+        const [path] = target.split('?', 1);
+        if (path === endpoint) await mcp(request, response);
+        else response.writeHead(404).end();
+      })
+      .catch((error: unknown) => {
+        guard.report('serving a request failed', messageOf(error));
+        response.destroy();
+      });
   };
 }
