@@ -11,7 +11,12 @@ const app = new Koa();
 app.keys = [secret];
 app.use(agentAuth(guard));
 const sessions = session(app);
-app.use((ctx, next) => (getCaller(ctx) === undefined ? sessions(ctx, next) : next())); // an agent has no session
+app.use((ctx, next) => {
+  if (getCaller(ctx) === undefined) return sessions(ctx, next);
+  // An agent has no session. Without this line, koa-session would open that of a cookie when it is read.
+  Object.defineProperty(ctx, 'session', { value: undefined });
+  return next();
+});
 app.use(bodyParser());
 
 const userOf = (ctx: Koa.Context): string => {
