@@ -22,6 +22,9 @@ import { agentAuth, getCaller, permit, Permit } from '../src/index.js';
 import { Api, codeOf } from './support.js';
 
 const verifiedOnly = { config: { permit: false } } as const;
+const beginStream = async (_request: FastifyRequest, reply: FastifyReply) =>
+  void reply.header('transfer-encoding', 'chunked').header('content-encoding', 'gzip');
+const missing = async (request: FastifyRequest) => ({ isMissing: request.caller === undefined });
 const json = { method: 'POST', body: '{"a":[1]}' };
 
 describe.each<[string, readonly unknown[], 'respond' | 'throw']>([
@@ -125,9 +128,11 @@ describe('agentAuth', () => {
 
   it('refuses where the application has begun to describe its own answer', async () => {
     await using api = await Api.start((app) => {
-      const onRequest = async (_request: FastifyRequest, reply: FastifyReply) =>
-        void reply.header('transfer-encoding', 'chunked').header('content-encoding', 'gzip');
-      app.get('/', { ...permit('thing.read', { type: 'Thing', id: 'forbidden' }), onRequest }, async () => 'x');
+      app.get(
+        '/',
+        { ...permit('thing.read', { type: 'Thing', id: 'forbidden' }), onRequest: beginStream },
+        async () => 'x',
+      );
     });
     const refused = await api.call();
     expect([refused.status, codeOf(refused)]).toEqual([403, 'policy_denied']);
@@ -135,15 +140,14 @@ describe('agentAuth', () => {
     expect(refused.headers).not.toHaveProperty('transfer-encoding');
   });
 
-  it('asks nobody to compare the caller with null: a route beside the plugin has none either [D7]', async () => {
-    const caller = async (request: FastifyRequest) => ({ isMissing: request.caller === undefined });
+  it('has no caller for people, neither within the plugin nor beside it [G1]', async () => {
     const app = fastify();
     const { guard } = await guarded({ traffic: 'mixed' });
     await app.register(async (part) => {
       await part.register(agentAuth, { guard });
-      part.get('/inside', verifiedOnly, caller);
+      part.get('/inside', verifiedOnly, missing);
     });
-    app.get('/beside', caller);
+    app.get('/beside', missing);
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
     for (const target of ['/inside', '/beside']) {
       expect(JSON.parse((await send(url, unsigned({ target }))).body), target).toEqual({ isMissing: true });

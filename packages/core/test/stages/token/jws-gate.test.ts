@@ -25,6 +25,7 @@ const variants = (text: string): string[] => [
   `${text}é`,
 ];
 
+const extra = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`x${at}`, 1]));
 const padded = (length: number): string => jws(header, { ...claims, x: 'x'.repeat(length) }, key);
 
 describe('gateAccessToken', () => {
@@ -112,7 +113,6 @@ describe('gateAccessToken', () => {
   });
 
   it('a header of many members is malformed: nobody is known to have signed it [I2]', () => {
-    const extra = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`x${at}`, 1]));
     expect(codeOf(jws({ ...header, ...extra(100) }, claims, key))).toBe('passed');
     expect(codeOf(jws({ ...header, ...extra(200) }, claims, key))).toBe('token_malformed');
   });
