@@ -174,6 +174,15 @@ describe('A tool call', () => {
     expect(await call('push', { repo: 'acme/other' })).toBe(-32602);
   });
 
+  it.each([{}, { repo: undefined }, { repo: null }, { repo: {} }])(
+    'names no resource by an absent argument: %j [E6]',
+    async (given) => {
+      const { call, audit } = await mcp();
+      expect(await call('push', given)).toBe(-32602);
+      expect(audit.records[0]).toMatchObject({ decision: 'deny', detail: 'there is no such resource' });
+    },
+  );
+
   it('that may not be listed is answered like one that does not exist [E4, E5]', async () => {
     const { decisions, alice, audit } = await mcp();
     const answers = [];

@@ -25,7 +25,7 @@ export {
   type Permits,
   permitDecorator,
 } from './permit-decorator.js';
-export type { NamedResource, RouteResource } from './resource.js';
+export { isTextOfMissing, type NamedResource, type RouteResource } from './resource.js';
 export { fieldsOfContent, keepRefusal, neverSettling, type Respond, sendRefusal } from './send-refusal.js';
 export { closesUnmapped, closesUnrouted, isUnmapped, mayBeSkipped, refuseAgent, reportClosed } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';

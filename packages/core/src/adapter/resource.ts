@@ -21,7 +21,7 @@ const textsOfMissing: readonly string[] = ['undefined', 'null', 'NaN', '[object 
  * Whether an id is the text of a missing value in JavaScript. Policy would evaluate a resource that does not exist, and a
  * forbid on the real one would not match.
  */
-function isTextOfMissing(id: string): boolean {
+export function isTextOfMissing(id: string): boolean {
   // One of several parameters may be missing (acme/undefined). A repository may really be called null.
   return textsOfMissing.includes(id) || id.split('/').includes('undefined');
 }

@@ -1,4 +1,5 @@
 import type { Permission, Resource } from '@countersign/core';
+import { isTextOfMissing } from '@countersign/core/adapter';
 import { pickArguments } from './arguments.js';
 import { type Denial, notFound, resourceNotFound } from './denial.js';
 import { errorCodes, isJsonObject, type JsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
@@ -118,7 +119,7 @@ function readNamedToolCall(name: string, given: JsonObject, catalogue: Catalogue
   // Once policy is asked: what the server says of its tools may be learnt meanwhile.
   const tool = () => catalogue.toolResource(name);
   function asked(): Resource | undefined {
-    if (resource !== undefined) return resource(structuredClone(given));
+    if (resource !== undefined) return named(resource(structuredClone(given)));
     if (call === undefined) return tool();
     const attributes = pickArguments(given, call.arguments);
     return attributes && callResource(tool(), call.type, attributes);
@@ -210,9 +211,14 @@ function readMethod(method: string, params: JsonObject, rules: ReadRules): McpRe
     return { kind: 'refuse', code: 'route_unmapped', detail: 'no rule for this method', denial };
   }
   const { action, resource, requires } = rule;
-  const asked = typeof resource === 'function' ? () => resource(structuredClone(params)) : resource;
+  const asked = typeof resource === 'function' ? () => named(resource(structuredClone(params))) : resource;
   const permission = { action, resource: asked, ...(requires !== undefined && { requires }) };
   return { kind: 'ask', questions: [{ permission }] };
+}
+
+/** Undefined for the text of an argument that is absent: a client chooses which it leaves out. */
+function named(made: Resource | undefined): Resource | undefined {
+  return typeof made?.id === 'string' && isTextOfMissing(made.id) ? undefined : made;
 }
 
 function isName(value: unknown): value is string {

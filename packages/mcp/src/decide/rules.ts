@@ -7,8 +7,9 @@ export interface ToolRule {
   /** The action. Default `tool.call`. */
   readonly action?: string;
   /**
-   * The resource that the arguments name, like a data set. Undefined: there is no such resource. A default of the tool is
-   * not applied yet: an argument that was left out is absent here. Default: the tool itself, `Tool::"name"`.
+   * The resource that the arguments name, like a data set. Undefined: there is no such resource. Arguments are
+   * as they were sent: what the schema of the tool adds or transforms is not done yet. An id that is the text of an absent
+   * one, like `undefined`, names nothing. Default: the tool itself, `Tool::"name"`.
    */
   readonly resource?: (given: JsonObject) => Resource | undefined;
   /**
