@@ -46,6 +46,8 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
   const returned = unnamedUses.filter(({ isReturned }) => isReturned === true);
   return (route) => {
     const names = parametersOf(route.path);
+    const [above] = parametersOf(route.listed).filter((name) => !names.includes(name));
+    if (above !== undefined) return { problem: `its router is below ${above}, which may be a part of the key` };
     const reach = reachOf(route);
     const isHandedOn = readResults(reach.handlers, bindings, source.text);
     const isId = idKeys(route.resource, names);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 
-const { put, init, read } = inFolder();
+const { put, init, read, path } = inFolder();
 
 /** The lines of the list that open a route, and those that do not. */
 async function listed(framework: string, files: Readonly<Record<string, string>>): Promise<[string[], string[]]> {
@@ -228,4 +228,27 @@ describe('init opens no route of a router that is mounted in a way that it canno
     expect(out).toContain("people.get('/:id', permit('person.read'");
     expect(err).not.toContain('by hand');
   });
+});
+
+it.each([
+  [
+    'express',
+    "const shop = Router({ mergeParams: true }).get('/orders/:id', show);\napp.use('/shops/:shop', shop);",
+    'GET /orders/:id',
+  ],
+  [
+    'express',
+    "const shop = Router({ mergeParams: true });\nshop.get('/info', show);\napp.use('/shops/:shop', shop);",
+    'GET /info',
+  ],
+])('init leaves the permit below a parameter of a mount to a person: %s, %s', async (framework, lines, route) => {
+  await put({
+    'package.json': manifest(framework),
+    'app.js': `import express, { Router } from 'express';\nconst app = express();\nconst show = (req, res) => res.json(find(req.params.shop, req.params.id));\n${lines}\n`,
+    'list.txt': 'GET /shops/:shop/orders/:id order.read Order\nGET /shops/:shop/info shop.read Shop\n',
+  });
+  const { out, err } = await init('--routes', path('list.txt'));
+  expect(out).not.toContain('permit(');
+  expect(err).toMatch(`Put a permit by hand: ${route} in app.js:`);
+  expect(err).toContain('(its router is below shop, which may be a part of the key)');
 });
