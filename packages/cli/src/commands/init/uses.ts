@@ -14,6 +14,9 @@ import { type Conversions, optionalIn, parametersOf } from './texts.js';
 import { type FoundUse, usesIn } from './trace.js';
 import { readWholeInputs } from './whole-inputs.js';
 
+/** `/files/*`, `/files/(.*)`, but not `/:id(\\d+)`, `/:path*` and `/*path`. */
+const wildcard = /(?<![\w)])\*(?!\w)|(?<!\w)\(/;
+
 /** What the permit of a route names, or why a person has to say it. */
 export type ResourceId = { readonly conversions: Conversions } | { readonly problem: string };
 
@@ -48,6 +51,8 @@ export function readHandlers(source: Source, found: readonly FoundRoute[]): (rou
     const names = parametersOf(route.path);
     const [above] = parametersOf(route.listed).filter((name) => !names.includes(name));
     if (above !== undefined) return { problem: `its router is below ${above}, which may be a part of the key` };
+    if (wildcard.test(route.path))
+      return { problem: 'its path has a part without a name, which may be a part of the key' };
     const reach = reachOf(route);
     const isHandedOn = readResults(reach.handlers, bindings, source.text);
     const isId = idKeys(route.resource, names);

@@ -252,3 +252,20 @@ it.each([
   expect(err).toMatch(`Put a permit by hand: ${route} in app.js:`);
   expect(err).toContain('(its router is below shop, which may be a part of the key)');
 });
+
+it.each([
+  ['/files/*', false],
+  ['/files/(.*)', false],
+  ['/pages/:slug/*', false],
+  [String.raw`/files/:id(\\d+)`, true],
+  ['/files/:path*', true],
+  ['/files/*path', true],
+])('init leaves the permit of a path with a part without a name to a person: %s', async (route, isWritten) => {
+  await put({
+    'package.json': manifest('express'),
+    'app.js': `import express from 'express';\nconst app = express();\napp.get('${route}', (req, res) => res.json(find(req.params)));\n`,
+    'list.txt': `GET ${route.replaceAll('\\\\', '\\')} file.read File\n`,
+  });
+  const { err } = await init('--routes', path('list.txt'));
+  expect(err.includes('(its path has a part without a name, which may be a part of the key)')).toBe(!isWritten);
+});
