@@ -412,12 +412,15 @@ describe('a folder that changes during a read', () => {
     await expect(cedarFromDirectory('')).rejects.toThrow(ConfigError);
   });
 
-  it('is refused with a subfolder of policies that would not be read', async () => {
-    const path = await folder({ 'drafts.cedar': DRAFTS });
-    await mkdir(join(path, 'forbids'));
-    await writeFile(join(path, 'forbids', 'freeze.cedar'), FORBIDS);
-    await expect(cedarFromDirectory(path)).rejects.toThrow(/"forbids" would not be read/);
-  });
+  it.each(['forbids', 'README', 'old.yaml'])(
+    'is refused with policies in the folder %s, which would not be read [K8]',
+    async (name) => {
+      const path = await folder({ 'drafts.cedar': DRAFTS });
+      await mkdir(join(path, name));
+      await writeFile(join(path, name, 'freeze.cedar'), FORBIDS);
+      await expect(cedarFromDirectory(path)).rejects.toThrow(`"${name}" would not be read`);
+    },
+  );
 });
 
 /** The output of sha256sum for files. */

@@ -81,7 +81,7 @@ export async function sourceOf(set: FileSet): Promise<PolicySetTexts> {
 /** A forbid or a group in a file that is not read would have no effect, without any sign of it. */
 async function refuseUnknown(path: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    if (isRead(name) || IGNORED.test(name) || (await isEmptyFolder(join(path, name)))) continue;
+    if (isRead(name) || (await hasNoPolicies(join(path, name), name))) continue;
     throw new Error(
       `${JSON.stringify(name)} would not be read. Policies are *.cedar, schemas *.cedarschema, entities ${ENTITIES} ` +
         `and digests ${MANIFEST}, in this folder itself. Rename it, or move it away.`,
@@ -98,12 +98,12 @@ function isRead(name: string): boolean {
   return /\.cedar(?:schema)?$/.test(name) || name === ENTITIES || name === MANIFEST;
 }
 
-/** Also one that nobody but root can read, such as lost+found. */
-async function isEmptyFolder(path: string): Promise<boolean> {
+/** A file that is no mistake, an empty folder, or one that nobody but root can read, such as lost+found. */
+async function hasNoPolicies(path: string, name: string): Promise<boolean> {
   try {
     return (await listFolder(path)).value.length === 0;
   } catch (error) {
-    return codeOf(error) === 'EACCES';
+    return codeOf(error) === 'EACCES' || IGNORED.test(name);
   }
 }
 
