@@ -10,8 +10,17 @@ const ownPath = /^\s*(?:(['"`])([^'"`\n$]*)\1\s*)?\)/;
 const permitAfter = /^(?:\s*@(?!Permit\()\w+\([^\n]*\))*\s*@Permit\(/;
 const permitBefore = /@Permit\([^\n]*\)(?:\s*@\w+\([^\n]*\))*\s*$/;
 
-/** The methods of controllers of NestJS, with the path of their controller before their own. */
-export function nestRoutesIn({ path: file, text }: Source): FoundRoute[] {
+/**
+ * The methods of controllers of NestJS, with the path of their controller before their own. If modules have paths too, by
+ * `RouterModule`, nobody knows here what comes before, and a person has to place the permits.
+ */
+export function findNestRoutes(sources: readonly Source[]): readonly FoundRoute[] {
+  const isMountRead = !sources.some(({ text }) => /\bRouterModule\b/.test(text));
+  const found = sources.flatMap(nestRoutesIn);
+  return isMountRead ? found : found.map((route) => ({ ...route, isMountRead, place: undefined }));
+}
+
+function nestRoutesIn({ path: file, text }: Source): FoundRoute[] {
   const declared = [...text.matchAll(controllers)]
     .filter(({ index }) => !isComment(text, index))
     .map(({ index, 0: decorator }) => ({ index, path: pathOfController(text, index + decorator.length) }));

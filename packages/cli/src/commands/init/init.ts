@@ -8,7 +8,7 @@ import { expectsPeople, findApplications, guardPathIn, isTypescript } from './ap
 import { unifiedDiff } from './diff.js';
 import { planEdits } from './edits.js';
 import { planFiles } from './files.js';
-import { nestRoutesIn } from './find-nest-routes.js';
+import { findNestRoutes } from './find-nest-routes.js';
 import { findRoutes } from './find-routes.js';
 import { readForeign } from './foreign.js';
 import { mentionsGuard } from './guard-uses.js';
@@ -44,7 +44,7 @@ export async function init(folder: string, options: InitOptions, io: Io): Promis
   const hasUsers = manifest.hasUsers || expectsPeople(sources.find(({ path }) => path === guardPath));
   const application = { ...manifest, typescript, hasUsers };
   const foreign = readForeign(sources, manifest);
-  const found = framework === 'nestjs' ? sources.flatMap(nestRoutesIn) : findRoutes(sources, framework, foreign);
+  const found = framework === 'nestjs' ? findNestRoutes(sources) : findRoutes(sources, framework, foreign);
   const choice = await chooseRoutes(folder, options.routes, found, foreignPlaces(sources, foreign), sources);
   const written = await readWritten(folder);
   const plan = await planFiles({ folder, application, origin, id, choice, guardPath, written });

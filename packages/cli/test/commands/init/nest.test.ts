@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { inFolder, manifest } from './in-folder.js';
 import type { Application } from '../../../src/commands/init/application.js';
 import { planEdits } from '../../../src/commands/init/edits.js';
-import { nestRoutesIn } from '../../../src/commands/init/find-nest-routes.js';
+import { findNestRoutes } from '../../../src/commands/init/find-nest-routes.js';
 import { findRootModule, withModule } from '../../../src/commands/init/nest-edits.js';
 
-const routesOf = (text: string) => nestRoutesIn({ path: 'src/orders.controller.ts', text });
+const routesOf = (text: string) => findNestRoutes([{ path: 'src/orders.controller.ts', text }]);
 const namesOf = (text: string) =>
   routesOf(text).map(
     ({ method, path, action, isPermitted }) => `${method} ${path} ${action}${isPermitted ? ' +' : ''}`,
@@ -115,7 +115,7 @@ class A {
 }
 `;
   const source = { path: 'src/orders.controller.ts', text };
-  const routes = nestRoutesIn(source).filter(({ method }) => method === 'GET');
+  const routes = findNestRoutes([source]).filter(({ method }) => method === 'GET');
   const application = { framework: 'nestjs', esm: false } as Application;
   const root = { path: 'src/app.module.ts', text: '@Module({})\nexport class AppModule {}' };
   const applications = { roots: [], mounted: [] };
@@ -181,7 +181,7 @@ describe('the root module of NestJS', () => {
   });
 });
 
-const { put, init } = inFolder();
+const { put, init, read, path } = inFolder();
 
 it('init decorates the methods of NestJS that are for agents, whatever the order of agent-routes.txt [D7]', async () => {
   const controller = `@Controller('items')
@@ -218,4 +218,22 @@ it('init says on NestJS that a global prefix and a version belong before the pat
   const main = "const app = await NestFactory.create(AppModule);\napp.setGlobalPrefix('api');\n";
   await put({ 'package.json': manifest('@nestjs/core', '@nestjs/platform-express'), ...files, 'src/main.ts': main });
   expect((await init()).err).toContain('a signed request (with the global prefix and the version before the path):');
+});
+
+it('init opens no route where modules have paths, and leaves chosen ones to a person', async () => {
+  const routes = "[{ path: 'admin', module: AdminModule }, { path: 'shops/:shop', module: ShopModule }]";
+  const files = {
+    'package.json': manifest('@nestjs/core', '@nestjs/platform-express'),
+    'tsconfig.json': '{}',
+    'src/app.module.ts': `@Module({ imports: [AdminModule, RouterModule.register(${routes})] })\nexport class AppModule {}\n`,
+    'src/orders.ts':
+      "@Controller('orders')\nclass Orders {\n  @Get(':id')\n  read(@Param('id') id: string) {\n    return find(id);\n  }\n}\n",
+  };
+  await put(files);
+  expect((await init()).out).not.toContain('@Permit(');
+  expect(await read('agent-routes.txt')).toContain('# GET /orders/:id ');
+  await put({ 'list.txt': 'GET /orders/:id order.read Order\n' });
+  const { out, err } = await init('--routes', path('list.txt'));
+  expect(out).not.toContain('@Permit(');
+  expect(err).toContain('Put a permit by hand: GET /orders/:id in src/orders.ts:');
 });
