@@ -34,8 +34,7 @@ export function agentAuth(guard: Guard | Promise<Guard>, options: AdmissionOptio
   const admit = admitter(guard, options);
   const mark = { role: 'agentAuth' } as const;
   return markMiddleware(async function agentAuth(ctx, next) {
-    const exchange = { request: ctx.req, response: ctx.res, target: targetOf(ctx) };
-    if (!(await admit(exchange, respondThrough(ctx)))) return;
+    if (!(await admit({ request: ctx.req, response: ctx.res, target: targetOf(ctx) }, respondThrough(ctx)))) return;
     exposeCaller(ctx.state, ctx.req);
     if (await refuseWithin(ctx, mark)) return;
     watchRouters(ctx);

@@ -57,6 +57,20 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect(api.guarded.audit.records).toMatchObject([{ phase: 'decision', code: 'policy_denied' }]);
   });
 
+  it('refuses where the application has begun to describe its own answer', async () => {
+    const define = route();
+    await using api = await Api.start(create(), (app) => {
+      app.use(async (ctx, next) => {
+        ctx.set({ 'Content-Encoding': 'gzip', Trailer: 'Server-Timing' });
+        await next();
+      });
+      return define(app);
+    });
+    const response = await api.call({ target: '/things/forbidden' });
+    expect([response.status, codeOf(response)]).toEqual([403, 'policy_denied']);
+    expect(response.headers).not.toHaveProperty('content-encoding');
+  });
+
   it('refuses with insufficient_scope and the missing scope', async () => {
     await using api = await Api.start(create(), route({ options: { requires: 'repo:write' } }));
     const response = await api.call({ target: '/things/1' });
