@@ -37,8 +37,9 @@ export function keepRefusal(response: ServerResponse, status: number): void {
   Object.defineProperty(response, 'statusCode', { get: () => status, set() {} });
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
   const isHead = response.req.method === 'HEAD';
+  // Of bytes, Node would fail for HEAD if its server has the option `rejectNonStandardBodyWrites`.
+  if (isHead) response.write = () => true;
   response.end = (...args: unknown[]) => {
-    // Of bytes, Node would fail for HEAD if its server has the option `rejectNonStandardBodyWrites`.
     end(...(isHead ? args.filter((arg) => typeof arg === 'function') : args));
     HeldAnswer.of(response).dropRest();
     return response;
