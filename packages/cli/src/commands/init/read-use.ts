@@ -240,9 +240,9 @@ function converted(code: Code, next: Code): Code | undefined {
 }
 
 function ofMember(member: NestedNode, code: Code, text: string): Use | undefined {
-  const call = member.parent;
-  const name = textOf(member.node['property'], text);
-  if (member.node['computed'] === true) return undefined;
+  const [call, name] = [member.parent, textOf(member.node['property'], text)];
+  // The parts of a split id are ids of their own: `ids.map(find)`.
+  if (member.node['computed'] === true || name === 'split') return undefined;
   if (name === 'length') return known(code, true);
   if (call === undefined || call.node['callee'] !== member.node) return undefined;
   if (name === 'toString' && textOf(call.node, text).endsWith('()')) return useOf(call, code, text);

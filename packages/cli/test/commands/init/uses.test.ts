@@ -86,6 +86,9 @@ it.each([
 
 it.each([
   'find(req.params.id | 0);',
+  "res.json(req.params.id.split(',').map(order));",
+  "const ids = req.params.id.split(','); res.json(ids.map(order));",
+  "res.json(Array.from(req.params.id.split(','), order));",
   'find(~~req.params.id);',
   'find(req.params.id * 1);',
   'find(Number(req.params.id) | 0);',
