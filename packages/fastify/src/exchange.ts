@@ -1,13 +1,5 @@
 import type { Caller, Subject } from '@countersign/core';
-import {
-  actingUserOf,
-  admissionOf,
-  callerOf,
-  fieldsOfContent,
-  keepRefusal,
-  type Respond,
-  sendRefusal,
-} from '@countersign/core/adapter';
+import { actingUserOf, admissionOf, callerOf, keepRefusal, type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
@@ -53,8 +45,7 @@ export function respondThrough(reply: FastifyReply): Respond {
     // Taken from Fastify, or without an agentAuth, which would answer if a hook fails.
     if (reply.sent || !('caller' in reply.request)) return sendRefusal(reply.hijack().raw, refused);
     answering.set(reply.request.raw, refused);
-    keepRefusal(reply.raw, refused.status);
-    for (const name of fieldsOfContent) reply.removeHeader(name);
+    keepRefusal(reply.raw, refused.status, reply);
     reply.headers(refused.headers).send(Buffer.from(refused.body)).hijack();
   };
 }

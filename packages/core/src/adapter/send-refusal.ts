@@ -28,11 +28,16 @@ export function closeUpgrade({
   if ('upgrade' in request && request.upgrade === true) response.once('finish', () => request.socket.destroySoon());
 }
 
+interface HasFields {
+  removeHeader(name: string): unknown;
+}
+
 /**
  * Keeps the refusal that a framework is going to send: while its hooks are at work, a handler may go on and set the status
- * of its own answer, and write after the end.
+ * of its own answer, and write after the end. `reply`: where the framework keeps the fields of the answer.
  */
-export function keepRefusal(response: ServerResponse, status: number): void {
+export function keepRefusal(response: ServerResponse, status: number, reply: HasFields): void {
+  for (const name of fieldsOfContent) reply.removeHeader(name);
   response.statusCode = status;
   Object.defineProperty(response, 'statusCode', { get: () => status, set() {} });
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
