@@ -5,7 +5,7 @@ import express from 'express';
 import express4 from 'express4';
 import { describe, expect, it } from 'vitest';
 import { deferred } from '../support/deferred.js';
-import { guardedMcp } from './support/guarded-mcp.js';
+import { type GuardedMcp, guardedMcp } from './support/guarded-mcp.js';
 import { answersWith, event, scriptedServer } from './support/scripted-server.js';
 
 function ask(method: string, params: object = {}, id: unknown = 1): object {
@@ -45,6 +45,17 @@ describe.each([
     server.closeAllConnections();
   });
 });
+
+/** Opens a session as bob, and reads its stream: the sealed id of the last event in it. */
+async function streamOf(
+  guarded: GuardedMcp,
+): Promise<{ readonly session: { readonly 'mcp-session-id': string }; readonly lastEvent: string }> {
+  const opened = await guarded.send('bob', { body: ask('initialize') });
+  const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
+  const stream = await (await guarded.send('bob', { method: 'GET', headers: session })).text();
+  const [, lastEvent = ''] = /^id: (.*)$/m.exec(stream) ?? [];
+  return { session, lastEvent };
+}
 
 describe('guardMcpHttp', () => {
   it('takes a message only as application/json [E3]', async () => {
@@ -107,10 +118,7 @@ describe('guardMcpHttp', () => {
       return response.end();
     });
     await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
-    const opened = await guarded.send('bob', { body: ask('initialize') });
-    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
-    const stream = await (await guarded.send('bob', { method: 'GET', headers: session })).text();
-    const [, lastEvent = ''] = /^id: (.*)$/m.exec(stream) ?? [];
+    const { session, lastEvent } = await streamOf(guarded);
     const resumed = await guarded.send('bob', { method: 'GET', headers: { ...session, 'last-event-id': lastEvent } });
     const [primed, answer] = (await resumed.text()).split('\n\n');
     expect([primed, answer]).toEqual([
@@ -131,10 +139,7 @@ describe('guardMcpHttp', () => {
       return response.end('id: ключ-€\ndata:\n\n');
     });
     await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
-    const opened = await guarded.send('bob', { body: ask('initialize') });
-    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
-    const stream = await (await guarded.send('bob', { method: 'GET', headers: session })).text();
-    const [, lastEvent = ''] = /^id: (.*)$/m.exec(stream) ?? [];
+    const { session, lastEvent } = await streamOf(guarded);
     const resumed = await guarded.send('bob', { method: 'GET', headers: { ...session, 'last-event-id': lastEvent } });
     expect(resumed.status).toBe(200);
     await resumed.text();
