@@ -52,6 +52,8 @@ const patienceMilliseconds = 3000;
 
 /** Drops what is left of the server's answers if its client reads nothing: the guard waits for it before it reads on. */
 function dropUnread(output: Writable, answers: Readable, served: AbortSignal): void {
+  // After a failure, the server exits only once nothing is served any more.
+  if (served.aborted) return;
   let unread: number | undefined;
   const timer = setInterval(() => {
     if (output.writableNeedDrain && output.writableLength === unread)
