@@ -81,7 +81,10 @@ export function guardMcpHttp(server: string | URL | FetchHandler, options: McpHt
       // Hosts without a `next` leave the answer to us, and most of them hear of no rejection.
       if (next !== undefined) next(error);
       else if (error instanceof RefusalError) sendRefusal(response, error);
-      else response.destroy();
+      else {
+        admissionOf(request)?.guard.report('serving an MCP request failed', String(error));
+        response.destroy();
+      }
     }
   };
 
