@@ -32,9 +32,9 @@ export interface AuthzenOptions extends PdpOptions {
  * Asks a policy decision point that speaks AuthZEN (Authorization API 1.0): `POST /access/v1/evaluation` for one
  * resource, `POST /access/v1/evaluations` for many.
  *
- * Only `"decision": true` permits, and only without obligations. Any other answer denies (`policy_error`). A server that does not answer in time is an
- * outage (503 `policy_unavailable`); after consecutive outages it gets no requests for a while. Decisions name no policies
- * and no policy set, because AuthZEN does not report them.
+ * Only `"decision": true` permits, and only without obligations. Any other answer denies (`policy_error`). A server that
+ * does not answer in time is an outage (503 `policy_unavailable`); after consecutive outages it gets no requests for a
+ * while. Decisions name no policies and no policy set, because AuthZEN does not report them.
  *
  * @throws ConfigError which says what to do.
  *

@@ -1,7 +1,7 @@
 import { type Caller, ConfigError, type Guard } from '@countersign/core';
 import { errorCodes, memberOf } from '../decide/json-rpc.js';
-import { isRequestId } from '../wire/message.js';
 import { openStream, tooManyStreams } from '../decide/open-streams.js';
+import { isRequestId } from '../wire/message.js';
 import { decisionsFor, type GuardToolsOptions } from './guard-tools.js';
 import { refuseEarly, refuseHugeBatch } from './early-refusal.js';
 import { callerOf, callerOfInfo } from './identity.js';

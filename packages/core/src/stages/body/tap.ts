@@ -62,6 +62,7 @@ export class Tap {
     // Never restored: another wrapper may have been installed around this one.
     request.push = (chunk: unknown, encoding?: BufferEncoding) =>
       this.#open ? this.#push(chunk, encoding) : this.#receive(asBuffer(chunk, encoding));
+    // Node reads such a request itself, once its stream has closed.
     if (this.gone) this.#askNoMore();
     request.on('close', () => {
       // A request destroyed only for its reader leaves the connection open.
