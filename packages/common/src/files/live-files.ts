@@ -72,8 +72,8 @@ export class LiveFiles {
    */
   #pause: Promise<void> | undefined;
   #isCheckQueued = false;
-  /** Explicit reloads that wait for their turn. They read by themselves, so a check before them ends without waiting. */
-  #waitingReloads = 0;
+  /** Calls that wait for their turn. They read by themselves, so a check before them ends without waiting. */
+  #waitingCalls = 0;
   #endWait = (): void => undefined;
   #closed = false;
   #stopFollowing = (): void => undefined;
@@ -93,15 +93,27 @@ export class LiveFiles {
 
   /** Reads the set and puts it in force, whether it changed or not. Keeps the process alive meanwhile. */
   async reload(): Promise<ReloadResult> {
-    this.#waitingReloads += 1;
+    this.#waitingCalls += 1;
     this.#endWait();
     return await this.#inTurn(async () => {
-      this.#waitingReloads -= 1;
+      this.#waitingCalls -= 1;
       if (this.#closed) return { ok: false, problem: CLOSED };
       const reading = await this.#read();
       const isOld = reading.ok && this.#clock() - reading.set.changedMs >= SETTLE_MILLISECONDS;
       const result = isOld || !reading.ok ? await this.#apply(reading) : await this.#settle(reading);
       return result ?? { ok: true };
+    });
+  }
+
+  /** Takes the files as they are for known, so that only a later change puts them in force: something else is to be now. */
+  async pass(): Promise<void> {
+    this.#waitingCalls += 1;
+    this.#endWait();
+    await this.#inTurn(async () => {
+      this.#waitingCalls -= 1;
+      const reading = await this.#read();
+      // What cannot be read was known before, or is a change once it can be read.
+      if (reading.ok) this.#seen = reading.fingerprint;
     });
   }
 
@@ -160,12 +172,12 @@ export class LiveFiles {
 
   /** Whether a check that waited need not go on. */
   get #isObsolete(): boolean {
-    return this.#closed || this.#waitingReloads > 0;
+    return this.#closed || this.#waitingCalls > 0;
   }
 
-  /** Waits for a time, but not while an explicit reload is waiting. */
+  /** Waits for a time, but not while a call is waiting. */
   async #wait(time: Promise<void>): Promise<void> {
-    if (this.#waitingReloads > 0) return;
+    if (this.#waitingCalls > 0) return;
     const ended = new Promise<void>((resolve) => {
       this.#endWait = resolve;
     });

@@ -238,7 +238,7 @@ async function load(
   }
 }
 
-function textsOf({ policies, schema, entities }: CedarSource): PolicySetTexts {
+export function textsOf({ policies, schema, entities }: CedarSource): PolicySetTexts {
   return {
     ...(entities && { entities: [...entities] }),
     policies: typeof policies === 'string' ? { 'policies.cedar': policies } : { ...policies },

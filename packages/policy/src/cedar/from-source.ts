@@ -9,7 +9,7 @@ import {
   type ReloadResult,
   warn,
 } from '@countersign/common';
-import { type CedarEngine, type CedarSource, createCedarEngine } from './engine.js';
+import { type CedarEngine, type CedarSource, createCedarEngine, textsOf } from './engine.js';
 import { readFolder, sourceOf } from './load/folder.js';
 import { MANIFEST } from './load/manifest.js';
 
@@ -29,6 +29,11 @@ export interface CedarFromDirectoryOptions {
 export interface CedarDirectory extends CedarEngine {
   /** Reloads the folder atomically and now: on any problem the old policies remain in force. */
   reload(): Promise<ReloadResult>;
+  /**
+   * Replaces what the folder has given, as it is now: a change that was made before is not loaded any more, and a later one
+   * takes the place of this source.
+   */
+  replace(source: CedarSource): Promise<ReloadResult>;
   /** Ends the following. From then on `decide` and `decideMany` fail, since the folder may have changed. */
   close(): void;
 }
@@ -72,8 +77,10 @@ export async function cedarFromDirectory(
     );
   }
   if (watch) files.follow({ folder: directory, pollSeconds, onReload });
-  const [decide, decideMany] = [engine.decide.bind(engine), engine.decideMany.bind(engine)];
-  const following: Pick<CedarDirectory, 'decide' | 'decideMany' | 'reload' | 'close'> = {
+  const decide = engine.decide.bind(engine);
+  const decideMany = engine.decideMany.bind(engine);
+  const replace = engine.replace.bind(engine);
+  const following: Pick<CedarDirectory, 'decide' | 'decideMany' | 'reload' | 'replace' | 'close'> = {
     decide(query) {
       files.checkOpen();
       return decide(query);
@@ -83,6 +90,12 @@ export async function cedarFromDirectory(
       return await decideMany(query, resources, signal);
     },
     reload: () => files.reload(),
+    async replace(source) {
+      // The caller may change its object while the folder is read.
+      const texts = textsOf(source);
+      await files.pass();
+      return await replace(texts);
+    },
     close: () => files.close(),
   };
   return Object.assign(engine, following);
@@ -91,6 +104,8 @@ export async function cedarFromDirectory(
 /** The engine of a folder. Exists after the first successful load. */
 class Folder {
   #engine: CedarEngine | undefined;
+  /** The engine's own. That of the directory waits for a reading to end. */
+  #replace: CedarEngine['replace'] | undefined;
   #hasManifest = false;
 
   get engine(): CedarEngine {
@@ -109,12 +124,13 @@ class Folder {
   }
 
   async #apply(source: CedarSource): Promise<void> {
-    if (this.#engine === undefined) {
+    if (this.#replace === undefined) {
       const created = await createCedarEngine(source);
       if (!created.ok) throw new ConfigError(created.problem);
       this.#engine = created.engine;
+      this.#replace = created.engine.replace.bind(created.engine);
     } else {
-      const replaced = await this.#engine.replace(source);
+      const replaced = await this.#replace(source);
       if (!replaced.ok) throw new ConfigError(replaced.problem);
     }
   }

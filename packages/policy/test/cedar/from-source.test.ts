@@ -163,6 +163,31 @@ describe('a folder that changes', () => {
     engine.close();
   });
 
+  it('does not undo a replacement by a change that was made before it [D6]', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS });
+    const told: ReloadResult[] = [];
+    const notices = new EventEmitter();
+    function onReload(result: ReloadResult): void {
+      told.push(result);
+      notices.emit('reload');
+    }
+    const engine = await cedarFromDirectory(path, { onReload, pollSeconds: 0.05 });
+    await putFile(join(path, 'merge.cedar'), MERGE);
+    await halfASecond();
+    expect(await engine.replace({ policies: 'forbid(principal, action, resource);' })).toEqual({ ok: true });
+    const frozen = engine.policySet;
+    for (let count = 0; count < 6; count++) await halfASecond();
+    expect(told).toEqual([]);
+    expect(engine.policySet).toBe(frozen);
+
+    const reloaded = once(notices, 'reload');
+    await putFile(join(path, 'more.cedar'), '@id("more") permit(principal, action == Action::"more", resource);');
+    await hasten(reloaded);
+    expect(told).toEqual([{ ok: true }]);
+    expect(engine.decide(merge).decision).toBe('allow');
+    engine.close();
+  });
+
   it.each([true, false])('decides nothing once it is closed (watch: %s) [G5]', async (watch) => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'merge.cedar': MERGE, 'repo.cedarschema': REPO_SCHEMA });
     const engine = await cedarFromDirectory(path, { watch });
