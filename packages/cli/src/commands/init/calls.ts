@@ -15,6 +15,8 @@ export interface RouterCall {
   readonly prefix: string | undefined;
   /** The literal path of `app.route('/path')`, of which this is a method. */
   readonly routePath?: string | undefined;
+  /** The offset at which a router without a name is made. */
+  readonly madeAt?: number | undefined;
 }
 
 /** Names that applications give to what has routes. Others, like `axios.get('/x')`, are no routes. */
@@ -43,12 +45,16 @@ export function createdApplications(text: string): ReadonlySet<string> {
   return new Set([...text.matchAll(applications)].map(([, name = '']) => name));
 }
 
-function routersIn(text: string): readonly (Pick<RouterCall, 'end' | 'prefix'> & { readonly name: string })[] {
+interface Made extends Pick<RouterCall, 'end' | 'prefix' | 'madeAt'> {
+  readonly name: string;
+}
+
+function routersIn(text: string): readonly Made[] {
   return [...text.matchAll(creations)].map(({ index, 0: call, 1: name = '' }) => {
     const end = endOfCall(text, index + call.length);
     const options = text.slice(index + call.length, end);
     const [, prefix] = /\bprefix: ?(?:['"`](\/[^'"`\s$]*)['"`])?/.exec(options) ?? [undefined, ''];
-    return { name, prefix: prefix?.replace(/\/$/, ''), end };
+    return { name, prefix: prefix?.replace(/\/$/, ''), end, madeAt: name === '' ? index : undefined };
   });
 }
 
@@ -58,8 +64,8 @@ export function routerCalls(text: string): readonly RouterCall[] {
   const prefixes = createdRouters(text);
   const named = createdApplications(text);
   /** The ends of calls that return a router, with what it is. */
-  const ends = new Map<number, Pick<RouterCall, 'owner' | 'prefix' | 'routePath'>>(
-    routers.map(({ end, name, prefix }) => [end, { owner: name, prefix }]),
+  const ends = new Map<number, Pick<RouterCall, 'owner' | 'prefix' | 'routePath' | 'madeAt'>>(
+    routers.map(({ end, name, prefix, madeAt }) => [end, { owner: name, prefix, madeAt }]),
   );
   const calls: RouterCall[] = [];
   for (const { index, 0: call, 1: method = '' } of text.matchAll(chained)) {

@@ -1,11 +1,16 @@
 import type { Bindings } from './bindings.js';
 import type { Callees } from './callees.js';
 import { answers, decoratorOf, inputs, requests } from './inputs.js';
+import { readMadeOfPath } from './made-of-path.js';
 import { isOfPattern, readOrigins } from './origins.js';
+import { hasSlashes } from './separators.js';
 import { isIn, isNode, keyOf, type NestedNode, nodesWithin, type SyntaxNode } from './syntax.js';
 import { textOf, wrappers } from './values.js';
 
-/** The text or sum in which a value is joined with something else that the caller sends; undefined if there is none. */
+/**
+ * The text or sum in which a value is joined with something else that the caller sends, or with another parameter of the
+ * path by no `/`; undefined if there is none.
+ */
 export type JoinOf = (value: NestedNode) => NestedNode | undefined;
 
 const conversions = /^(?:String|Number|BigInt|(?:Number\.)?parse(?:Int|Float))$|\.toString$/;
@@ -18,6 +23,7 @@ export function readJoins(
   text: string,
 ): JoinOf {
   const originsOf = readOrigins(bindings, text);
+  const areOfPath = readMadeOfPath(nodes, bindings, text);
   function isInput({ node, parent }: NestedNode): boolean {
     const { object } = node;
     const key = keyOf(node) ?? '';
@@ -59,7 +65,8 @@ export function readJoins(
     const whole = textAround(value, text);
     if (whole === undefined) return undefined;
     const others = madeOf(nodesWithin(nodes, whole.node).filter(({ node }) => !isIn(node, value.node)));
-    return others.isInput || haveInput(others.origins) ? whole : undefined;
+    const isJoined = others.isInput || haveInput(others.origins) || !hasSlashes(whole, nodes, areOfPath);
+    return isJoined ? whole : undefined;
   };
 }
 

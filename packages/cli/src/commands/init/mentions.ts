@@ -55,6 +55,7 @@ interface Mount {
   /** What the router is mounted on, and the offset where. */
   readonly owner: string;
   readonly at: number;
+  readonly madeAt?: RouterCall['madeAt'];
   /** Undefined if it cannot be read. */
   readonly path: string | undefined;
   /** Whether this is an argument of `use` or `register`. */
@@ -141,10 +142,10 @@ export function mountAt({ source, code, uses, created, owners }: File, start: nu
   const argument = use?.given.find(({ start: from, text }) => start >= from && start < from + text.length);
   const before = argument === undefined ? '' : code.slice(argument.start, start);
   if (use !== undefined && argument !== undefined && !/=>|\bfunction\b/.test(before)) {
-    const { owner, at, prefix } = use.call;
+    const { owner, at, madeAt, prefix } = use.call;
     const isWhole = /^\s*(?:await\s+)?(?:new\s+)?$/.test(before);
     const path = isWhole ? join(prefix, pathOfUse(source, use, argument)) : undefined;
-    return { owner, at, path, isUse: true };
+    return { owner, at, madeAt, path, isUse: true };
   }
   // `routes(app, options)`
   const [, list = ''] = /^\s*\(([^()]*)\)/.exec(code.slice(end, end + 300)) ?? [];

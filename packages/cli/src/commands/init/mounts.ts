@@ -52,6 +52,17 @@ export function readMounts(sources: readonly Source[]): Mounts {
     return path;
   }
 
+  /** `app.use('/path', Router().get(…))` */
+  function pathOfCall(
+    source: Source,
+    { owner, at, madeAt }: Pick<RouterCall, 'owner' | 'at' | 'madeAt'>,
+  ): string | undefined {
+    const file = madeAt === undefined ? undefined : files.get(source);
+    const mount = file && mountAt(file, madeAt ?? at, at);
+    if (mount?.isUse !== true) return pathOf(source, owner, at);
+    return join(pathOfCall(source, mount), mount.path);
+  }
+
   function find(file: File, owner: string, taker: Taker | undefined): string | undefined {
     const { source, created, imports } = file;
     const inline = taker && inlineOf(file, taker);
@@ -102,7 +113,7 @@ export function readMounts(sources: readonly Source[]): Mounts {
     );
   }
 
-  return { pathOf: (source, { owner, at }) => pathOf(source, owner, at), placesOf, mountedOn };
+  return { pathOf: pathOfCall, placesOf, mountedOn };
 }
 
 /** The function that gets a router by this name. */

@@ -80,6 +80,10 @@ describe('init puts the path of a mount before the routes of a router', () => {
       },
     ],
     [
+      'a router that is made where it is mounted',
+      { 'src/app.js': "const app = express();\napp.use('/admin', login, express.Router().get('/list', list));\n" },
+    ],
+    [
       'what is required where it is mounted',
       {
         'src/app.js': "const app = express();\napp.use('/admin', require('./people'));\n",
@@ -240,6 +244,16 @@ it.each([
     'express',
     "const shop = Router({ mergeParams: true });\nshop.get('/info', show);\napp.use('/shops/:shop', shop);",
     'GET /info',
+  ],
+  [
+    'express',
+    "app.use('/shops/:shop', Router({ mergeParams: true }).get('/info', show).get('/orders/:id', show));",
+    'GET /orders/:id',
+  ],
+  [
+    'express',
+    "app.use('/shops', Router().use('/:shop', new Router({ mergeParams: true }).get('/orders/:id', show)));",
+    'GET /orders/:id',
   ],
 ])('init leaves the permit below a parameter of a mount to a person: %s, %s', async (framework, lines, route) => {
   await put({

@@ -153,6 +153,31 @@ it.each([
 });
 
 it.each([
+  ['items.get(`${req.params.id}-${req.params.slug}`);', ''],
+  ["items.get(req.params.id + ':' + req.params.slug);", ''],
+  ['const { id, slug } = req.params; items.get(id + slug);', ''],
+  ['const { id, slug } = req.params; const key = `${id}-`; items.get(key + slug);', ''],
+  ['const { id, slug } = req.params; const key = `v1/${id}|${slug}`; items.get(key);', ''],
+  ["const { id, slug } = req.params; items.get([id, slug].join('-'));", ''],
+  ['items.get(keyOf(req.params.id, req.params.slug));', 'const keyOf = (id, slug) => `${id}_${slug}`;'],
+])('init leaves a permit to a person if the parameters are joined by another sign than `/`: %s', async (body, more) => {
+  expect(await idOf('/items/:id/:slug', `(req, res) => { ${body} }`, more)).toMatch(
+    /^app\.ts:\d does with (?:id|slug) what is not known here$/,
+  );
+});
+
+it.each([
+  ['items.get(`${req.params.id}/${req.params.slug}`);', ''],
+  ["items.get('items/' + req.params.id + '/of/' + req.params.slug);", ''],
+  ['const { id, slug } = req.params; items.get(`item-${id}`, `of-${slug}`);', ''],
+  ['const { id, slug } = req.params; console.log(`${id} ${slug}`); items.get(id, slug);', ''],
+  ['const { id, slug } = req.params; res.json({ name: `${id}-${slug}`, item: items.get(id, slug) });', ''],
+  ['items.get(keyOf(req.params.id, req.params.slug));', 'const keyOf = (id, slug) => `${id}/${slug}`;'],
+])('init writes a permit if they are apart, or joined by a `/`: %s', async (body, more) => {
+  expect(await idOf('/items/:id/:slug', `(req, res) => { ${body} }`, more)).toBe(both);
+});
+
+it.each([
   ["@Param('id') id: string, @Query('tenant') tenant: string", '`${tenant}:${id}`', true],
   ["@Param('id') id: string, @Body() body: Change", 'body.tenant + id', true],
   ["@Param('id') id: string, @Cookies('tenant') tenant: string", 'tenant + id', true],
