@@ -19,10 +19,10 @@ const userOf = (request: FastifyRequest): string => String(signedIn(request));
 const shop = { type: 'Shop', id: 'main' };
 async function shopping(app: FastifyInstance): Promise<void> {
   await app.register(agentAuth, { guard });
-  await app.register(cookie);
   app.addHook('onRequest', async (request) => {
-    if (request.caller !== undefined) request.cookies = {}; // an agent has no session
+    if (request.caller !== undefined) delete request.raw.headers.cookie; // an agent has no session
   });
+  await app.register(cookie);
   await app.register(session, { secret, saveUninitialized: false, cookie: { secure: 'auto' } });
   app.post('/login', async (request, reply) => {
     const user = signIn(request.body);
