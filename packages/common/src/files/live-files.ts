@@ -72,10 +72,11 @@ export class LiveFiles {
    */
   #pause: Promise<void> | undefined;
   #isCheckQueued = false;
-  /** Calls that wait for their turn. They read by themselves, so a check before them ends without waiting. */
+  /** Calls that wait for their turn. They see to changes by themselves, so a check before them ends without waiting. */
   #waitingCalls = 0;
   #endWait = (): void => undefined;
   #closed = false;
+  #checkSoon = (): void => undefined;
   #stopFollowing = (): void => undefined;
 
   private constructor(parts: LiveFilesParts) {
@@ -105,21 +106,26 @@ export class LiveFiles {
     });
   }
 
-  /** Takes the files as they are for known, so that only a later change puts them in force: something else is to be now. */
-  async pass(): Promise<void> {
+  /**
+   * Puts something else in force. If that succeeds, the files as they were count as known: only a later change takes its
+   * place.
+   */
+  async replace(put: () => Promise<ReloadResult>): Promise<ReloadResult> {
     this.#waitingCalls += 1;
     this.#endWait();
-    await this.#inTurn(async () => {
+    return await this.#inTurn(async () => {
       this.#waitingCalls -= 1;
-      const reading = await this.#read();
-      // What cannot be read was known before, or is a change once it can be read.
-      if (reading.ok) this.#seen = reading.fingerprint;
+      const before = await this.#read();
+      const result = await put();
+      if (!result.ok) this.#checkSoon();
+      else if (before.ok) this.#seen = before.fingerprint;
+      return result;
     });
   }
 
   /** Puts each change of the files in force until `close()`. Does not keep the process alive. */
   follow({ folder, pollSeconds, onReload }: Following): void {
-    this.#stopFollowing = onChange(folder, pollSeconds, () => {
+    this.#checkSoon = () => {
       if (this.#isCheckQueued) return;
       this.#isCheckQueued = true;
       // A check that throws must not stop the watching: the next change has to take effect.
@@ -128,7 +134,8 @@ export class LiveFiles {
         const result = await this.#check();
         if (result !== undefined && !this.#closed) onReload(result);
       }).catch((error: unknown) => warn(`${this.#parts.owner}: ${errorMessage(error)}`));
-    });
+    };
+    this.#stopFollowing = onChange(folder, pollSeconds, this.#checkSoon);
   }
 
   close(): void {

@@ -30,8 +30,8 @@ export interface CedarDirectory extends CedarEngine {
   /** Reloads the folder atomically and now: on any problem the old policies remain in force. */
   reload(): Promise<ReloadResult>;
   /**
-   * Replaces what the folder has given, as it is now: a change that was made before is not loaded any more, and a later one
-   * takes the place of this source.
+   * Replaces what the folder has given. If that succeeds, a change of the folder that was made before is not loaded any
+   * more, and a later one takes the place of this source.
    */
   replace(source: CedarSource): Promise<ReloadResult>;
   /** Ends the following. From then on `decide` and `decideMany` fail, since the folder may have changed. */
@@ -93,8 +93,7 @@ export async function cedarFromDirectory(
     async replace(source) {
       // The caller may change its object while the folder is read.
       const texts = textsOf(source);
-      await files.pass();
-      return await replace(texts);
+      return await files.replace(() => replace(texts));
     },
     close: () => files.close(),
   };

@@ -188,6 +188,22 @@ describe('a folder that changes', () => {
     engine.close();
   });
 
+  it('loads a change that was made before a replacement that is refused [D6]', async () => {
+    const path = await folder({ 'merge.cedar': MERGE, 'repo.cedarschema': REPO_SCHEMA });
+    const notices = new EventEmitter();
+    const onReload = (result: ReloadResult): void => void notices.emit('reload', result);
+    // Without a poll, the change is noticed once.
+    const engine = await cedarFromDirectory(path, { onReload, pollSeconds: 3600 });
+    const reloaded = once(notices, 'reload');
+    await putFile(join(path, 'freeze.cedar'), 'forbid(principal, action, resource);');
+    await halfASecond();
+    expect(await engine.replace({ policies: MERGE })).toMatchObject({ ok: false });
+    await hasten(reloaded);
+    expect(await reloaded).toEqual([{ ok: true }]);
+    expect(engine.decide(merge).decision).toBe('deny');
+    engine.close();
+  });
+
   it.each([true, false])('decides nothing once it is closed (watch: %s) [G5]', async (watch) => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'merge.cedar': MERGE, 'repo.cedarschema': REPO_SCHEMA });
     const engine = await cedarFromDirectory(path, { watch });
