@@ -66,8 +66,12 @@ async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
   if (check !== undefined)
     return await afterFirst(node, check, () => check(node, node, responderOf(node) ?? notAdmitted));
   const isClosed = missesPermit(context) || closesUnrouted(node);
-  return !isClosed || !(await refuseAgent(node, `${context.getClass().name}.${context.getHandler().name}`));
+  const resolver = `${context.getClass().name}.${context.getHandler().name}`;
+  return !isClosed || !(await afterFirst(node, withoutPermit, () => refuseAgent(node, resolver)));
 }
+
+/** Stands for the permit that closed resolvers lack: all of them are refused alike. */
+const withoutPermit = {};
 
 /** The first question of each permit that a request of GraphQL asks. */
 const firstQuestions = new WeakMap<IncomingMessage, Map<object, Promise<unknown>>>();

@@ -398,17 +398,20 @@ describe.runIf(folder)('an application with the real GraphQLModule', () => {
     },
   );
 
-  it('records one refusal of a field that a document names many times', async () => {
+  it.each<[string, MethodDecorator[], string]>([
+    ['denied by its permit', [Permit('forbidden', thing)], 'policy_denied'],
+    ['closed, as it has none', [], 'route_unmapped'],
+  ])('records one refusal of a field that a document names many times: %s', async (_what, permits, code) => {
     class Denied {
       run(): string {
         return 'secret';
       }
     }
-    decorated(Denied, 'run', Query('q'), Permit('forbidden', thing));
+    decorated(Denied, 'run', Query('q'), ...permits);
     Resolver()(Denied);
     await using api = await start([forRoot({ typeDefs: plain })], [Denied]);
     const aliases = Array.from({ length: 500 }, (_, index) => `a${index}: q`).join(' ');
-    expect(codeOf(await ask(api, `{ ${aliases} }`))).toBe('policy_denied');
+    expect(codeOf(await ask(api, `{ ${aliases} }`))).toBe(code);
     expect(api.guarded.audit.records.filter(({ phase }) => phase === 'decision')).toHaveLength(1);
   });
 });
