@@ -160,10 +160,10 @@ function compose(values: GuardValues): GuardParts {
       // comes at the end of a turn of the event loop, after the first of these.
       await setImmediate();
       await setImmediate();
-      uncheck?.();
       const ended = { close: () => outcomes.settled() };
+      const unchecked = { close: () => uncheck?.() };
       // The log before the parts that nothing asks any more: one that hangs must not keep the log unsealed.
-      await closeParts([ended, recorder, values.audit, agents, policy, ...values.revocations]);
+      await closeParts([ended, recorder, values.audit, unchecked, agents, policy, ...values.revocations]);
     },
   };
 }

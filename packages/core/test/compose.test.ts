@@ -63,6 +63,19 @@ describe('a guard that cannot be created', () => {
     expect(close).toHaveBeenCalledTimes(4);
   });
 
+  it('closes its parts although the engine returned nothing that ends its check of policies [L1]', async () => {
+    const close = vi.fn();
+    const engine = { ...policy, checkChanges: async () => undefined } as unknown as PolicyEngine;
+    const guard = await createGuard({
+      origin: 'https://api.acme.dev',
+      agents: { ...agents, close },
+      policy: engine,
+      audit: { write, close },
+    });
+    await expect(guard.close()).rejects.toThrow(TypeError);
+    expect(close).toHaveBeenCalledTimes(2);
+  });
+
   it('closes a part that was not awaited once it is made, and contains its failure [L1]', async () => {
     const close = vi.fn();
     const options = { origin: 'https://api.acme.dev', agents, policy, audit: { write } };
