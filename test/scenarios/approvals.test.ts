@@ -692,6 +692,8 @@ permit(principal, action == Action::"pr.merge", resource);`,
         () => ({ status: 'yes' }) as unknown as QueueAnswer,
         () => undefined as unknown as QueueAnswer,
         () => ({ status: 'approved' }) as unknown as QueueAnswer,
+        // Its rejection would fail the run if nobody handled it.
+        () => ({ status: 'approved', approvers: Promise.reject(new Error('down')) }) as unknown as QueueAnswer,
         () => ({ status: 'pending', url: 'javascript:alert(1)' }) as const,
       ]) {
         const failing = await api.variant({

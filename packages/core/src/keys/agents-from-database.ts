@@ -3,6 +3,7 @@ import {
   andThen,
   checkOptionNames,
   ConfigError,
+  containRejections,
   errorMessage,
   kindOf,
   LruCache,
@@ -106,10 +107,20 @@ async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: nu
     const answer = await Promise.race([query(question, signal), aborted(signal)]);
     // Drivers also say null for what is not there.
     if (answer === undefined || answer === null) return { kind: 'none' };
-    return { kind: 'registered', registered: readRegistration(answer, 'the agent from the database') };
+    return { kind: 'registered', registered: registrationIn(answer) };
   } catch (error) {
     if (signal.aborted) return { kind: 'unavailable', cause: `the database took longer than ${seconds} s` };
     return { kind: 'unavailable', cause: `the database: ${kindOf(error)}`, reported: errorMessage(error) };
+  }
+}
+
+/** @throws ConfigError if it is none. */
+function registrationIn(answer: AgentRegistration): RegisteredAgent {
+  try {
+    return readRegistration(answer, 'the agent from the database');
+  } catch (error) {
+    containRejections(answer);
+    throw error;
   }
 }
 

@@ -206,6 +206,12 @@ describe('agentsFromDatabase', () => {
     ['answers with another key', () => ({ id: 'agent-b', publicKey: two.base64 }), /does not hold the key/],
     ['answers with a weak key', () => ({ id: 'agent-a', publicKey: Buffer.alloc(32).toString('base64') }), /weak/],
     ['answers with a column too many', () => ({ ...agentA, created_at: 1 }) as AgentRegistration, /created_at/],
+    // Its rejection would fail the run if nobody handled it.
+    [
+      'answers with a promise in a column',
+      () => ({ ...agentA, roles: Promise.reject(new Error('no pool')) }) as unknown as AgentRegistration,
+      /roles/,
+    ],
     ['answers with rows', () => [agentA] as unknown as AgentRegistration, /must be an object/],
   ])('a database that %s is an outage [A14]', async (_title, query, cause) => {
     const agents = agentsFromDatabase(query);

@@ -10,7 +10,7 @@ import {
   readApprovalClaims,
 } from '@countersign/approval';
 import type { AuditApproval } from '@countersign/audit';
-import { answerInTime, boundJson, failed, type Reading } from '@countersign/common';
+import { answerInTime, boundJson, containRejections, failed, type Reading } from '@countersign/common';
 import { type ApprovalAsk, outage, type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
 import type { AgentDirectory } from '../../keys/directory.js';
 import type { RevocationChecks } from '../revocation/check-revocations.js';
@@ -79,6 +79,7 @@ export function createApprove(parts: ApproveParts): Approve {
       const answer = await answerInTime(lookupTimeoutSeconds, () => queue({ binding, request }));
       const read = readAnswer(answer, ask);
       if (read.ok) return read.value;
+      containRejections(answer);
       return { ...refusal('approvals_unavailable', read.problem), reported: `approvalsFrom(): ${read.problem}` };
     } catch (error) {
       return outage('approvals_unavailable', error);

@@ -1,7 +1,7 @@
 import { readRequirement } from '@countersign/approval';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import { andThen, answerInTime, answerOr, type Awaitable, containRejection } from '@countersign/common';
-import { LateAnswer, mapConcurrent } from '@countersign/common';
+import { containRejections, LateAnswer, mapConcurrent } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
 import type { Question } from './question.js';
 
@@ -78,11 +78,18 @@ function decideAll(
 }
 
 function decisionOrFault(value: unknown): PolicyDecision | Refusal {
-  if (!isDecision(value)) return refusal('policy_error', 'the engine gave no decision');
-  containRejection(value.approval);
+  const fault = faultIn(value);
+  if (fault === undefined) return value as PolicyDecision;
+  containRejections(value);
+  return refusal('policy_error', fault);
+}
+
+function faultIn(value: unknown): string | undefined {
+  if (!isDecision(value)) return 'the engine gave no decision';
   const approval = value.approval === undefined ? undefined : readRequirement(value.approval);
-  if (approval?.ok !== false) return value;
-  return refusal('policy_error', `the engine asks for an approval that cannot be given: ${approval.problem}`);
+  return approval?.ok === false
+    ? `the engine asks for an approval that cannot be given: ${approval.problem}`
+    : undefined;
 }
 
 function isDecision(value: unknown): value is PolicyDecision {

@@ -32,6 +32,17 @@ it.each<[string, () => unknown, string]>([
   expect(JSON.stringify(audit.records)).toContain(detail);
 });
 
+// Its rejection would fail the run if nobody handled it.
+it.each(['decision', 'policies', 'policySet', 'errors'])(
+  'a decision whose %s is a promise is none [D3]',
+  async (member) => {
+    const decide = () => ({ ...allow, [member]: Promise.reject(new Error('down')) }) as never;
+    const { guard } = await guarded({ policy: engine(decide) });
+    const answer = await guard.authorize(await letIn(guard), permission);
+    expect(answer).toMatchObject({ ok: false, refusal: { code: 'policy_error' } });
+  },
+);
+
 it('an engine that does not answer in time is asked no more about the list that it kept waiting [J3]', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
