@@ -16,7 +16,7 @@ export { boundRecorded, isRecordedAs, missingMark } from './json/bound-recorded.
 export { brokenLine } from './json/broken-line.js';
 export { boundJson, boundString, escapeOf, escapeUnprintable, quoteForLog } from './json/escape.js';
 export { isJsonObject, type JsonObject, member } from '@countersign/delegation';
-export { ambiguityOfJson, type JsonAmbiguity } from './json/json-ambiguity.js';
+export { ambiguityOfJson, itemsForMember, type JsonAmbiguity } from './json/json-ambiguity.js';
 export { failed, type FailedReading, type Reading } from './json/reading.js';
 export { parseStrictJson } from './json/strict-json.js';
 // files

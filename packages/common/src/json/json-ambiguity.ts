@@ -1,12 +1,18 @@
 /** What readers of one JSON text could take for different things. */
 export type JsonAmbiguity = 'too_many_members' | 'number' | 'surrogate';
 
+/** An item of a list costs whoever reads it about a tenth of a member. */
+export const itemsForMember = 10;
+
 /**
  * Finds what strict JSON still leaves open: an integer that a double cannot hold, which other readers keep; a number that
  * overflows; half of a surrogate pair, which readers replace or refuse. The text may be no JSON. Reads each character once.
+ *
+ * @param mostMembers members, objects and lists, and a tenth of the values. Default: any number.
  */
 export function ambiguityOfJson(text: string, mostMembers: number = Infinity): JsonAmbiguity | undefined {
   let members = 0;
+  let values = 0;
   let found: JsonAmbiguity | undefined;
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charAt(at);
@@ -17,6 +23,9 @@ export function ambiguityOfJson(text: string, mostMembers: number = Infinity): J
     } else if (character === ':' || character === '{' || character === '[') {
       members += 1;
       if (members > mostMembers) return 'too_many_members';
+    } else if (character === ',') {
+      values += 1;
+      if (values > mostMembers * itemsForMember) return 'too_many_members';
     } else if (character === '-' || (character >= '0' && character <= '9')) {
       const end = endOfNumber(text, at);
       if (!isKept(text.slice(at, end))) found ??= 'number';

@@ -50,6 +50,13 @@ describe('ambiguityOfJson', () => {
     expect(ambiguityOfJson(JSON.stringify(':{['.repeat(mostMembers)), mostMembers)).toBeUndefined();
   });
 
+  it('counts a tenth of the values, but not what stands in strings [E15]', () => {
+    const list = (length: number): string => JSON.stringify(Array.from({ length }, () => 0));
+    expect(ambiguityOfJson(list(mostMembers * 10), mostMembers)).toBeUndefined();
+    expect(ambiguityOfJson(list(mostMembers * 10 + 2), mostMembers)).toBe('too_many_members');
+    expect(ambiguityOfJson(JSON.stringify(list(mostMembers * 10 + 2)), mostMembers)).toBeUndefined();
+  });
+
   it('ends for any text, and finds nothing in what JSON.stringify wrote from short numbers', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => void ambiguityOfJson(text)));
     fc.assert(

@@ -4,7 +4,7 @@ import type { Denial } from './denial.js';
 import { argumentsIn } from './arguments.js';
 import { errorCodes, isJsonObject, type JsonObject, memberOf } from './json-rpc.js';
 import { type AskedRequest, capabilitiesIn, opensPages } from './request-meta.js';
-import { purposeOf } from './request-state.js';
+import { purposesOf } from './request-state.js';
 import type { Seal } from './seal.js';
 
 /** Who asked for what, and where the server was. */
@@ -45,7 +45,7 @@ interface Page {
  * state of this round, so that the server goes on where it was.
  */
 function approvalRound({ message, url }: Page, { asked, state, caller, seal }: ApprovalRound): JsonObject | undefined {
-  const purpose = purposeOf(asked, 'approval');
+  const purpose = purposesOf(asked)?.approval;
   if (seal === undefined || purpose === undefined) return undefined;
   const elicitation = { method: 'elicitation/create', params: { mode: 'url', message, url } };
   const requestState = seal.seal(JSON.stringify(state ?? null), purpose, caller);

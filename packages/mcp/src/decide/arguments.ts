@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { itemsForMember } from '@countersign/common';
 import { mostMembers } from '../wire/plain-json.js';
 import { isJsonObject, type JsonObject } from './json-rpc.js';
 
@@ -9,16 +10,25 @@ import { isJsonObject, type JsonObject } from './json-rpc.js';
 export function digestOf(given: JsonObject): string | undefined {
   let members = 0;
   function written(value: unknown): string {
-    if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+    if (!hasMembers(value)) return JSON.stringify(value) ?? 'null';
+    if (Array.isArray(value)) return writtenList(value);
     const names = Object.keys(value);
-    members += Array.isArray(value) ? 1 : names.length + 1;
-    if (members > mostMembers) throw new RangeError('too many members');
-    if (Array.isArray(value)) return `[${value.map(written).join(',')}]`;
+    count(names.length + 1);
     // As text: an object would put names like 10 before all others.
     return `{${names
       .toSorted()
       .map((name) => `${JSON.stringify(name)}:${written((value as JsonObject)[name])}`)
       .join(',')}}`;
+  }
+
+  function writtenList(list: readonly unknown[]): string {
+    count(1 + list.length / itemsForMember);
+    // Many at once take a fraction of the time.
+    return list.some(hasMembers) ? `[${list.map(written).join(',')}]` : JSON.stringify(list);
+  }
+  function count(more: number): void {
+    members += more;
+    if (members > mostMembers) throw new RangeError('too many members');
   }
 
   try {
@@ -27,6 +37,10 @@ export function digestOf(given: JsonObject): string | undefined {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
+}
+
+function hasMembers(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 /**

@@ -23,7 +23,7 @@ export function sealState(result: unknown, asked: StateRequest, seal: Seal, call
   if (!isJsonObject(result)) return result;
   const { requestState, ...stateless } = result;
   if (typeof requestState !== 'string') return result;
-  const purpose = purposeOf(asked);
+  const purpose = purposesOf(asked)?.state;
   return purpose === undefined ? stateless : { ...result, requestState: seal.seal(requestState, purpose, caller) };
 }
 
@@ -31,24 +31,25 @@ export function openState(asked: StateRequest, seal: Seal, caller: Caller): Stat
   const sealed = memberOf(asked.request.params, 'requestState');
   if (sealed === undefined) return { ok: true, state: undefined, isApproval: false };
   if (typeof sealed !== 'string') return { ok: false };
-  const [purpose, ofApproval] = [purposeOf(asked), purposeOf(asked, 'approval')];
-  if (purpose === undefined || ofApproval === undefined) return { ok: false };
-  const state = seal.unseal(sealed, purpose, caller);
+  const purposes = purposesOf(asked);
+  if (purposes === undefined) return { ok: false };
+  const state = seal.unseal(sealed, purposes.state, caller);
   if (state !== undefined) return { ok: true, state, isApproval: false };
-  const kept = seal.unseal(sealed, ofApproval, caller);
+  const kept = seal.unseal(sealed, purposes.approval, caller);
   if (kept === undefined) return { ok: false };
   return { ok: true, state: (JSON.parse(kept) as string | null) ?? undefined, isApproval: true };
 }
 
-/** Undefined: the call holds more than can be digested, so that nothing tells it from others. */
-export function purposeOf(
-  { request, endpoint }: StateRequest,
-  kind: 'state' | 'approval' = 'state',
-): string | undefined {
-  const { method, params } = request;
+/** What a state, or the request to approve, may be opened for. Undefined: the call holds more than can be digested. */
+export function purposesOf({
+  request: { method, params },
+  endpoint,
+}: StateRequest): { readonly state: string; readonly approval: string } | undefined {
   // Absent and empty arguments are the same call.
   const digest = digestOf({ ...argumentsIn(params), arguments: memberOf(params, 'arguments') ?? {} });
-  return digest && JSON.stringify([kind, endpoint ?? null, method, named(params), digest]);
+  if (digest === undefined) return undefined;
+  const call = [endpoint ?? null, method, named(params), digest];
+  return { state: JSON.stringify(['state', ...call]), approval: JSON.stringify(['approval', ...call]) };
 }
 
 function named(params: unknown): unknown {

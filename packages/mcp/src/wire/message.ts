@@ -1,4 +1,4 @@
-import { ambiguityOfJson, type JsonAmbiguity } from '@countersign/common';
+import { ambiguityOfJson, itemsForMember, type JsonAmbiguity } from '@countersign/common';
 import { parseStrictJson } from '@countersign/core';
 import { errorCodes, isJsonObject, type JsonObject } from '../decide/json-rpc.js';
 import { approvalIn } from '../decide/request-meta.js';
@@ -38,7 +38,7 @@ export type MessageReading =
   | { readonly ok: false; readonly code: number; readonly id: RequestId | null; readonly problem: string };
 
 const textProblems: Readonly<Record<JsonAmbiguity, string>> = {
-  too_many_members: `it has more than ${mostMembers} members, objects and lists`,
+  too_many_members: `it has more than ${mostMembers} members, objects and lists, or ${mostMembers * itemsForMember} values`,
   number: 'a number has more digits than every reader keeps; write it as a string',
   surrogate: 'a string has half of a surrogate pair',
 };

@@ -81,8 +81,10 @@ describe('readMessage', () => {
     expect(readMessage(text)).toMatchObject({ ok: false, code: -32600, id: 'x' });
   });
 
-  it('refuses a message with more members than are read in a moment [E15]', () => {
-    const many = Object.fromEntries(Array.from({ length: 360_000 }, (_, n) => [String(n), 0]));
+  it.each([
+    ['members', Object.fromEntries(Array.from({ length: 360_000 }, (_, n) => [String(n), 0]))],
+    ['items', { list: Array.from({ length: 360_000 }, () => 0) }],
+  ])('refuses a message with more %s than are read in a moment [E15]', (_what, many) => {
     const text = JSON.stringify({ ...call, params: { name: 'query', arguments: many } });
     expect(readMessage(text)).toMatchObject({ ok: false, code: -32600, id: null });
   });
