@@ -8,7 +8,7 @@ import { errorCodes, isJsonObject, type JsonRpcError, type JsonRpcRequest, membe
 import { listPages } from '../decide/list-pages.js';
 import { capabilitiesIn, opensPages } from '../decide/request-meta.js';
 import { openedParams, withoutApprovalAnswer } from '../decide/approval-page.js';
-import { type McpContext, withCaller } from './identity.js';
+import { type McpContext, withCaller, withinCall } from './identity.js';
 import type { OwnedSession } from './session.js';
 
 /** The context of a handler, as far as both SDKs have it. */
@@ -73,7 +73,7 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
     try {
       const isPlain = decision.requestState === undefined && !decision.isApproval;
       const given = isPlain ? ([request, context] as const) : opened(request, context, decision);
-      const result = await withCaller(caller, async () => await handler(...given));
+      const result = await withinCall(caller, async () => await handler(...given));
       if (method === 'initialize') session.opened(caller);
       const answer = await decision.answer(result);
       await decision.end(outcomeOf(result));

@@ -18,7 +18,7 @@ export interface McpContext {
 
 /** By the very object: nothing that merely looks like it has a caller. */
 const callers = new WeakMap<object, Caller>();
-const scope = new AsyncLocalStorage<Caller>();
+const scope = new AsyncLocalStorage<{ readonly caller: Caller; hasEnded: boolean }>();
 
 /** What carries a verified caller through a server of the official SDK. */
 export function authInfoOf(caller: Caller): McpAuthInfo {
@@ -33,7 +33,9 @@ export function callerOfInfo(info: unknown): Caller | undefined {
 }
 
 /**
- * Who calls: in a tool, a prompt or a resource, with the context that the SDK gives to its handler, or without one.
+ * Who calls: in a tool, a prompt or a resource, with the context that the SDK gives to its handler. Without one, by
+ * `AsyncLocalStorage`, so read it when the handler begins: a callback of what calls share, such as a pool or a worker, may
+ * run in the name of another call. Once a call has ended, its name is none.
  *
  * @example
  * server.registerTool('whoami', {}, async (_given, ctx) => ({
@@ -41,12 +43,24 @@ export function callerOfInfo(info: unknown): Caller | undefined {
  * }));
  */
 export function callerOf(context?: McpContext): Caller | undefined {
-  return callerOfInfo(context?.http?.authInfo ?? context?.authInfo) ?? scope.getStore();
+  const current = scope.getStore();
+  const within = current?.hasEnded === true ? undefined : current?.caller;
+  return callerOfInfo(context?.http?.authInfo ?? context?.authInfo) ?? within;
 }
 
 /** Runs something in the name of a caller, for frameworks that do not hand `auth` on to their handlers. */
 export function withCaller<Result>(caller: Caller, run: () => Result): Result {
-  return scope.run(caller, run);
+  return scope.run({ caller, hasEnded: false }, run);
+}
+
+/** The same until the call has ended: a connection that it opened keeps its scope, and serves others. */
+export async function withinCall<Result>(caller: Caller, run: () => Promise<Result>): Promise<Result> {
+  const current = { caller, hasEnded: false };
+  try {
+    return await scope.run(current, run);
+  } finally {
+    current.hasEnded = true;
+  }
 }
 
 /**
