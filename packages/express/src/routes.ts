@@ -1,5 +1,5 @@
-import { admissionOf, callerOf, closesUnmapped, isUnmapped, mayBeSkipped, onAssigned } from '@countersign/core/adapter';
-import { rawResponderOf, refuseAgent, routerCoverage, showWhile, watchedOf } from '@countersign/core/adapter';
+import { admissionOf, closesUnmapped, isPermit, isUnmapped, mayBeSkipped, onAssigned } from '@countersign/core/adapter';
+import { callerOf, rawResponderOf, refuseAgent, routerCoverage, showWhile, watchedOf } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import { type ExpressRequest, middleware, type Next } from './middleware.js';
 
@@ -34,7 +34,7 @@ interface RouteWatch {
   refuses: boolean;
 }
 
-const watches = new WeakMap<RoutedRequest, RouteWatch>();
+const watches = new WeakMap<object, RouteWatch>();
 const hidesParams = new WeakSet<RoutedRequest>();
 const refusers = new WeakMap<Route, RouteLayer>();
 
@@ -63,7 +63,9 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route,
   const isSkipped = mayBeSkipped(handlers);
   if (!isSkipped && !isClosed(req, admitted)) return;
   close(route);
-  watch.refuses = (isSkipped || isUnmapped(handlers)) && admissionOf(admitted)?.guard.mode !== 'observe';
+  // HEAD enters a Route in which nothing serves it, too: its refuser, which lets it go on, shows the parameters again.
+  const isRefused = isSkipped || !handlers.some(isPermit);
+  watch.refuses = isRefused && admissionOf(admitted)?.guard.mode !== 'observe';
   if (watch.refuses) hideParams(req, watch);
 });
 
@@ -87,9 +89,8 @@ const coverInRouter = routerCoverage<RoutedRequest>('next', 'baseUrl');
 
 /** The handlers of a Route that run for the method of a request. */
 function handlersOf({ methods, stack }: Route, { method = '' }: ExpressRequest): readonly unknown[] {
-  const asked = method.toLowerCase();
   // Express enters a Route with HEAD even if no handler of it would run.
-  const served = asked === 'head' && methods['head'] !== true ? 'get' : asked;
+  const served = /^head$/i.test(method) && methods['head'] !== true ? 'get' : method.toLowerCase();
   return stack.filter((layer) => layer.method === undefined || layer.method === served).map(({ handle }) => handle);
 }
 
@@ -108,7 +109,10 @@ function refuserOf(route: Route): object {
   return middleware<ExpressRequest>({ role: 'refuser' }, async (req, res) => {
     // The application may have handed the router another object than the admitted one.
     const admitted = watchedOf(req) ?? watchedOf(res.req as ExpressRequest);
-    return admitted === undefined || !(await refuse(route, req, admitted));
+    const isRefused = admitted !== undefined && (await refuse(route, req, admitted));
+    const watch = watches.get(admitted ?? req);
+    if (watch !== undefined && !isRefused) watch.refuses = false;
+    return !isRefused;
   });
 }
 

@@ -253,6 +253,26 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect((await send(server.url, signed({ target: '/things/1', method: 'POST' }))).body).toBe('1');
   });
 
+  it.each(['post', 'put'] as const)('run none for HEAD where they serve %s alone [D12]', async (method) => {
+    await using server = await api((app) => {
+      app.param('id', (_req, _res, next, id: string) => {
+        ran.push(id);
+        next();
+      });
+      app[method]('/things/:id', handler('thing'));
+      app[method]('/permitted/:id', permit('thing.read', thing), handler('thing'));
+      app.put('/both/:id', handler('thing')).get('/both/:id', permit('thing.read', thing), handler('both'));
+      app.use('/things/:id', (req, res) => void res.setHeader('id', req.params['id'] ?? '').end());
+    });
+    const head = async (target: string) => await send(server.url, signed({ target, method: 'HEAD' }));
+    expect((await send(server.url, signed({ target: '/things/0', method: method.toUpperCase() }))).status).toBe(403);
+    expect((await head('/permitted/1')).status).toBe(404);
+    expect(ran).toEqual([]);
+    expect((await head('/both/2')).status).toBe(200);
+    expect(ran).toEqual(['2', 'both']);
+    expect((await head('/things/3')).headers).toMatchObject({ id: '3' });
+  });
+
   it('stay closed when the application puts other handlers in place of theirs [D8]', async () => {
     let route: { stack: unknown[]; get: (handle: unknown) => unknown } | undefined;
     await using server = await api((app) => {
