@@ -134,6 +134,16 @@ describe('A tool call', () => {
     expect(await digestIn('acme/rebuild')).toBe(digest('{}'));
   });
 
+  it('names a prompt in its resource alone, where it can be redacted [F2]', async () => {
+    const { audit, ask } = await mcp();
+    for (const params of [{ name: 'open' }, { ref: { type: 'ref/prompt', name: 'open' } }]) {
+      expect(await ask('ref' in params ? 'completion/complete' : 'prompts/get', params)).toBe('runs');
+      const { resource, call } = audit.records.findLast(({ phase }) => phase === 'decision') ?? {};
+      expect(resource).toEqual({ type: 'Prompt', id: 'open' });
+      expect(call).not.toHaveProperty('name');
+    }
+  });
+
   it('is decided by the arguments that its rule names, whatever their type [D11]', async () => {
     const { call } = await mcp();
     expect(await call('query', { dataset: 'billing' })).toBe('runs');

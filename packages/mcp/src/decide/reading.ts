@@ -140,7 +140,8 @@ function readPrompt(name: unknown, given?: unknown): McpReading {
   const visible = { action: listActions.prompt, resource };
   const permission = { action: 'prompt.get', resource };
   const questions = [{ permission, visible, hidden: notFound('Prompt', name) }];
-  return { kind: 'ask', name, ...(isJsonObject(given) && { given }), questions };
+  // The resource names it: a second name in the record would not be redacted with it.
+  return { kind: 'ask', ...(isJsonObject(given) && { given }), questions };
 }
 
 function readResources(uris: readonly unknown[]): McpReading {
@@ -185,7 +186,7 @@ function readCompletion(ref: unknown): McpReading {
   const uri = memberOf(ref, 'uri');
   if (type === 'ref/prompt') return readPrompt(memberOf(ref, 'name'));
   if (type !== 'ref/resource' || !isName(uri)) return malformed('ref must name a prompt or a resource template');
-  // The resource names it: a second name in the record would not be redacted with it.
+  // Named by the resource alone, as a prompt is.
   return { kind: 'ask', questions: [resourceQuestion({ type: 'McpResourceTemplate', id: uri })] };
 }
 
