@@ -6,6 +6,10 @@ function objects(count: number): string {
   return JSON.stringify(Array.from({ length: count }, () => ({})));
 }
 
+function items(length: number): string {
+  return JSON.stringify(Array.from({ length }, () => 0));
+}
+
 const mostMembers = 1000;
 
 describe('ambiguityOfJson', () => {
@@ -51,10 +55,9 @@ describe('ambiguityOfJson', () => {
   });
 
   it('counts a tenth of the values, but not what stands in strings [E15]', () => {
-    const list = (length: number): string => JSON.stringify(Array.from({ length }, () => 0));
-    expect(ambiguityOfJson(list(mostMembers * 10), mostMembers)).toBeUndefined();
-    expect(ambiguityOfJson(list(mostMembers * 10 + 2), mostMembers)).toBe('too_many_members');
-    expect(ambiguityOfJson(JSON.stringify(list(mostMembers * 10 + 2)), mostMembers)).toBeUndefined();
+    expect(ambiguityOfJson(items(mostMembers * 10), mostMembers)).toBeUndefined();
+    expect(ambiguityOfJson(items(mostMembers * 10 + 2), mostMembers)).toBe('too_many_members');
+    expect(ambiguityOfJson(JSON.stringify(items(mostMembers * 10 + 2)), mostMembers)).toBeUndefined();
   });
 
   it('ends for any text, and finds nothing in what JSON.stringify wrote from short numbers', () => {
