@@ -9,5 +9,5 @@ export type { FetchHandler } from './http/upstream.js';
 export { mcpSchema } from './schema.js';
 export { guardHandler } from './server/guard-handler.js';
 export { guardTools, type GuardToolsOptions } from './server/guard-tools.js';
-export { authInfoOf, callerOf, type McpAuthInfo, mcpBridge, type McpContext, withCaller } from './server/identity.js';
+export { authInfoOf, callerOf, type McpAuthInfo, mcpBridge, type McpContext } from './server/identity.js';
 export { guardMcpStdio, type McpStdioStreams } from './stdio/guard-mcp-stdio.js';

@@ -13,7 +13,7 @@ import { signingTransport } from '@countersign/agent';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
 import type { Caller } from '@countersign/core';
-import { authInfoOf, callerOf, guardTools, withCaller } from '../src/index.js';
+import { authInfoOf, callerOf, guardTools } from '../src/index.js';
 import { hosts, type Running } from './hosts.js';
 import { Rpc } from './rpc.js';
 import { options, register } from './tools.js';
@@ -281,7 +281,7 @@ describe('Tasks of SDK 1', () => {
     let id = 0;
     async function ask(caller: Caller, method: string, params: object): Promise<Record<string, never>> {
       const asked = ++id;
-      await withCaller(caller, () => theirs.send({ jsonrpc: '2.0', id: asked, method, params: { ...params } }));
+      await theirs.send({ jsonrpc: '2.0', id: asked, method, params: { ...params } }, { authInfo: authInfoOf(caller) });
       await vi.waitFor(() => expect(answers.has(asked)).toBe(true), patiently);
       return answers.get(asked) as Record<string, never>;
     }

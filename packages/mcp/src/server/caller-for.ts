@@ -1,23 +1,26 @@
 import type { Caller, Guard } from '@countersign/core';
-import { callerOf, type McpContext } from './identity.js';
+import { callerOfContext, type McpContext } from './identity.js';
 import { reportOnce } from './report-once.js';
 
 interface CallerParts {
   readonly guard: Guard;
   /** Whether the server is connected to a transport of HTTP. */
-  readonly session: { readonly isHttp: boolean };
+  readonly session: { readonly isHttp: boolean; readonly sender: Caller | undefined };
   /** Who calls over a transport without HTTP. */
   readonly local: Caller | undefined;
 }
 
-/** Over HTTP a missing caller is a fault in how the server is mounted: it must not become the local one. */
+/**
+ * `context`: undefined for a notification of SDK 1, which says of none who sent it. Over HTTP a missing caller is a fault in how the server is mounted: it must
+ * not become the local one.
+ */
 export function callerFor(
-  context: McpContext & { readonly requestInfo?: unknown },
+  context: (McpContext & { readonly requestInfo?: unknown }) | undefined,
   { guard, session, local }: CallerParts,
 ): Caller | undefined {
-  const caller = callerOf(context);
+  const caller = context === undefined ? session.sender : callerOfContext(context);
   if (caller !== undefined) return caller;
-  const isHttp = session.isHttp || context.http !== undefined || context.requestInfo !== undefined;
+  const isHttp = session.isHttp || context?.http !== undefined || context?.requestInfo !== undefined;
   if (isHttp)
     reportOnce(guard, 'a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
   return isHttp ? undefined : local;

@@ -4,7 +4,7 @@ import { openStream, tooManyStreams } from '../decide/open-streams.js';
 import { isRequestId } from '../wire/message.js';
 import { decisionsFor, type GuardToolsOptions } from './guard-tools.js';
 import { refuseEarly, refuseHugeBatch } from './early-refusal.js';
-import { callerOf, callerOfInfo } from './identity.js';
+import { callerOfInfo } from './identity.js';
 import { endingWithCaller } from './lapse.js';
 import { servedGuarded } from './mount-check.js';
 import { withDecidedStream } from './streams.js';
@@ -55,7 +55,7 @@ export function guardHandler<Handler extends object>(
   }
 
   handler.fetch = async (request, given) => {
-    const caller = callerOfInfo(given?.authInfo) ?? callerOf();
+    const caller = callerOfInfo(given?.authInfo);
     const message = await messageOf(request, given);
     const huge = refuseHugeBatch(message);
     if (huge !== undefined) return new Response(huge.body, huge);

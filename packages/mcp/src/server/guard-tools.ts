@@ -87,7 +87,7 @@ export function guardTools<Server extends object>(
     const method = memberOf(message, 'method');
     if (typeof method === 'string') learnRegistered(server, decisions, method, memberOf(message, 'params'));
   });
-  const whoCalls = (context: McpContext): Caller | undefined =>
+  const whoCalls = (context: McpContext | undefined): Caller | undefined =>
     callerFor(context, { guard, session, local: options.caller });
   guarded.add(low);
   withholdStreams(low);

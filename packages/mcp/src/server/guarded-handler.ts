@@ -8,7 +8,7 @@ import { errorCodes, isJsonObject, type JsonRpcError, type JsonRpcRequest, membe
 import { listPages } from '../decide/list-pages.js';
 import { capabilitiesIn, opensPages } from '../decide/request-meta.js';
 import { openedParams, withoutApprovalAnswer } from '../decide/approval-page.js';
-import { type McpContext, withCaller, withinCall } from './identity.js';
+import { type McpContext, withinCall } from './identity.js';
 import type { OwnedSession } from './session.js';
 
 /** The context of a handler, as far as both SDKs have it. */
@@ -46,12 +46,13 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
   return async (request, context) => {
     const method = known ?? request.method;
     const caller = callerFor(context);
-    if (caller === undefined && guard.mode === 'observe') return await handler(request, context);
+    const run = async (...given: Parameters<Handler>) => await withinCall(caller, async () => await handler(...given));
+    if (caller === undefined && guard.mode === 'observe') return await run(request, context);
     if (caller === undefined) throw asError(nobody);
     learnRegistered(server, decisions, method, request.params);
     const asked = withLifted({ ...request, method }, context);
     const list = (listed: NamedList) =>
-      withCaller(caller, () => listPages(listed, asked, askingItself(unguarded(listed), request, listed, context)));
+      withinCall(caller, () => listPages(listed, asked, askingItself(unguarded(listed), request, listed, context)));
     const headers = headersOf(context);
     const decision = await decisions.decide(caller, asked, {
       list,
@@ -73,7 +74,7 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
     try {
       const isPlain = decision.requestState === undefined && !decision.isApproval;
       const given = isPlain ? ([request, context] as const) : opened(request, context, decision);
-      const result = await withinCall(caller, async () => await handler(...given));
+      const result = await run(...given);
       if (method === 'initialize') session.opened(caller);
       const answer = await decision.answer(result);
       await decision.end(outcomeOf(result));

@@ -18,7 +18,7 @@ export interface McpContext {
 
 /** By the very object: nothing that merely looks like it has a caller. */
 const callers = new WeakMap<object, Caller>();
-const scope = new AsyncLocalStorage<{ readonly caller: Caller; hasEnded: boolean }>();
+const scope = new AsyncLocalStorage<{ readonly caller: Caller | undefined; hasEnded: boolean }>();
 
 /** What carries a verified caller through a server of the official SDK. */
 export function authInfoOf(caller: Caller): McpAuthInfo {
@@ -30,6 +30,11 @@ export function authInfoOf(caller: Caller): McpAuthInfo {
 /** The caller that an object of `authInfoOf` carries. */
 export function callerOfInfo(info: unknown): Caller | undefined {
   return typeof info === 'object' && info !== null ? callers.get(info) : undefined;
+}
+
+/** The caller that the context of a handler carries. Decisions are about this one: a scope may be that of another call. */
+export function callerOfContext(context: McpContext): Caller | undefined {
+  return callerOfInfo(context.http?.authInfo ?? context.authInfo);
 }
 
 /**
@@ -45,16 +50,11 @@ export function callerOfInfo(info: unknown): Caller | undefined {
 export function callerOf(context?: McpContext): Caller | undefined {
   const current = scope.getStore();
   const within = current?.hasEnded === true ? undefined : current?.caller;
-  return callerOfInfo(context?.http?.authInfo ?? context?.authInfo) ?? within;
+  return (context && callerOfContext(context)) ?? within;
 }
 
-/** Runs something in the name of a caller, for frameworks that do not hand `auth` on to their handlers. */
-export function withCaller<Result>(caller: Caller, run: () => Result): Result {
-  return scope.run({ caller, hasEnded: false }, run);
-}
-
-/** The same until the call has ended: a connection that it opened keeps its scope, and serves others. */
-export async function withinCall<Result>(caller: Caller, run: () => Promise<Result>): Promise<Result> {
+/** Runs what a call does, so that `callerOf` knows who calls until it has ended: a connection that it opened keeps its scope. */
+export async function withinCall<Result>(caller: Caller | undefined, run: () => Promise<Result>): Promise<Result> {
   const current = { caller, hasEnded: false };
   try {
     return await scope.run(current, run);

@@ -16,7 +16,7 @@ export interface InboundServer {
 interface InboundParts {
   readonly guard: Guard;
   readonly decisions: McpDecisions;
-  readonly callerFor: (context: McpContext) => Caller | undefined;
+  readonly callerFor: (context: McpContext | undefined) => Caller | undefined;
 }
 
 /**
@@ -29,7 +29,7 @@ export function guardInbound(server: InboundServer, { guard, decisions, callerFo
   server._onrequest = (request, extra, ...rest) => {
     const pass = (): unknown => takeRequest.call(server, request, extra, ...rest);
     if (guard.mode === 'observe' || relatedTasks(request.params).length === 0) return pass();
-    const caller = callerFor(extra ?? {});
+    const caller = callerFor(extra);
     const { transport } = server;
     if (caller === undefined) return answer(transport, request, nobody);
     return decisions
@@ -41,7 +41,7 @@ export function guardInbound(server: InboundServer, { guard, decisions, callerFo
     const pass = (): unknown => takeNotification.call(server, notification, extra, ...rest);
     // At once: a cancellation must not be overtaken.
     if (isPlainNotification(notification)) return pass();
-    const caller = callerFor(extra ?? {});
+    const caller = callerFor(extra);
     if (caller === undefined) return guard.mode === 'observe' ? pass() : undefined;
     return decisions
       .refuseNotification(caller, notification)

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Caller, Guard } from '@countersign/core';
 import { callerOf as callerOfRequest } from '@countersign/core/adapter';
 import type { McpDecisions } from '../decide/decisions.js';
@@ -5,7 +6,7 @@ import { openStream, tooManyStreams } from '../decide/open-streams.js';
 import { callerKey } from '../decide/task-owners.js';
 import { readBody } from '../http/read-body.js';
 import { type EarlyAnswer, earlyAnswer, mostMessages, refuseEarly } from './early-refusal.js';
-import { callerOf, callerOfInfo, mcpBridge, withCaller } from './identity.js';
+import { callerOfInfo, mcpBridge } from './identity.js';
 import { endingWithCaller, endWhenLapsed } from './lapse.js';
 import { isNodeRequest, isNodeResponse, whenClosed } from './node-messages.js';
 import { ownEvents } from './owned-events.js';
@@ -37,6 +38,8 @@ export class OwnedSession {
   readonly #guard: Guard;
   readonly #decisions: McpDecisions;
   readonly #learn: (message: unknown) => void;
+  /** Set anew for each request, so that no context of an earlier one counts. */
+  readonly #sender = new AsyncLocalStorage<Caller | undefined>();
   #opener: string | undefined;
   #isHttp = false;
 
@@ -50,6 +53,11 @@ export class OwnedSession {
   /** Whether the server is connected to a transport of HTTP. */
   get isHttp(): boolean {
     return this.#isHttp;
+  }
+
+  /** Who sent the request of HTTP that is being read, for messages of which the SDK does not say it. */
+  get sender(): Caller | undefined {
+    return this.#sender.getStore();
   }
 
   /** The caller of `initialize` owns the session. */
@@ -74,8 +82,7 @@ export class OwnedSession {
         const caller = callerOfMessage(request, rest[0]);
         const refused = await this.#refusalFor(http, caller);
         if (refused !== undefined) return answerWith(refused, rest[0]);
-        const handle = (): unknown => handlePostMessage.call(http, request, ...rest);
-        return await (caller === undefined ? handle() : withCaller(caller, handle));
+        return await this.#sender.run(caller, () => handlePostMessage.call(http, request, ...rest));
       };
     }
   }
@@ -85,7 +92,9 @@ export class OwnedSession {
     const caller = callerOfMessage(request, second);
     const refused = await this.#refusalFor(http, caller);
     if (refused !== undefined) return answerWith(refused, second);
-    if (caller === undefined) return await handle(request, ...rest);
+    const delivered = async (...given: Parameters<TransportMethod>): Promise<unknown> =>
+      await this.#sender.run(caller, () => handle(...given));
+    if (caller === undefined) return await delivered(request, ...rest);
     let body = parsedBody;
     if (this.#decisions.requiresScopes) {
       const message = await messageOf(request, second, parsedBody);
@@ -100,7 +109,7 @@ export class OwnedSession {
     const release = isStream ? await openStream(this.#guard, caller, 'stream') : () => {};
     if (release === undefined) return answerWith(refusedStream, second);
     if (!isNodeResponse(second)) {
-      const answer = await withCaller(caller, async () => await handle(request, ...rest)).catch((error: unknown) => {
+      const answer = await delivered(request, ...rest).catch((error: unknown) => {
         release();
         throw error;
       });
@@ -110,13 +119,13 @@ export class OwnedSession {
     }
     whenClosed(second, release);
     endWhenLapsed(this.#guard, caller, second);
-    return await withCaller(caller, () => handle(request, second, body));
+    return await delivered(request, second, body);
   }
 
   /** The stream of events belongs to whoever asked for it, before any message has come. */
   #ownStream(stream: unknown): void {
     const request = isNodeResponse(stream) ? stream.req : undefined;
-    const caller = (request && callerOfRequest(request)) ?? callerOf();
+    const caller = request && callerOfRequest(request);
     this.#opener = caller === undefined ? nobody : callerKey(caller);
     if (caller !== undefined && isNodeResponse(stream)) endWhenLapsed(this.#guard, caller, stream);
   }
@@ -140,11 +149,11 @@ export class OwnedSession {
   }
 }
 
-/** Who sent a request of HTTP: by Node's request, by what was handed over with it, or by the scope it runs in. */
+/** Who sent a request of HTTP: by Node's request, or by what was handed over with it. */
 function callerOfMessage(request: unknown, options: unknown): Caller | undefined {
   if (isNodeRequest(request) && callerOfInfo(memberIn(request, 'auth')) === undefined) mcpBridge(request);
   const info = isNodeRequest(request) ? memberIn(request, 'auth') : undefined;
-  return callerOfInfo(info ?? memberIn(options, 'authInfo')) ?? callerOf();
+  return callerOfInfo(info ?? memberIn(options, 'authInfo'));
 }
 
 type MessageOfRequest =

@@ -1,5 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { expect, it } from 'vitest';
+import { callerFor } from '../../src/server/caller-for.js';
+import { guardHandler } from '../../src/server/guard-handler.js';
 import { authInfoOf, callerOf, withinCall } from '../../src/server/identity.js';
 import { world } from '../world.js';
 
@@ -31,4 +33,20 @@ it('a call that failed has ended, too [E11]', async () => {
   });
   await expect(call).rejects.toThrow('broken');
   expect(shared()).toBeUndefined();
+});
+
+it('a request without a caller is nobody, also in the context of a call that is at work [E11]', async () => {
+  const { guard, audit } = await world('http://localhost');
+  let served = 0;
+  const inner = { fetch: async (_request: Request) => (served++, new Response('stream')) };
+  const handler = guardHandler(inner, guard);
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'subscriptions/listen', params: {} });
+  const request = () => new Request('http://localhost/mcp', { method: 'POST', body });
+  const session = { isHttp: true, sender: undefined };
+  await withinCall(guard.local({ agent: 'alice' }), async () => {
+    expect(callerFor({ requestInfo: {} }, { guard, session, local: undefined })).toBeUndefined();
+    expect(callerFor(undefined, { guard, session, local: undefined })).toBeUndefined();
+    expect((await handler.fetch(request())).status).toBe(401);
+  });
+  expect([served, audit.records]).toEqual([0, []]);
 });

@@ -5,7 +5,7 @@ import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprot
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { patiently } from '../../../../test/support/patiently.js';
-import { guardTools, withCaller } from '../../src/index.js';
+import { authInfoOf, guardTools } from '../../src/index.js';
 import { world } from '../world.js';
 
 const relatedTo = (taskId: unknown) => ({ _meta: { 'io.modelcontextprotocol/related-task': { taskId } } });
@@ -41,11 +41,14 @@ async function served(mode?: 'observe') {
   const [client, behind] = InMemoryTransport.createLinkedPair();
   const answers: unknown[] = [];
   Object.assign(client, { onmessage: (message: unknown) => void answers.push(message) });
-  await server.connect(behind);
+  // As a transport of HTTP: SDK 1 says of no notification who sent it.
+  const http = Object.assign(behind, {
+    handleRequest: async (message: object, options: object) => await client.send(message as never, options),
+  });
+  await server.connect(http);
   await client.start();
-  // As within a request of HTTP: SDK 1 says of no notification who sent it.
   const send = (agent: string, message: object) =>
-    withCaller(guard.local({ agent }), () => client.send({ jsonrpc: '2.0', ...message } as never));
+    http.handleRequest({ jsonrpc: '2.0', ...message }, { authInfo: authInfoOf(guard.local({ agent })) });
   await send('alice', { id: 0, method: 'tools/call', params: { name: 'begin' } });
   await vi.waitFor(() => expect(answers).toHaveLength(1), patiently);
   const recordsBefore = audit.records.length;
