@@ -103,7 +103,8 @@ export class Spool {
     this.#queue.adopt(bytes);
     const hasMemory = this.#sender.memory.take(bytes.length);
     if (hasMemory) this.#taken += bytes.length;
-    this.#waits = this.#queue.length >= (hasMemory ? queueBytes : smallBatch);
+    // Of one reading of the socket, more chunks come although the sender was told to wait.
+    this.#waits ||= this.#queue.length >= (hasMemory ? queueBytes : smallBatch);
     if (this.#queue.length >= this.#leastBytes(this.#batchBytes)) this.#writing ??= this.#writeQueue(this.#batchBytes);
     return !this.#waits;
   }

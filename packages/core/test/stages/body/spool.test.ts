@@ -73,6 +73,18 @@ describe('a spool', () => {
     expect(shared.take(100_000)).toBe(true);
   });
 
+  it('writes for a sender that waits, also if more comes that has room [G4]', async () => {
+    const room = new Deferred();
+    const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve }, sender({ memory: 100_000 }));
+    expect(spool.append(Buffer.alloc(90_000))).toBe(true);
+    expect(spool.append(Buffer.alloc(20_000))).toBe(false);
+    // One reading of the socket gives several chunks of HTTP.
+    expect(spool.append(Buffer.alloc(5_000))).toBe(false);
+    await room.promise;
+    expect(spool.append(Buffer.alloc(5_000))).toBe(true);
+    spool.close();
+  });
+
   it('takes what its file takes from the room on disk, and gives it back when the file is gone [G4]', async () => {
     const folder = spoolFolder();
     const own = sender({ disk: 100_000 });
