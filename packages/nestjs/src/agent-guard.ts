@@ -70,7 +70,7 @@ async function mayRunElsewhere(context: ExecutionContext): Promise<boolean> {
   return !isClosed || !(await afterFirst(node, withoutPermit, () => refuseAgent(node, resolver)));
 }
 
-/** Stands for the permit that closed resolvers lack: all of them are refused alike. */
+/** In place of a permit, for all closed resolvers: they are refused alike. */
 const withoutPermit = {};
 
 /** The first question of each permit that a request of GraphQL asks. */

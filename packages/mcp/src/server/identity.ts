@@ -40,7 +40,7 @@ export function callerOfContext(context: McpContext): Caller | undefined {
 /**
  * Who calls: in a tool, a prompt or a resource, with the context that the SDK gives to its handler. Without one, by
  * `AsyncLocalStorage`, so read it when the handler begins: a callback of what calls share, such as a pool or a worker, may
- * run in the name of another call. Once a call has ended, its name is none.
+ * run in the context of another call. After a call has ended, its context names nobody.
  *
  * @example
  * server.registerTool('whoami', {}, async (_given, ctx) => ({
@@ -53,7 +53,7 @@ export function callerOf(context?: McpContext): Caller | undefined {
   return (context && callerOfContext(context)) ?? within;
 }
 
-/** Runs what a call does, so that `callerOf` knows who calls until it has ended: a connection that it opened keeps its scope. */
+/** Runs what a call does. `callerOf` knows who calls until it has ended: a connection that it opened keeps its context. */
 export async function withinCall<Result>(caller: Caller | undefined, run: () => Promise<Result>): Promise<Result> {
   const current = { caller, hasEnded: false };
   try {
