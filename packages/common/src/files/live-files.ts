@@ -94,10 +94,7 @@ export class LiveFiles {
 
   /** Reads the set and puts it in force, whether it changed or not. Keeps the process alive meanwhile. */
   async reload(): Promise<ReloadResult> {
-    this.#waitingCalls += 1;
-    this.#endWait();
-    return await this.#inTurn(async () => {
-      this.#waitingCalls -= 1;
+    return await this.#next(async () => {
       if (this.#closed) return { ok: false, problem: CLOSED };
       const reading = await this.#read();
       const isOld = reading.ok && this.#clock() - reading.set.changedMs >= SETTLE_MILLISECONDS;
@@ -106,15 +103,9 @@ export class LiveFiles {
     });
   }
 
-  /**
-   * Puts something else in force. If that succeeds, the files as they were count as known: only a later change takes its
-   * place.
-   */
+  /** Puts something else in force. If that succeeds, only a later change of the files takes its place. */
   async replace(put: () => Promise<ReloadResult>): Promise<ReloadResult> {
-    this.#waitingCalls += 1;
-    this.#endWait();
-    return await this.#inTurn(async () => {
-      this.#waitingCalls -= 1;
+    return await this.#next(async () => {
       const before = await this.#read();
       const result = await put();
       if (!result.ok) this.#checkSoon();
@@ -146,6 +137,16 @@ export class LiveFiles {
   /** Whoever answers from the files calls this first. @throws Error once they are closed, and may have changed since. */
   checkOpen(): void {
     if (this.#closed) throw new Error(`${this.#parts.owner}: ${CLOSED}`);
+  }
+
+  /** Runs a call in its turn, for which no check goes on waiting. */
+  async #next(call: () => Promise<ReloadResult>): Promise<ReloadResult> {
+    this.#waitingCalls += 1;
+    this.#endWait();
+    return await this.#inTurn(async () => {
+      this.#waitingCalls -= 1;
+      return await call();
+    });
   }
 
   async #check(): Promise<ReloadResult | undefined> {
