@@ -30,8 +30,8 @@ interface RoutedRequest extends ExpressRequest {
 interface RouteWatch {
   /** Whether the request has entered a Route since it was admitted. */
   entered: boolean;
-  /** Whether the Route that it is in refuses it. */
-  refuses: boolean;
+  /** Whether handlers of router.param() must not run for the Route that it is in: no permit in it would be asked. */
+  hides: boolean;
 }
 
 const watches = new WeakMap<object, RouteWatch>();
@@ -39,8 +39,8 @@ const hidesParams = new WeakSet<RoutedRequest>();
 const refusers = new WeakMap<Route, RouteLayer>();
 
 /**
- * Closes each Route that an agent reaches, if it has no permit, or one that an error may skip. Express assigns `req.route` before it runs any handler of
- * the Route. Routes are watched while they are open, too: an inner `agentAuth` may close those that follow. Refuses if
+ * Closes each Route that an agent reaches, if it has no permit, or one that an error may skip. Express assigns `req.route`
+ * before it runs any handler of the Route. Routes are watched while they are open, too: an inner `agentAuth` may close those that follow. Refuses if
  * `agentAuth`, which was called with `next`, is within an unmapped Route itself. Resolves to whether the request may go on.
  */
 export async function watchRoutes(request: ExpressRequest, next: Next): Promise<boolean> {
@@ -49,14 +49,14 @@ export async function watchRoutes(request: ExpressRequest, next: Next): Promise<
   const within = next === req.next ? undefined : req.route;
   if (within !== undefined && (await refuse(within, req, req))) return false;
   if (watches.has(req) || callerOf(req) === undefined) return true;
-  watches.set(req, { entered: within !== undefined, refuses: false });
+  watches.set(req, { entered: within !== undefined, hides: false });
   watchRoute(req);
   return true;
 }
 
 const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route, req) => {
   const watch = watches.get(admitted) as RouteWatch;
-  watch.refuses = false;
+  watch.hides = false;
   if (route === undefined) return;
   watch.entered = true;
   const handlers = handlersOf(route, req);
@@ -64,16 +64,16 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route,
   if (!isSkipped && !isClosed(req, admitted)) return;
   close(route);
   // HEAD enters a Route in which nothing serves it, too: its refuser, which lets it go on, shows the parameters again.
-  const isRefused = isSkipped || !handlers.some(isPermit);
-  watch.refuses = isRefused && admissionOf(admitted)?.guard.mode !== 'observe';
-  if (watch.refuses) hideParams(req, watch);
+  const isBare = isSkipped || !handlers.some(isPermit);
+  watch.hides = isBare && admissionOf(admitted)?.guard.mode !== 'observe';
+  if (watch.hides) hideParams(req, watch);
 });
 
 /** Handlers of router.param() run before the Route. Without values Express skips them, so they reveal nothing. */
 function hideParams(req: RoutedRequest, watch: RouteWatch): void {
   if (hidesParams.has(req)) return;
   hidesParams.add(req);
-  showWhile(req, 'params', {}, () => watch.refuses);
+  showWhile(req, 'params', {}, () => watch.hides);
 }
 
 /**
@@ -111,7 +111,7 @@ function refuserOf(route: Route): object {
     const admitted = watchedOf(req) ?? watchedOf(res.req as ExpressRequest);
     const isRefused = admitted !== undefined && (await refuse(route, req, admitted));
     const watch = watches.get(admitted ?? req);
-    if (watch !== undefined && !isRefused) watch.refuses = false;
+    if (watch !== undefined && !isRefused) watch.hides = false;
     return !isRefused;
   });
 }
