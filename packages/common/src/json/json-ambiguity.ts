@@ -1,14 +1,14 @@
 /** What readers of one JSON text could take for different things. */
 export type JsonAmbiguity = 'too_many_members' | 'number' | 'surrogate';
 
-/** An item of a list costs whoever reads it about a tenth of a member. */
+/** So many items of lists may stand for one member: each costs whoever reads it about a tenth of that. */
 export const itemsForMember = 10;
 
 /**
  * Finds what strict JSON still leaves open: an integer that a double cannot hold, which other readers keep; a number that
  * overflows; half of a surrogate pair, which readers replace or refuse. The text may be no JSON. Reads each character once.
  *
- * @param mostMembers members, objects and lists, and a tenth of the values. Default: any number.
+ * @param mostMembers of members, objects and lists; of values there may be ten times as many. Default: any number.
  */
 export function ambiguityOfJson(text: string, mostMembers: number = Infinity): JsonAmbiguity | undefined {
   let members = 0;

@@ -4,15 +4,16 @@ import { reportOnce } from './report-once.js';
 
 interface CallerParts {
   readonly guard: Guard;
-  /** Whether the server is connected to a transport of HTTP. */
+  /** Whether the server is connected to a transport of HTTP, and who sent the request that is being read there. */
   readonly session: { readonly isHttp: boolean; readonly sender: Caller | undefined };
   /** Who calls over a transport without HTTP. */
   readonly local: Caller | undefined;
 }
 
 /**
- * `context`: undefined for a notification of SDK 1, which says of none who sent it. Over HTTP a missing caller is a fault in how the server is mounted: it must
- * not become the local one.
+ * Who sent a message. Over HTTP a missing caller is a fault in how the server is mounted: it must not become the local one.
+ *
+ * @param context undefined for a notification of SDK 1, which does not say who sent it.
  */
 export function callerFor(
   context: (McpContext & { readonly requestInfo?: unknown }) | undefined,

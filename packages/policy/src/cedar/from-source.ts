@@ -31,7 +31,7 @@ export interface CedarDirectory extends CedarEngine {
   reload(): Promise<ReloadResult>;
   /**
    * Replaces what the folder has given. If that succeeds, a change of the folder that was made before is not loaded any
-   * more, and a later one takes the place of this source.
+   * more, and a later one takes the place of this source. The folder is read first: one that hangs delays it.
    */
   replace(source: CedarSource): Promise<ReloadResult>;
   /** Ends the following. From then on `decide` and `decideMany` fail, since the folder may have changed. */
