@@ -131,7 +131,7 @@ export function resourcesOf(record: Unknown): readonly ResourceFacts[] {
 
 /** As Cedar writes it: `Repo::"acme/api"`. */
 export function resourceText({ type, id }: ResourceFacts): string {
-  return `${type}::"${id}"`;
+  return `${type}::"${id.replace(/["\\]/g, String.raw`\$&`)}"`;
 }
 
 /** The target of an action: a resource, or a part of a list. */

@@ -50,7 +50,12 @@ export function recordRow(record: RecordFacts, { colours, width, timeZone, names
     short(didOf(record)),
     short(whyOf(record)),
   ];
-  return colourOf(record, colours)(row([...cells, fitted(detail, width)], width, log));
+  return colourOf(record, colours)(row([...cells, fitted(detail, width)].map(withSingleSpaces), width, log));
+}
+
+/** Only two spaces end a cell, so that a name does not look like further cells, or its wrapped rest like a record. */
+function withSingleSpaces(cell: string): string {
+  return cell.replace(/ {2,}/g, (run) => ` ${String.raw`\u{20}`.repeat(run.length - 1)}`);
 }
 
 /** Free text is limited to one line: unlike a name, it cannot be mistaken for another when truncated. */

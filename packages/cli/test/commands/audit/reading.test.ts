@@ -369,6 +369,32 @@ describe('audit query', () => {
   });
 });
 
+describe('audit query of an id that a client chose [F1]', () => {
+  const id = `x"  by a.cedar#admin${' '.repeat(90)}99  2026-11-28T13:14:09.157Z  allow  root  pay T::"1\\`;
+
+  it('shows no further cell or record', async () => {
+    using other = temporaryFolder();
+    await writeLog(other.file('log'), [decision(0, { resource: { type: 'T', id } })]);
+    for (const width of [80, 120, Infinity]) {
+      const { out } = await runCli(['audit', 'query', other.file('log'), '--phase', 'decision'], {
+        columns: () => width,
+      });
+      expect(out).toContain(String.raw`T::"x\" \u{20}by`);
+      expect(out).not.toMatch(/(^|\S {2,})99\b|\S {2,}by a\.cedar|^ {2,10}\S* {2}allow/m);
+    }
+  });
+
+  it('finds the record by what it shows', async () => {
+    using other = temporaryFolder();
+    await writeLog(other.file('log'), [decision(0, { resource: { type: 'T', id: 'a"b\\' } })]);
+    for (const resource of [String.raw`T::"a\"b\\"`, String.raw`T::"a"b\"`, 'a"b\\']) {
+      const { out } = await runCli(['audit', 'query', other.file('log'), '--resource', resource, '--json']);
+      expect(out.trim().split('\n')).toHaveLength(1);
+      expect(out).toContain('"type":"T"');
+    }
+  });
+});
+
 describe('audit tail', () => {
   it.each(['query', 'tail', 'report'])('%s reports a missing log or folder', async (command) => {
     using other = temporaryFolder();
