@@ -1,10 +1,7 @@
-import { failWhenRead } from './fail-reader.js';
-import { whenClosed } from './http2-stream.js';
+import { KeptReader, type KeptSource, SpoolBlocks } from './kept-reader.js';
 import { Pages } from './pages.js';
-import { bodyFailure, type BodyLimits } from '../../model/request-body.js';
-import { whenRead } from './readers.js';
+import type { BodyLimits } from '../../model/request-body.js';
 import { largeBatch, smallBatch, Spool, type SpoolSender } from './spool.js';
-import { SpoolReader, unreadDetail } from './spool-reader.js';
 import type { Tap } from './tap.js';
 
 /** The bytes of a held body: in memory up to a limit and as long as there is room, in a file beyond it. */
@@ -15,9 +12,8 @@ export class KeptBytes {
   readonly #failed: (error: unknown) => void;
   readonly #pages = new Pages();
   #spool: Spool | undefined;
-  #reader: SpoolReader | undefined;
+  #reader: KeptReader | undefined;
   #length = 0;
-  #isDropped = false;
   /** Bytes of the sender's share of the memory. */
   #taken = 0;
 
@@ -60,37 +56,46 @@ export class KeptBytes {
     await this.#spool?.written();
   }
 
-  /** Delivers all bytes and the end to the reader of the request, once there is one. */
+  /** Delivers all bytes and the end to the reader of the request, as it asks for them. */
   deliver(): void {
-    if (this.#spool !== undefined) this.#reader = new SpoolReader(this.#tap, this.#spool, this.#length);
-    else {
-      whenRead(this.#tap.request, () => this.#deliverPages());
-      whenClosed(this.#tap, () => this.drop());
-    }
+    const source =
+      this.#spool === undefined
+        ? this.#pagesInMemory()
+        : new SpoolBlocks(this.#spool, this.#sender.memory, this.#length);
+    this.#reader = new KeptReader(this.#tap, source, this.#length);
   }
 
   /** Delivers the bytes in memory without an end. */
   deliverPart(): void {
-    this.#giveBack();
+    this.#giveBack(this.#taken);
     for (const page of this.#pages.take()) this.#tap.deliver(page);
   }
 
   /** Releases the bytes, except for a reader that is still reading them. */
   drop(): void {
-    this.#isDropped = true;
-    this.#giveBack();
-    this.#pages.clear();
-    if (this.#reader === undefined) this.#spool?.close();
-    else this.#reader.finishSoon(this.#limits.timeoutSeconds);
-  }
-
-  #deliverPages(): void {
-    if (this.#isDropped) {
-      failWhenRead(this.#tap.request, bodyFailure('body_incomplete', unreadDetail));
+    if (this.#reader !== undefined) {
+      this.#reader.finishSoon(this.#limits.timeoutSeconds);
       return;
     }
-    this.deliverPart();
-    this.#tap.deliver(null);
+    this.#giveBack(this.#taken);
+    this.#pages.clear();
+    this.#spool?.close();
+  }
+
+  #pagesInMemory(): KeptSource {
+    const pages = [...this.#pages.take()];
+    return {
+      next: () => {
+        const [page = Buffer.alloc(0)] = pages.splice(0, 1);
+        this.#giveBack(page.length);
+        return page;
+      },
+      relax: () => {},
+      close: () => {
+        pages.length = 0;
+        this.#giveBack(this.#taken);
+      },
+    };
   }
 
   #fitsInMemory(more: number): boolean {
@@ -100,9 +105,11 @@ export class KeptBytes {
     return true;
   }
 
-  #giveBack(): void {
-    this.#sender.memory.give(this.#taken);
-    this.#taken = 0;
+  /** What came after a failure was never taken. */
+  #giveBack(most: number): void {
+    const bytes = Math.min(most, this.#taken);
+    this.#sender.memory.give(bytes);
+    this.#taken -= bytes;
   }
 
   #spoolFrom(bytes: Buffer): boolean {
@@ -112,7 +119,7 @@ export class KeptBytes {
       const events = { room: () => this.#tap.pull(), failed: this.#failed };
       const batch = isLarge ? largeBatch : smallBatch;
       this.#spool = new Spool(this.#limits.spoolDirectory, events, this.#sender, batch);
-      this.#giveBack();
+      this.#giveBack(this.#taken);
       for (const page of this.#pages.take()) this.#spool.append(page);
     }
     return this.#spool.append(bytes);

@@ -117,14 +117,12 @@ export class Spool {
     await this.#writing;
   }
 
-  /** Reads at most `length` bytes, and none at the end. Rejects when the file is closed or cannot be read. */
-  async read(position: number, length: number): Promise<Buffer> {
+  /** Fills buffers from a position on, and says with how many bytes. Rejects when the file is closed or cannot be read. */
+  async read(position: number, into: readonly Buffer[]): Promise<number> {
     if (this.#file === undefined || this.#closed) throw new Error('nothing is kept any more');
-    // Not from the shared pool, and never reused: the reader may retain it.
-    const buffer = Buffer.allocUnsafeSlow(length);
     const { handle } = this.#file;
-    const { bytesRead } = await inTurn(this.#sender.name, () => handle.read(buffer, 0, length, position));
-    return buffer.subarray(0, bytesRead);
+    const { bytesRead } = await inTurn(this.#sender.name, () => handle.readv(into, position));
+    return bytesRead;
   }
 
   /** Releases the disk space. */
