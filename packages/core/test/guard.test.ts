@@ -88,6 +88,12 @@ describe('a caller is valid for one request', () => {
     expect(answer).toMatchObject({ ok: false, refusal: { code: 'body_incomplete' } });
     expect(audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
   });
+
+  it('and admitted without an address behind trusted proxies, as over a Unix domain socket', async () => {
+    const { guard } = await guarded({ trustedProxies: ['10.0.0.0/8'] });
+    const answer = await guard.authenticate(await signedRequest(undefined, { clientIsGone: () => false }));
+    expect(answer).toMatchObject({ ok: true, caller: { actor: { id: 'agent-a' } } });
+  });
 });
 
 /** Its scopes are a list at the start, and a rejected promise at each request. */

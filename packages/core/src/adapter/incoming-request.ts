@@ -44,7 +44,16 @@ export function clientIsGone(request: IncomingMessage): boolean {
   if (request.destroyed && !(isHttp1 && request.readableEnded)) return true;
   // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
   // The socket of an injected request has no `readable`, and that of HTTP/2 says nothing of the one request.
-  return socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable);
+  if (socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable)) return true;
+  return hasLostItsPeer(socket);
+}
+
+/**
+ * Whether the connection was reset before its address was read: the kernel forgets the peer at once, and Node reports the
+ * reset a turn later. A Unix domain socket has neither address, and an injected request may have no `localAddress`.
+ */
+function hasLostItsPeer({ localAddress, remoteAddress }: Partial<Socket>): boolean {
+  return localAddress !== undefined && remoteAddress === undefined;
 }
 
 function http2Path(rawHeaders: readonly string[]): string | undefined {

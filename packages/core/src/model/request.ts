@@ -14,7 +14,7 @@ export interface HttpRequest {
    * otherwise here than in `rawHeaders` refuses the request. Absent: the application reads `rawHeaders`.
    */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined;
-  /** Address of the connected peer; never taken from a header. */
+  /** Address of the connected peer; never taken from a header. Without it, a guard with `trustedProxies` finds no certificate. */
   readonly remoteAddress?: string | undefined;
   readonly body: RequestBody;
   /** The socket, in HTTP/2 that of the session. Its certificate counts if the guard accepts `mtls`. */

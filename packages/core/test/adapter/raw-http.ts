@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -101,6 +102,18 @@ export class RawClient implements Disposable {
     this.#received = this.#received.subarray(end + 4 + length);
     return { status, headers, body };
   }
+}
+
+/**
+ * Sends bytes and resets the connection before a server of this process accepts it: its event loop is blocked until the
+ * client has ended.
+ */
+export function sendAndReset({ port }: Pick<TestServer, 'port'>, bytes: Uint8Array): void {
+  const client = `
+    const socket = require('node:net').connect(${port}, '127.0.0.1');
+    socket.write(require('node:fs').readFileSync(0), () => socket.resetAndDestroy());`;
+  const { status, stderr } = spawnSync(process.execPath, ['-e', client], { input: bytes, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the client failed: ${stderr}`);
 }
 
 /** A POST with a body of stated length. */

@@ -3,15 +3,15 @@ import { ConfigError } from '@countersign/common';
 import type { FieldSection } from '@countersign/signature';
 import type { IndexedRequest } from '../../model/request.js';
 
-/** What proxies of our own say of a request. Empty unless one of them is the connected peer. */
+/** What proxies of our own say of a request. Empty if the connected peer is none of them. */
 export interface Forwarded {
   /** The Host that the client addressed. Several values cannot be told apart, so they are no host at all. */
   readonly host?: string;
   /** The nearest address that is not one of our proxies. */
   readonly remoteAddress?: string;
   /**
-   * The lines of X-Forwarded-Client-Cert; none of a proxy that may not forward certificates. Undefined: the peer is no
-   * proxy of ours.
+   * The lines of X-Forwarded-Client-Cert; none of a proxy that may not forward certificates, or of a peer whose address is
+   * unknown. Undefined: the peer is no proxy of ours.
    */
   readonly certificates?: readonly string[];
 }
@@ -39,7 +39,8 @@ export function createForwardedReader(
   const forwardsCertificates = matcherOf(forwarding);
   if (trusted.length === 0) return () => noProxy;
   return ({ remoteAddress, fields }) => {
-    if (remoteAddress === undefined || !isProxy(remoteAddress)) return {};
+    if (remoteAddress === undefined) return unknownPeer;
+    if (!isProxy(remoteAddress)) return noProxy;
     const hosts = fields.raw('x-forwarded-host');
     const client = clientAddress(fields, isProxy) ?? remoteAddress;
     const certificates = forwardsCertificates(remoteAddress) ? fields.raw('x-forwarded-client-cert') : [];
@@ -48,6 +49,8 @@ export function createForwardedReader(
 }
 
 const noProxy: Forwarded = {};
+/** A connection that was reset has no address: it may be that of a proxy, whose certificate names no client. */
+const unknownPeer: Forwarded = { certificates: [] };
 
 /** Longer than any chain of proxies; text to the left of it is not read. */
 const maxListLength = 2048;

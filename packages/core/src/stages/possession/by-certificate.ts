@@ -28,7 +28,7 @@ export function readCertificate(
   const { fields } = request;
   if (otherProofs.some((field) => fields.has(field))) return undefined;
   const { certificates } = forwarded;
-  // The connection of a proxy has the certificate of the proxy.
+  // The connection of a proxy, or of a peer that may be one, has the certificate of the proxy.
   const connection = certificates === undefined ? request.connection : undefined;
   const lookup = mtls.findByCertificate({ connection, forwarded: certificates ?? [] }, now);
   if (lookup.kind === 'none') return undefined;

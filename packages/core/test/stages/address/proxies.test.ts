@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
 import { createForwardedReader } from '../../../src/stages/address/proxies.js';
 
-function seen(trusted: readonly string[], remoteAddress: string, ...rawHeaders: string[]) {
+function seen(trusted: readonly string[], remoteAddress: string | undefined, ...rawHeaders: string[]) {
   const read = createForwardedReader(trusted);
   return read({ fields: new FieldSection(rawHeaders), remoteAddress });
 }
@@ -33,6 +33,16 @@ describe('createForwardedReader', () => {
     expect(read({ fields, remoteAddress: '10.2.2.3' })).toMatchObject({ certificates: [] });
     expect(read({ fields, remoteAddress: '11.1.2.3' })).toEqual({});
     expect(() => createForwardedReader([], ['x'])).toThrow(/forwardedBy/);
+  });
+
+  it('takes a peer without an address for a proxy of which nothing is known [Q7, A13]', () => {
+    const read = createForwardedReader(['10.0.0.0/8'], ['10.1.0.0/16']);
+    const fields = ['X-Forwarded-Client-Cert', 'X-Forwarded-Host', 'X-Forwarded-For'].flatMap((name) => [
+      name,
+      '9.9.9.9',
+    ]);
+    expect(read({ fields: new FieldSection(fields), remoteAddress: undefined })).toEqual({ certificates: [] });
+    expect(seen([], undefined, ...fields)).toEqual({});
   });
 
   it.each([
