@@ -52,8 +52,8 @@ export function clientIsGone(request: IncomingMessage): boolean {
  * Whether the connection was reset before its address was read: the kernel forgets the peer at once, and Node reports the
  * reset a turn later. A Unix domain socket has neither address, and an injected request may have no `localAddress`.
  */
-function hasLostItsPeer({ localAddress, remoteAddress }: Partial<Socket>): boolean {
-  return localAddress !== undefined && remoteAddress === undefined;
+function hasLostItsPeer(socket: Partial<Socket>): boolean {
+  return socket.remoteAddress === undefined && socket.localAddress !== undefined;
 }
 
 function http2Path(rawHeaders: readonly string[]): string | undefined {

@@ -5,6 +5,7 @@ import {
   type Awaitable,
   awaitable,
   closePart,
+  containRejections,
   isPromise,
   LruCache,
   withTimeout,
@@ -150,6 +151,7 @@ class Places {
 
 function checkedLookup(lookup: unknown): KeyLookup {
   if (isKeyLookup(lookup)) return lookup;
+  containRejections(lookup);
   throw new Error('the directory gave an answer that is no key lookup');
 }
 
@@ -161,6 +163,7 @@ function inTime(lookup: KeyLookup, seconds: number): KeyLookup {
 
 function checkedStatus(status: unknown): AgentStatus {
   if (isStatus(status)) return status;
+  containRejections(status);
   throw new Error('the directory gave an answer that is no status');
 }
 

@@ -111,6 +111,7 @@ export function createApprove(parts: ApproveParts): Approve {
         case 'before_epoch':
           return refusal('approval_used', 'the store began after it was given, so that it cannot tell');
         default:
+          containRejections(result);
           return refusal('approvals_unavailable', result === 'full' ? 'the store is full' : 'the store gave no answer');
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { readRequirement } from '@countersign/approval';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
-import { andThen, answerInTime, answerOr, type Awaitable, containRejection } from '@countersign/common';
-import { containRejections, LateAnswer, mapConcurrent } from '@countersign/common';
+import { andThen, answerInTime, answerOr, type Awaitable, containRejections } from '@countersign/common';
+import { LateAnswer, mapConcurrent } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
 import type { Question } from './question.js';
 
@@ -23,6 +23,7 @@ export function askEngine(
   const read = (decisions: unknown): readonly (PolicyDecision | Refusal)[] => {
     if (Array.isArray(decisions) && decisions.length === resources.length)
       return Array.from(decisions, decisionOrFault);
+    containRejections(decisions);
     return resources.map(() => refusal('policy_error', 'the engine gave no decision for each resource'));
   };
   return answerOr(
@@ -37,7 +38,7 @@ export function askEngine(
 /** Read anew each time: it may change with the policies. */
 export function vocabularyOf({ scopeVocabulary }: PolicyEngine): readonly string[] {
   if (Array.isArray(scopeVocabulary)) return scopeVocabulary;
-  containRejection(scopeVocabulary);
+  containRejections(scopeVocabulary);
   throw new TypeError("'scopeVocabulary' is no list of scopes");
 }
 

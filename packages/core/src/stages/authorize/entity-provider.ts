@@ -112,8 +112,10 @@ const timedOut = Symbol('timed out');
 
 /** Read once. What is wrong with the values is the engine's to say. */
 function recordOf(found: unknown): EntityRecord {
-  if (typeof found !== 'object' || found === null || Array.isArray(found))
+  if (typeof found !== 'object' || found === null || Array.isArray(found)) {
+    containRejections(found);
     throw new IncompleteResource('it gave neither an object nor undefined');
+  }
   const { attributes, parents } = found as EntityRecord;
   containRejections([attributes, parents]);
   refuseUnknownMembers(found, ['attributes', 'parents']);

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@countersign/audit';
-import { checkOptionNames, errorMessage, kindOf } from '@countersign/common';
+import { checkOptionNames, containRejections, errorMessage, kindOf } from '@countersign/common';
 import { readResource, type Resource, resourceProblem } from '@countersign/policy';
 import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
 import { fitsRecord } from '../authorize/resolve-resource.js';
@@ -96,6 +96,7 @@ function listOf<Item extends Resource>(items: readonly Item[]): List<Item> | str
     }
     return { read, unread };
   } catch {
+    containRejections(items);
     return 'the list holds what cannot be read';
   }
 }
@@ -103,7 +104,10 @@ function listOf<Item extends Resource>(items: readonly Item[]): List<Item> | str
 function readItem(item: Resource, place: number): Resource | Refusal {
   const name = `resource ${place} of the list`;
   try {
-    return readResource(item) ?? refusal('resource_unresolved', `${name}: ${resourceProblem(item)}`);
+    const read = readResource(item);
+    if (read !== undefined) return read;
+    containRejections(item);
+    return refusal('resource_unresolved', `${name}: ${resourceProblem(item)}`);
   } catch (error) {
     // The getter of a row. A foreign error may quote the request, so its text stays out of the audit log.
     const refused = refusal('resource_unresolved', `${name}: ${kindOf(error)}`);

@@ -1,4 +1,4 @@
-import { andThen, answerInTime, answerOr, type Awaitable, wireBounds } from '@countersign/common';
+import { andThen, answerInTime, answerOr, type Awaitable, containRejections, wireBounds } from '@countersign/common';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import type { ProofUse } from '../possession/possession.js';
 import type { ReplayResult, ReplayStore } from './store.js';
@@ -53,6 +53,7 @@ function refusalFor(result: ReplayResult, codes: ProofUse['codes']): Refusal | u
     case 'full':
       return refusal('replay_store_unavailable', 'the store is full');
     default:
+      containRejections(result);
       return refusal('replay_store_unavailable', 'the store gave an answer that was not asked for');
   }
 }

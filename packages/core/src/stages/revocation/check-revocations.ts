@@ -1,6 +1,6 @@
 import type { ApprovalClaims } from '@countersign/approval';
 import type { Chain } from '@countersign/delegation';
-import { andThen, answerInTime, answerOr, type Awaitable } from '@countersign/common';
+import { andThen, answerInTime, answerOr, type Awaitable, containRejections } from '@countersign/common';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import { namesInApproval, namesInChain } from './names-in-chain.js';
@@ -107,6 +107,7 @@ function problemOf(
   const judge = (revoked: Revocable | undefined): Refusal | undefined => {
     if (revoked === undefined) return undefined;
     if (named.includes(revoked)) return refusalFor(revoked);
+    containRejections(revoked);
     return refusal('revocations_unavailable', 'a source gave an answer that was not asked for');
   };
   return answerOr(

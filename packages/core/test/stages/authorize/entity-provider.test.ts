@@ -295,6 +295,7 @@ describe('entities', () => {
     ['two attributes', (rejected) => ({ attributes: { a: rejected(), b: rejected() } })],
     ['a parent', (rejected) => ({ parents: [rejected(), rejected()] })],
     ['another member', (rejected) => ({ attribute: rejected() })],
+    ['each of several', (rejected) => [rejected(), rejected()]],
   ])('one that gives a promise of %s is refused, and its rejection contained [D11]', async (_what, record) => {
     const { guard } = await withEntities(() => record(() => Promise.reject(new Error('no such row')) as never));
     expect(await guard.authorize(await letIn(guard), reading('open'))).toMatchObject({ ok: false });

@@ -274,10 +274,25 @@ describe('guard.filter refuses the whole list', () => {
     failing('too few', async () => [allow]),
     failing('too many', async () => [allow, allow, allow]),
     failing('no list', async () => allow as never),
+    failing('promises of none', async () => [Promise.reject(new Error('down'))] as never),
     failing('holes', async () => Object.assign([], { length: 2 })),
   ])('an engine that answers with %s permits nothing [D4]', async (_title, policy) => {
     const { guard } = await guarded({ policy });
     expect(await guard.filter(await letIn(guard), 'thing.read', things(2))).toEqual({ ok: true, permitted: [] });
+  });
+
+  // A rejection that nobody handles fails the run.
+  it.each<[string, (rejected: () => Promise<never>) => unknown]>([
+    ['of a list', (rejected) => rejected()],
+    ['of each item', (rejected) => [rejected(), rejected()]],
+  ])('that is a promise %s, whose rejection is contained [D11]', async (_of, items) => {
+    const { guard } = await guarded();
+    const caller = await letIn(guard);
+    const given = items(() => Promise.reject(new Error('no pool'))) as never;
+    expect(await guard.filter(caller, 'thing.read', given)).toMatchObject({
+      ok: false,
+      refusal: { code: 'resource_unresolved' },
+    });
   });
 
   it('when a revocation happened meanwhile, or cannot be checked [C7]', async () => {

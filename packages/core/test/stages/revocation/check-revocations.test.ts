@@ -93,6 +93,7 @@ describe('createRevocationChecks', () => {
     ['answers null', () => null],
     ['answers true', async () => true],
     ['answers with a name that was not asked for', () => ({ agent: 'agent-9' })],
+    ['answers with promises', () => [Promise.reject(new Error('down'))] as never],
   ])('refuses the request as an outage when a source %s [B11]', async (_title, findRevoked) => {
     const { check } = checkWith([{ findRevoked } as RevocationSource]);
     expect(await check()).toMatchObject({ code: 'revocations_unavailable', status: 503, fault: 'server' });
