@@ -9,11 +9,12 @@ import type { RequestBody } from '../model/request-body.js';
 import { type HttpRequest, pathOf } from '../model/request.js';
 import { holdIncoming, streamIncoming } from '../stages/body/incoming-body.js';
 import { type Admission, admissionOf, newProgress, type Progress, progressOf, rememberAdmission } from './admission.js';
+import { tooManyWait } from './connection-events.js';
 import { type GuardProvider, guardProvider } from './guard-provider.js';
 import { incomingRequest } from './incoming-request.js';
 import { logRefusal, type RefusalLogger } from './log-refusal.js';
 import { type AdmissionOptions, checkAdmissionOptions } from './options.js';
-import { askPermission, type PermissionRequest } from './permission.js';
+import { askPermission, coarsePermission } from './permission.js';
 import { closeUnread, closeUpgrade, type Respond, sendRefusal } from './send-refusal.js';
 import { reportUndecided } from './unmapped.js';
 import { type Ending, watchOutcome } from './watch-outcome.js';
@@ -51,8 +52,8 @@ export function admitter(
 /**
  * Verifies a request, remembers its caller, and records its outcome. Call it before the first await: from then on no
  * unverified byte of the body reaches another reader, even while the guard is still being created. Resolves to whether
- * the request may go on; if not, it has been answered. Answers to agents are marked `Cache-Control: private`, unless the
- * application sets the field itself.
+ * the request may go on; if not, it has been answered, or its connection closed because too many pipelined requests wait.
+ * Answers to agents are marked `Cache-Control: private`, unless the application sets the field itself.
  *
  * @throws RefusalError if the application wants refusals thrown.
  */
@@ -70,6 +71,11 @@ export async function admit(
     if (!isSame(earlier.guard, guard, respond)) return false;
     Object.assign(progressOf(request) as Progress, { respond });
     return await admitBelow(earlier, request, { everyRequest, unmapped }, refuser(guard, exchange, onRefusal, respond));
+  }
+  // Before anything is made for it, because thousands of such requests come in one chunk.
+  if (tooManyWait(request, exchange.response)) {
+    request.socket.destroy();
+    return false;
   }
   closeUpgrade(exchange);
   // Holds the body from here on, so that nothing reads it while we wait for the guard.
@@ -231,14 +237,6 @@ async function decideCoarsely(
   if (refused !== undefined) return refuse(refused);
   progress.coarseMethod = method;
   return true;
-}
-
-/**
- * The one decision of `everyRequest`: action `http.post` on `Path::"/repos/acme/api"`, with the path as it was signed:
- * undecoded, without the query.
- */
-function coarsePermission({ method = '' }: IncomingMessage, target: string): PermissionRequest {
-  return { action: `http.${method.toLowerCase()}`, resource: () => ({ type: 'Path', id: pathOf(target) }) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 
 /** Is told what happens to a connection. */
@@ -48,4 +49,25 @@ function watchersOn(connection: EventEmitter | undefined, isOfOneRequest: boolea
     });
   }
   return watchers;
+}
+
+/** The pipelined responses of a connection that wait for their turn. */
+const waitingOn = new WeakMap<Socket, Set<ServerResponse>>();
+
+const mostWaiting = 32;
+
+/**
+ * Whether a pipelined request comes while 32 others of its connection wait for their turn. Node dispatches every request
+ * that it has read, so that nothing else bounds how many of them are verified or refused at the same time.
+ */
+export function tooManyWait(request: IncomingMessage, response: ServerResponse): boolean {
+  // Node gives the connection to the response whose turn it is, and takes it back once that is sent.
+  const waits = http2StreamOf(request) === undefined && response.socket === null && !response.writableFinished;
+  if (!waits) return false;
+  const waiting = waitingOn.get(request.socket) ?? new Set();
+  if (waiting.has(response)) return false;
+  if (waiting.size >= mostWaiting) return true;
+  waitingOn.set(request.socket, waiting.add(response));
+  response.once('socket', () => waiting.delete(response));
+  return false;
 }

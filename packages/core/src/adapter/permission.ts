@@ -3,6 +3,7 @@ import { andThen, type Awaitable, awaitable, ConfigError, isPromise } from '@cou
 import type { Authorization, ResourceFunction } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { refusalResponse } from '../model/refusal-response.js';
+import { pathOf } from '../model/request.js';
 import { type Admission, admissionOf, type Progress, progressOf } from './admission.js';
 import { clientIsGone } from './incoming-request.js';
 import { checkPermission, type PermitOptions } from './options.js';
@@ -79,6 +80,14 @@ function permissionRequest<Request>(
       ),
     ...options,
   };
+}
+
+/**
+ * The one decision of `everyRequest`: action `http.post` on `Path::"/repos/acme/api"`, with the path as it was signed:
+ * undecoded, without the query.
+ */
+export function coarsePermission({ method = '' }: IncomingMessage, target: string): PermissionRequest {
+  return { action: `http.${method.toLowerCase()}`, resource: () => ({ type: 'Path', id: pathOf(target) }) };
 }
 
 /** Admits every verified agent without a decision: `permit(false)`. */
