@@ -25,7 +25,7 @@ export interface ServerOptions {
   /** Whether the server of HTTP/1 answers clients that have closed their side. Default: Node's, false. */
   readonly answersHalfClosed?: boolean;
   /** What runs before the listener gets a request, like an asynchronous middleware. Default: nothing. */
-  readonly before?: (request: IncomingMessage) => Promise<void>;
+  readonly before?: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   /** TLS, on the server that `started` gets. Default: none. */
   readonly tls?: { readonly options: TlsOptions; started(server: TlsServer): void };
 }
@@ -88,7 +88,7 @@ export async function startServer({
     url: `${tls === undefined ? 'http' : 'https'}://${address}:${(server.address() as AddressInfo).port}`,
     serve(listener) {
       const listenLater = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-        await before?.(request);
+        await before?.(request, response);
         listener(request, response);
       };
       server.on('request', before === undefined ? listener : listenLater);

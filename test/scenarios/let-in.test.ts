@@ -47,6 +47,29 @@ onEverySetup('Requests that are let in', (api) => {
     expect(open.headers).not.toHaveProperty('cache-control');
   });
 
+  it('not even where the application says otherwise of all its answers [A13]', async () => {
+    const said = { expires: 'Fri, 01 Jan 2100 00:00:00 GMT', 'x-accel-expires': '30', 'surrogate-control': 'max-age=30' };
+    const targeted = { 'cdn-cache-control': 'max-age=30', 'Cloudflare-CDN-Cache-Control': 'max-age=30' };
+    const fields = Object.entries({ ...said, ...targeted, 'cache-control': 'max-age=30', vary: 'accept' });
+    const other = await api.variant({
+      start: { before: async (_request, response) => void response.setHeaders(new Map(fields)) },
+    });
+    const { response } = await other.accepts(other.signed({ target: '/invoices' }), 200);
+    const stranger = await other.send({
+      ...other.signed({ target: '/invoices' }),
+      fields: [['Host', other.authority]],
+    });
+    const { response: denied } = await other.denies(
+      other.signed({ key: runner, target: '/invoices' }),
+      403,
+      'policy_denied',
+    );
+    expect(response.headers).toMatchObject({ 'cache-control': 'private', vary: 'accept' });
+    for (const { headers } of [stranger, denied]) expect(headers['cache-control']).toBe('no-store');
+    for (const { headers } of [response, stranger, denied])
+      expect(Object.keys(headers).filter((name) => /expires|surrogate|cdn/i.test(name))).toEqual([]);
+  });
+
   it('an agent acts for a user', async () => {
     const { response, records } = await api.accepts(await api.pull({ jti: 'delegation-1' }), 201);
     expect(JSON.parse(response.body)).toMatchObject({

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import type { RequestListener } from 'node:http';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   agentsFromObjects,
@@ -78,8 +77,8 @@ export interface Served extends AsyncDisposable {
 }
 
 /** A node:http server on a free port: `await using server = await serve(app)`. */
-export async function serve(listener: RequestListener): Promise<Served> {
-  const server = createServer(listener);
+export async function serve(listener: RequestListener, options: ServerOptions = {}): Promise<Served> {
+  const server = createServer(options, listener);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

@@ -51,7 +51,7 @@ describe('agentAuth', () => {
     expect((await call(app, { target: '/api/v1/things/1', uncovered: ['"@path"'] })).status).toBe(401);
   });
 
-  it('keeps the Cache-Control of the application, and adds none for people [A13]', async () => {
+  it('keeps the Cache-Control of a handler, none from before it, and adds none for people [A13]', async () => {
     const { guard } = await guarded({ traffic: 'mixed' });
     const app = express()
       .use('/early', cachedFor(60))
@@ -59,7 +59,8 @@ describe('agentAuth', () => {
       .get('/late', permit(false), cachedFor(5))
       .get('/{*any}', permit(false), callerId);
     expect(await cacheControlOf(call(app))).toBe('private');
-    expect(await cacheControlOf(call(app, { target: '/early' }))).toBe('public, max-age=60');
+    expect(await cacheControlOf(call(app, { target: '/early' }))).toBe('private');
+    expect(await cacheControlOf(unsigned(app, '/early'))).toBe('public, max-age=60');
     expect(await cacheControlOf(call(app, { target: '/late' }))).toBe('public, max-age=5');
     expect(await cacheControlOf(unsigned(app))).toBeUndefined();
   });
@@ -234,8 +235,8 @@ describe('agentAuth, misused', () => {
   });
 });
 
-function unsigned(app: express.Express): request.Test {
-  return request(app).get('/').set('Host', host);
+function unsigned(app: express.Express, target = '/'): request.Test {
+  return request(app).get(target).set('Host', host);
 }
 
 function collect(errors: unknown[]): ErrorRequestHandler {

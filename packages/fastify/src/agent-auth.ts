@@ -1,8 +1,8 @@
 import type { Guard } from '@countersign/core';
-import { type AdmissionOptions, admitter } from '@countersign/core/adapter';
+import { type AdmissionOptions, admitter, neverSettling } from '@countersign/core/adapter';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { getCaller, neverSettling, respondThrough } from './exchange.js';
+import { getCaller, respondThrough } from './exchange.js';
 import { enforcePermits, listUnmapped, refuseClosed, refuseMiddlewareBefore } from './routes.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
@@ -24,7 +24,8 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given,
 
   // Before preParsing, so that every parser of the body, even of the raw stream, reads verified bytes only.
   app.addHook('onRequest', async (request, reply) => {
-    const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl, logger: request.log };
+    const { raw, originalUrl: target, log: logger } = request;
+    const exchange = { request: raw, response: reply.raw, fields: reply, target, logger };
     // Once its client has gone, Fastify takes a returned reply for the end of the hook, whatever an onSend hook still does.
     if (!(await admit(exchange, respondThrough(reply))) || (await refuseClosed(request))) await neverSettling();
   });

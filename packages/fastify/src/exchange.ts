@@ -4,8 +4,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
 
-export { neverSettling } from '@countersign/core/adapter';
-
 /** Every FastifyRequest, with any generics. */
 export interface ServedRequest {
   readonly raw: IncomingMessage | Http2ServerRequest;

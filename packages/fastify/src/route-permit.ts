@@ -1,8 +1,8 @@
 import { type Caller, ConfigError } from '@countersign/core';
-import { admitEveryAgent, isUnmapped, permissionCheck, refuseAgent } from '@countersign/core/adapter';
+import { admitEveryAgent, isUnmapped, neverSettling, permissionCheck, refuseAgent } from '@countersign/core/adapter';
 import type { PermissionCheck, PermitOptions, ResourceOf } from '@countersign/core/adapter';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import { neverSettling, respondThrough, type ServedRequest } from './exchange.js';
+import { respondThrough, type ServedRequest } from './exchange.js';
 
 /** A request whose parameters are text, which they are unless a schema converts them. */
 export type PermitRequest = FastifyRequest<{ Params: Readonly<Record<string, string>> }>;

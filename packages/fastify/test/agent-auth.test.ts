@@ -140,6 +140,21 @@ describe('agentAuth', () => {
     expect(refused.headers).not.toHaveProperty('transfer-encoding');
   });
 
+  it('keeps answers and refusals from caches that a hook before it invites [A13]', async () => {
+    await using api = await Api.start((app) => app.get('/', verifiedOnly, async () => 'x'), {
+      before: (app) => {
+        app.addHook('onRequest', async (_request, reply) => {
+          void reply.headers({ 'cache-control': 'public, max-age=30', 'cdn-cache-control': 'max-age=30' });
+        });
+      },
+    });
+    for (const [request, said] of [[signed(), 'private'], [unsigned(), 'no-store']] as const) {
+      const { headers } = await send(api.url, request);
+      expect(headers).toMatchObject({ 'cache-control': said });
+      expect(headers).not.toHaveProperty('cdn-cache-control');
+    }
+  });
+
   it('has no caller for people, neither within the plugin nor beside it [G1]', async () => {
     const app = fastify();
     const { guard } = await guarded({ traffic: 'mixed' });

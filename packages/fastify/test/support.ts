@@ -8,6 +8,8 @@ export interface AppOptions {
   readonly guarded?: Guarded;
   readonly auth?: Partial<AgentAuthOptions>;
   readonly server?: FastifyServerOptions;
+  /** What is added before `agentAuth`. */
+  readonly before?: (app: FastifyInstance) => unknown;
 }
 
 /** A Fastify app with `agentAuth` on a real socket: `await using api = await Api.start(…)`. */
@@ -25,6 +27,7 @@ export class Api implements AsyncDisposable {
   static async start(define: (app: FastifyInstance) => unknown, options: AppOptions = {}): Promise<Api> {
     const parts = options.guarded ?? (await guarded());
     const app = fastify(options.server);
+    options.before?.(app);
     await app.register(agentAuth, { guard: parts.guard, ...options.auth });
     await define(app);
     return new Api(parts, app, await app.listen({ port: 0, host: '127.0.0.1' }));

@@ -1,4 +1,4 @@
-import { fieldsOfContent, type HandlerMark, markHandler, type Respond, sendRefusal } from '@countersign/core/adapter';
+import { clearFields, type HandlerMark, markHandler, type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** The part of a Koa context that is used here; the same in Koa 2 and 3, also under a router. */
@@ -23,7 +23,7 @@ export function respondThrough(ctx: KoaContext): Respond {
   return (refused) => {
     // Koa would append the body to a response that has begun.
     if (ctx.respond === false || ctx.res.headersSent) return sendRefusal(ctx.res, refused);
-    for (const name of fieldsOfContent) ctx.res.removeHeader(name);
+    clearFields(ctx.res);
     ctx.status = refused.status;
     ctx.set(refused.headers);
     ctx.body = refused.body;

@@ -450,6 +450,13 @@ describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
     expect(api.guarded.audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
   });
 
+  it('lets Koa answer HEAD on a server that rejects bytes in such an answer [F5]', async () => {
+    const { guard } = await guarded();
+    const app = create().use(agentAuth(guard, { onRefusal: 'throw' }));
+    await using served = await serve(app.callback(), { rejectNonStandardBodyWrites: true });
+    expect(await send(served.url, unsigned({ method: 'HEAD' }))).toMatchObject({ status: 401, body: '' });
+  });
+
   it('lets Koa answer with status and challenge', async () => {
     await using api = await Api.start(create(), sayWho, { auth: { onRefusal: 'throw' } });
     expect(await send(api.url, unsigned())).toMatchObject({

@@ -15,7 +15,8 @@ import { incomingRequest } from './incoming-request.js';
 import { logRefusal, type RefusalLogger } from './log-refusal.js';
 import { type AdmissionOptions, checkAdmissionOptions } from './options.js';
 import { askPermission, coarsePermission } from './permission.js';
-import { closeUnread, closeUpgrade, type Respond, sendRefusal } from './send-refusal.js';
+import { type AnswerFields, closeUnread, closeUpgrade, dropBytesOfHead } from './send-refusal.js';
+import { keepFromSharedCaches, type Respond, sendRefusal } from './send-refusal.js';
 import { reportUndecided } from './unmapped.js';
 import { type Ending, watchOutcome } from './watch-outcome.js';
 
@@ -25,6 +26,8 @@ export interface HostExchange {
   readonly response: ServerResponse;
   /** The request target as on the request line, also under a mounted router. */
   readonly target: string;
+  /** Where the framework keeps the fields of its answer. Default: `response`. */
+  readonly fields?: AnswerFields;
   /** The logger of the request, where the framework has one. The option `logger` replaces it. */
   readonly logger?: RefusalLogger;
 }
@@ -167,6 +170,8 @@ function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 't
     if (progress?.refused === undefined) logRefusal(exchange.logger, request, refused, rejected);
     if (progress !== undefined) progress.refused = refused;
     if (onRefusal === 'throw') {
+      // Koa answers an error with bytes.
+      dropBytesOfHead(response);
       const error = new RefusalError(refused, rendered);
       outcome?.refused(error);
       throw error;
@@ -195,7 +200,7 @@ function admitFirst(
   { refuse, respond }: { readonly refuse: Refuse; readonly respond: Respond },
 ): Admission {
   const { request, response } = exchange;
-  if (caller !== undefined) keepFromSharedCaches(response);
+  if (caller !== undefined) keepFromSharedCaches(response, exchange.fields ?? response);
   const progress = newProgress(incoming.target, response, respond);
   async function complete(by: Caller, { outcome, refused }: Ending): Promise<void> {
     const ended = await guard.complete(by, outcome, { refused, exempt: progress.exempt });
@@ -237,12 +242,4 @@ async function decideCoarsely(
   if (refused !== undefined) return refuse(refused);
   progress.coarseMethod = method;
   return true;
-}
-
-/**
- * Shared caches do not store answers to requests with Authorization (RFC 9111 §3.5), but ignore signatures: without this
- * field, a cache in front of the API could give an agent's answer to another client.
- */
-function keepFromSharedCaches(response: ServerResponse): void {
-  if (!answerHasBegun(response) && !response.hasHeader('cache-control')) response.setHeader('cache-control', 'private');
 }

@@ -26,6 +26,6 @@ export {
   permitDecorator,
 } from './permit-decorator.js';
 export { isTextOfMissing, type NamedResource, type RouteResource } from './resource.js';
-export { fieldsOfContent, keepRefusal, neverSettling, type Respond, sendRefusal } from './send-refusal.js';
+export { clearFields, keepRefusal, neverSettling, type Respond, sendRefusal } from './send-refusal.js';
 export { closesUnmapped, closesUnrouted, isUnmapped, mayBeSkipped, refuseAgent, reportClosed } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';

@@ -28,7 +28,9 @@ export function closeUpgrade({
   if ('upgrade' in request && request.upgrade === true) response.once('finish', () => request.socket.destroySoon());
 }
 
-interface HasFields {
+/** Where a framework keeps the fields of an answer. */
+export interface AnswerFields {
+  getHeaders(): object;
   removeHeader(name: string): unknown;
 }
 
@@ -36,19 +38,25 @@ interface HasFields {
  * Keeps the refusal that a framework is going to send: while its hooks are at work, a handler may go on and set the status
  * of its own answer, and write after the end. `reply`: where the framework keeps the fields of the answer.
  */
-export function keepRefusal(response: ServerResponse, status: number, reply: HasFields): void {
-  for (const name of fieldsOfContent) reply.removeHeader(name);
+export function keepRefusal(response: ServerResponse, status: number, reply: AnswerFields): void {
+  clearFields(reply);
   response.statusCode = status;
   Object.defineProperty(response, 'statusCode', { get: () => status, set() {} });
+  dropBytesOfHead(response);
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
-  const isHead = response.req.method === 'HEAD';
-  // Of bytes, Node would fail for HEAD if its server has the option `rejectNonStandardBodyWrites`.
-  if (isHead) response.write = () => true;
   response.end = (...args: unknown[]) => {
-    end(...(isHead ? args.filter((arg) => typeof arg === 'function') : args));
+    end(...args);
     HeldAnswer.of(response).dropRest();
     return response;
   };
+}
+
+/** Of bytes in an answer to HEAD, Node would fail if its server has the option `rejectNonStandardBodyWrites`. */
+export function dropBytesOfHead(response: ServerResponse): void {
+  if (response.req.method !== 'HEAD') return;
+  const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+  response.write = () => true;
+  response.end = (...args: unknown[]) => end(...args.filter((arg) => typeof arg === 'function'));
 }
 
 /** How long the connection of a client that is still sending stays open, so that the client can read our answer. */
@@ -96,14 +104,42 @@ export function closeUnread(response: ServerResponse): void {
   Object.assign(response, { end: endLater });
 }
 
-/** What the application may have said of its own content: of ours it is wrong, and Node throws or no client reads it. */
-export const fieldsOfContent: readonly string[] = [
+const fieldsOfContent: readonly string[] = [
   'trailer',
   'transfer-encoding',
   'content-encoding',
   'content-language',
   'content-range',
 ];
+
+/** What caches follow in place of Cache-Control: the targeted fields of RFC 9213, and older ones. */
+const ofCaches = /-cache-control$|^(?:surrogate-control|edge-control|x-accel-expires|expires)$/i;
+
+/**
+ * Removes what the application may have said of its own answer. Of ours it is wrong: Node throws, no client reads it, or a
+ * cache gives the refusal of one to another.
+ */
+export function clearFields(fields: AnswerFields): void {
+  for (const name of fieldsOfContent) fields.removeHeader(name);
+  removeFieldsOfCaches(fields);
+}
+
+function removeFieldsOfCaches(fields: AnswerFields): void {
+  for (const name of Object.keys(fields.getHeaders())) if (ofCaches.test(name)) fields.removeHeader(name);
+}
+
+/**
+ * Keeps an answer to an agent from other clients, whatever was said before for all answers. Shared caches do not store
+ * answers to requests with Authorization (RFC 9111 §3.5), but ignore signatures.
+ */
+export function keepFromSharedCaches(response: ServerResponse, reply: AnswerFields): void {
+  if (answerHasBegun(response)) return;
+  removeFieldsOfCaches(reply);
+  const { 'cache-control': said = '' } = reply.getHeaders() as { readonly 'cache-control'?: unknown };
+  if (/\bno-store\b|\bprivate\b(?!\s*=)/i.test(String(said))) return;
+  reply.removeHeader('cache-control');
+  response.setHeader('cache-control', 'private');
+}
 
 /**
  * Answers with a refusal: the same bytes on every host on node:http. Does nothing once an answer has begun. Discard the
@@ -115,7 +151,7 @@ export function sendRefusal(response: ServerResponse, refused: RefusalResponse):
   if (answerHasBegun(response) || response.writableEnded) return;
   HeldAnswer.of(response).refuse(() => {
     closeUnread(response);
-    for (const name of fieldsOfContent) response.removeHeader(name);
+    clearFields(response);
     response.writeHead(refused.status, { ...refused.headers, 'content-length': Buffer.byteLength(refused.body) });
     response.end(response.req.method === 'HEAD' ? '' : refused.body);
   });
