@@ -48,7 +48,11 @@ onEverySetup('Requests that are let in', (api) => {
   });
 
   it('not even where the application says otherwise of all its answers [A13]', async () => {
-    const said = { expires: 'Fri, 01 Jan 2100 00:00:00 GMT', 'x-accel-expires': '30', 'surrogate-control': 'max-age=30' };
+    const said = {
+      expires: 'Fri, 01 Jan 2100 00:00:00 GMT',
+      'x-accel-expires': '30',
+      'surrogate-control': 'max-age=30',
+    };
     const targeted = { 'cdn-cache-control': 'max-age=30', 'Cloudflare-CDN-Cache-Control': 'max-age=30' };
     const fields = Object.entries({ ...said, ...targeted, 'cache-control': 'max-age=30', vary: 'accept' });
     const other = await api.variant({

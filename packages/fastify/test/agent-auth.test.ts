@@ -148,7 +148,10 @@ describe('agentAuth', () => {
         });
       },
     });
-    for (const [request, said] of [[signed(), 'private'], [unsigned(), 'no-store']] as const) {
+    for (const [request, said] of [
+      [signed(), 'private'],
+      [unsigned(), 'no-store'],
+    ] as const) {
       const { headers } = await send(api.url, request);
       expect(headers).toMatchObject({ 'cache-control': said });
       expect(headers).not.toHaveProperty('cdn-cache-control');
