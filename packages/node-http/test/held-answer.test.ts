@@ -251,6 +251,20 @@ it("A held answer is dropped, and the application's own is sent, when refusals a
   expect(JSON.stringify(answer)).not.toContain('SECRET');
 });
 
+it('An answer beside steps that are chained, but not awaited, is dropped when the last of them refuses [A17]', async () => {
+  const { guard } = await guarded();
+  const [auth, may] = [agentAuth(guard), permit('forbidden', { type: 'X', id: '1' })];
+  await using served = await serve(async (request, response) => {
+    void auth(request, response).then(async (passes) => passes && (await may(request, response)));
+    await setImmediate();
+    response.end('SECRET');
+  });
+  for (let round = 0; round < 20; round++) {
+    const { status, body } = await send(served.url, signed());
+    expect([status, body.includes('SECRET')]).toEqual([403, false]);
+  }
+});
+
 it('A permit that refuses after the answer has begun cuts it', async () => {
   const parts = await guarded();
   const auth = agentAuth(parts.guard);

@@ -64,5 +64,9 @@ function readList(path: string, text: string): readonly unknown[] {
     throw new CliError(`${path} is not JSON.`);
   }
   if (Array.isArray(agents)) return agents;
+  if (isJsonObject(agents) && Array.isArray(agents['agents']))
+    throw new CliError(
+      `${path} has its list as the member 'agents': keygen writes the list alone. Take it out of { "agents": … }.`,
+    );
   throw new CliError(`${path} is no list of agents: put [ ] around the one agent.`);
 }

@@ -169,6 +169,7 @@ describe('keygen', () => {
   it.each([
     ['already holds the agent', '[{"agent_id":"agent-a"}]', /already holds an agent 'agent-a'/],
     ['is no list', '{"agent_id":"agent-b"}', /is no list of agents/],
+    ['has its list as a member', '{"agents":[]}', /has its list as the member 'agents'/],
     ['is not JSON', '[', /is not JSON/],
   ])('makes no key when agents.json %s', async (_title, text, why) => {
     const [out, agents] = [join(folder, 'unused.key'), join(folder, 'taken.json')];

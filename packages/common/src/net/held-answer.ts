@@ -67,7 +67,9 @@ export class HeldAnswer {
   /** The step lets the request go on. What the handler answered meanwhile is sent once no other step is pending. */
   allow(): void {
     this.#pending -= 1;
-    if (this.#pending === 0 && this.#state !== 'refused') this.#open(this.#calls);
+    // A step that is chained to this one begins later in this turn.
+    if (this.#calls.length > 0) setImmediate(() => this.#openIfDecided());
+    else this.#openIfDecided();
   }
 
   /** The step has refused. Unless it did so by `refuse`, the application answers. */
@@ -110,6 +112,10 @@ export class HeldAnswer {
     const cameEarly = this.#cameEarly;
     this.#cameEarly = false;
     return cameEarly;
+  }
+
+  #openIfDecided(): void {
+    if (this.#pending === 0 && this.#state !== 'refused') this.#open(this.#calls);
   }
 
   #open(calls: readonly Call[]): void {

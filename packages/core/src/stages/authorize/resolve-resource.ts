@@ -1,5 +1,5 @@
 import { maxStringUnits } from '@countersign/audit';
-import { andThen, answerInTime, answerOr, type Awaitable, errorMessage, isA, kindOf } from '@countersign/common';
+import { andThen, answerInTime, answerOr, type Awaitable, containRejections, errorMessage, isA, kindOf } from '@countersign/common';
 import { IncompleteResource, readResource, type Resource, resourceProblem } from '@countersign/policy';
 import { type MaybeResource, NoSuchResource, type Permission } from '../../model/permission.js';
 import { refusal } from '../../model/refusal.js';
@@ -48,7 +48,10 @@ function resolvedAs(found: MaybeResource): Resolved {
   // To a client, absent and forbidden look alike.
   if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };
   const read = readResource(found);
-  if (read === undefined) throw new IncompleteResource(resourceProblem(found));
+  if (read === undefined) {
+    containRejections(found);
+    throw new IncompleteResource(resourceProblem(found));
+  }
   if (!fitsRecord(read)) {
     return {
       refused: refusal('policy_denied', `its id has more than the ${maxStringUnits} characters that a record keeps`),

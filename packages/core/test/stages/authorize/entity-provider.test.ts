@@ -263,17 +263,17 @@ describe('entities', () => {
   it.each(Object.keys(bad))(
     'that %s for one row leaves it out of a list, and the report names it [D1]',
     async (how) => {
-      const { guard, audit, troubles } = await withEntities(({ id }) => (id === 'bad' ? bad[how]!() : records[id]));
+      const { guard, audit, troubles } = await withEntities(({ id }) => (id === 'unfit' ? bad[how]!() : records[id]));
       // With parents of its own, a row is joined with what is known of it.
-      const rows = ['open', 'bad', 'plain', 'shared'].map((id) => ({ type: 'Doc', id, attributes: {} }));
+      const rows = ['open', 'unfit', 'plain', 'shared'].map((id) => ({ type: 'Doc', id, attributes: {} }));
       const answer = await guard.filter(await letIn(guard), 'doc.read', rows);
       expect(answer).toEqual({ ok: true, permitted: [rows[0], rows[3]] });
       expect(audit.records).toMatchObject([
         { decision: 'allow', detail: expect.stringMatching(/^1 could not be decided: entities\(\): /) },
       ]);
       expect(audit.records[0]?.filtered).toMatchObject({ asked: 4, permitted: 2 });
-      expect(JSON.stringify(audit.records)).not.toMatch(/hunter2|bad/);
-      expect(troubles).toEqual([expect.stringMatching(/resource_unresolved at .*: 1 could not .* "Doc", id "bad": /)]);
+      expect(JSON.stringify(audit.records)).not.toMatch(/hunter2|unfit/);
+      expect(troubles).toEqual([expect.stringMatching(/resource_unresolved at .*: 1 could not .* "Doc", id "unfit": /)]);
     },
   );
 
@@ -299,6 +299,17 @@ describe('entities', () => {
   ])('one that gives a promise of %s is refused, and its rejection contained [D11]', async (_what, record) => {
     const { guard } = await withEntities(() => record(() => Promise.reject(new Error('no such row')) as never));
     expect(await guard.authorize(await letIn(guard), reading('open'))).toMatchObject({ ok: false });
+  });
+
+  // A rejection that nobody handles fails the run.
+  it('a resource that is a promise is refused, and its rejection contained [D11]', async () => {
+    const { guard } = await guarded();
+    const caller = await letIn(guard);
+    const resource = Promise.reject(new Error('no such row')) as never;
+    expect(await guard.authorize(caller, { action: 'doc.read', resource })).toMatchObject({
+      ok: false,
+      refusal: { code: 'resource_unresolved' },
+    });
   });
 
   it('one that does not answer in time: 503', async () => {
