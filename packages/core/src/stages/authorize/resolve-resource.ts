@@ -1,5 +1,14 @@
 import { maxStringUnits } from '@countersign/audit';
-import { andThen, answerInTime, answerOr, type Awaitable, containRejections, errorMessage, isA, kindOf } from '@countersign/common';
+import {
+  andThen,
+  answerInTime,
+  answerOr,
+  type Awaitable,
+  containRejections,
+  errorMessage,
+  isA,
+  kindOf,
+} from '@countersign/common';
 import { IncompleteResource, readResource, type Resource, resourceProblem } from '@countersign/policy';
 import { type MaybeResource, NoSuchResource, type Permission } from '../../model/permission.js';
 import { refusal } from '../../model/refusal.js';

@@ -273,7 +273,9 @@ describe('entities', () => {
       ]);
       expect(audit.records[0]?.filtered).toMatchObject({ asked: 4, permitted: 2 });
       expect(JSON.stringify(audit.records)).not.toMatch(/hunter2|unfit/);
-      expect(troubles).toEqual([expect.stringMatching(/resource_unresolved at .*: 1 could not .* "Doc", id "unfit": /)]);
+      expect(troubles).toEqual([
+        expect.stringMatching(/resource_unresolved at .*: 1 could not .* "Doc", id "unfit": /),
+      ]);
     },
   );
 
