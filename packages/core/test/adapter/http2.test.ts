@@ -179,6 +179,21 @@ describe('a body over HTTP/2', () => {
     );
   });
 
+  it('reaches a reader whole that is at work when the answer goes out', async () => {
+    const read = new Deferred<unknown>();
+    await using served = await serve(await guarded(), async (request, response) => {
+      const through = new PassThrough({ highWaterMark: 1000 });
+      pipeline(request, through).catch(read.resolve);
+      response.end('accepted');
+      await once(request, 'close');
+      let length = 0;
+      for await (const part of through) length += (part as Buffer).length;
+      read.resolve(length);
+    });
+    await send(served, signed({ method: 'POST', body: Buffer.alloc(300_000) }));
+    expect(await read.promise).toBe(300_000);
+  });
+
   it('is refused when it was changed, and the session stays open [A4]', async () => {
     const parts = await guarded();
     await using served = await serve(parts);

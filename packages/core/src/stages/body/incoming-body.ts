@@ -86,6 +86,7 @@ class TakenBody implements IncomingBody {
 
   release(): void {
     if (this.#phase === 'released') return;
+    this.#tap.keepForReader();
     // Not accepted: the body of a request that the guard does not guard.
     if (this.#phase === 'early') this.#passThrough();
     else if (this.#phase === 'taken') this.#taker?.release();

@@ -85,6 +85,7 @@ export class KeptBytes {
   #pagesInMemory(): KeptSource {
     const pages = [...this.#pages.take()];
     return {
+      atOnce: this.#tap.stream !== undefined,
       next: () => {
         const [page = Buffer.alloc(0)] = pages.splice(0, 1);
         this.#giveBack(page.length);

@@ -8,6 +8,11 @@ import type { Tap } from './tap.js';
 
 /** Where the bytes of a body wait for their reader. */
 export interface KeptSource {
+  /**
+   * Whether all bytes go to the reader as soon as there is one: Node closes an HTTP/2 stream with its answer, and a reader
+   * that is still at work has only what is in the request's own buffer. That goes with the stream.
+   */
+  readonly atOnce: boolean;
   /** The next bytes; none if there are no more. Rejects if they cannot be read. */
   next(): Awaitable<Buffer>;
   /** Keeps no more in memory than it must, for a reader that may never come back. */
@@ -60,7 +65,7 @@ export class KeptReader {
         const next = this.#source.next();
         const bytes = isPromise(next) ? await next : next;
         if (this.#finished) return;
-        this.#delivering = this.#pass(bytes);
+        this.#delivering = this.#pass(bytes) || (this.#source.atOnce && !this.#finished);
       }
     } catch (error) {
       this.#failWith(bodyFailure('spool_unavailable', String(error)));
@@ -111,6 +116,7 @@ interface Block {
 
 /** Reads a spool in large blocks, and one ahead, as long as there is memory for them. */
 export class SpoolBlocks implements KeptSource {
+  readonly atOnce = false;
   readonly #spool: Spool;
   readonly #memory: Share;
   readonly #length: number;

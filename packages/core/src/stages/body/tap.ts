@@ -3,6 +3,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import type { Awaitable } from '@countersign/common';
 import { bodyFailure, type BodyFailure } from '../../model/request-body.js';
 import { failWhenRead } from './fail-reader.js';
+import { isBeingRead } from './readers.js';
 import { cutOff, destroyOnceClosed, http2StreamOf, isClosedStream } from './http2-stream.js';
 
 /** Receives the chunks of a body. */
@@ -31,6 +32,9 @@ export interface AcceptedBody {
 export interface BodyTaker extends ChunkSink, AcceptedBody {}
 
 const pullBytes = 64 * 1024;
+
+/** What Node calls after the answer unless it was asked for bytes itself, which it never is of a body that came whole. */
+type Dumpable = IncomingMessage & { _dump?: () => void };
 
 /**
  * Intercepts the body of a request before its readers. Node calls `request.push` for every chunk, over HTTP/2 as over
@@ -76,6 +80,15 @@ export class Tap {
 
   get gone(): boolean {
     return this.#arrival === 'cut';
+  }
+
+  /** Keeps Node from dropping a body that is being read, once the answer is out. */
+  keepForReader(): void {
+    const request: Dumpable = this.request;
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+    if (this.stream !== undefined || (length === undefined && coding === undefined)) return;
+    const { _dump: dump } = request;
+    request._dump = () => void (isBeingRead(request) || dump?.call(request));
   }
 
   /** Sends further chunks to another sink, and repeats an end or a cut that has already happened. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -48,6 +49,37 @@ describe('a held body reaches its reader whole', () => {
     expect(await client.response()).toMatchObject({ status: 200, body: 'dribbled' });
     await expectUsable(client);
   });
+
+  // Whole while it was verified, and longer.
+  it.each([20_000, 60_000, 150_000])(
+    'of %d bytes, read by a slow pipe, though it is answered meanwhile',
+    async (size) => {
+      const stored = new Deferred<unknown>();
+      const handle = async (request: IncomingMessage): Promise<Buffer> => {
+        let length = 0;
+        const slow = new Writable({
+          highWaterMark: 1000,
+          write: (bytes: Buffer, _encoding, done) => {
+            length += bytes.length;
+            setTimeout(done);
+          },
+        });
+        void pipeline(request, slow).then(() => stored.resolve(length), stored.resolve);
+        return Buffer.from('accepted');
+      };
+      await using server = await guarded({
+        handle,
+        // So that all of it is there.
+        between: async (_body, request) => {
+          while (!request.complete && request.socket.bytesRead < 64 * 1024) await setImmediate();
+        },
+      });
+      using client = await RawClient.open(server);
+      await client.send(post(Buffer.alloc(size)));
+      expect(await client.response()).toMatchObject({ body: 'accepted' });
+      expect(await stored.promise).toBe(size);
+    },
+  );
 
   it('when requests are pipelined', async () => {
     await using server = await guarded();
