@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { onEverySetup } from '../support/api.js';
 import { serialized, sha256Digest, alsoSigned } from '../support/signed-request.js';
@@ -55,9 +56,10 @@ onEverySetup('Requests that are let in', (api) => {
     };
     const targeted = { 'cdn-cache-control': 'max-age=30', 'Cloudflare-CDN-Cache-Control': 'max-age=30' };
     const fields = Object.entries({ ...said, ...targeted, 'cache-control': 'max-age=30', vary: 'accept' });
-    const other = await api.variant({
-      start: { before: async (_request, response) => void response.setHeaders(new Map(fields)) },
-    });
+    const before = async (_request: IncomingMessage, response: ServerResponse) =>
+      void response.setHeaders(new Map(fields));
+    const other = await api.variant({ start: { before } });
+    const throwing = await api.variant({ start: { before, admission: { onRefusal: 'throw' } } });
     const { response } = await other.accepts(other.signed({ target: '/invoices' }), 200);
     const stranger = await other.send({
       ...other.signed({ target: '/invoices' }),
@@ -68,9 +70,14 @@ onEverySetup('Requests that are let in', (api) => {
       403,
       'policy_denied',
     );
-    expect(response.headers).toMatchObject({ 'cache-control': 'private', vary: 'accept' });
+    expect(response.headers).toMatchObject({ 'cache-control': 'private, max-age=30', vary: 'accept' });
     for (const { headers } of [stranger, denied]) expect(headers['cache-control']).toBe('no-store');
-    for (const { headers } of [response, stranger, denied])
+    const thrown = await throwing.send({
+      ...throwing.signed({ target: '/invoices' }),
+      fields: [['Host', throwing.authority]],
+    });
+    expect(thrown.status).toBeGreaterThanOrEqual(400);
+    for (const { headers } of [response, stranger, denied, thrown])
       expect(Object.keys(headers).filter((name) => /expires|surrogate|cdn/i.test(name))).toEqual([]);
   });
 

@@ -3,8 +3,8 @@ import { onEverySetup } from '../support/api.js';
 import type { Connection } from '../support/connection.js';
 import { serialized } from '../support/signed-request.js';
 
-/** The request in turn, and 32 that wait. */
-const mostServed = 33;
+/** The request in turn, and 100 that wait. */
+const mostServed = 101;
 
 /** How many answers come before the connection closes. Ends with the first that is too many. */
 async function answersOn(connection: Connection): Promise<number> {
@@ -31,10 +31,10 @@ onEverySetup('Pipelining', (api) => {
     expect(running.handled).toHaveLength(handledBefore + 1);
   });
 
-  it('of 32 signed requests is answered in order', async () => {
-    await api.recordedOutcomes(32, async () => {
+  it('of 100 signed requests is answered in order', async () => {
+    await api.recordedOutcomes(100, async () => {
       const connection = await api.connect();
-      const months = Array.from({ length: 32 }, (_, index) => `2026-${index}`);
+      const months = Array.from({ length: 100 }, (_, index) => `2026-${index}`);
       const requests = months.map((month) => serialized(api.signed({ target: `/invoices?month=${month}` })));
       connection.write(Buffer.concat(requests));
       for (const month of months) {

@@ -3,9 +3,19 @@
  * header cannot move the cursor, hide text or forge a line.
  */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => {
-    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
-  });
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, escapeOf);
+}
+
+function escapeOf(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+}
+
+/**
+ * Text of one cell of a table, where only two spaces end a cell: so a name does not look like further cells, or its
+ * wrapped rest like a row.
+ */
+export function withSingleSpaces(cell: string): string {
+  return cell.replace(/(?<=\p{Zs})\p{Zs}/gu, escapeOf);
 }
 
 /** A JSON value as one printable line. A plain string is shown without quotes. */

@@ -59,7 +59,7 @@ describe('agentAuth', () => {
       .get('/late', permit(false), cachedFor(5))
       .get('/{*any}', permit(false), callerId);
     expect(await cacheControlOf(call(app))).toBe('private');
-    expect(await cacheControlOf(call(app, { target: '/early' }))).toBe('private');
+    expect(await cacheControlOf(call(app, { target: '/early' }))).toBe('private, max-age=60');
     expect(await cacheControlOf(unsigned(app, '/early'))).toBe('public, max-age=60');
     expect(await cacheControlOf(call(app, { target: '/late' }))).toBe('public, max-age=5');
     expect(await cacheControlOf(unsigned(app))).toBeUndefined();

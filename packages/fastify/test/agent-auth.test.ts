@@ -149,7 +149,7 @@ describe('agentAuth', () => {
       },
     });
     for (const [request, said] of [
-      [signed(), 'private'],
+      [signed(), 'private, max-age=30'],
       [unsigned(), 'no-store'],
     ] as const) {
       const { headers } = await send(api.url, request);

@@ -1,5 +1,5 @@
 import type { Guard } from '@countersign/core';
-import { HeldAnswer, type Respond, sendRefusal } from '@countersign/core/adapter';
+import { clearFields, HeldAnswer, type Respond, sendRefusal } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
@@ -36,7 +36,11 @@ export async function whileHeld(
   } finally {
     if (answer.cameEarly()) reportEarly(guard(), `${request.method} ${step}`);
     if (isAllowed) answer.allow();
-    else answer.drop();
+    else {
+      answer.drop();
+      // What was there before the step is there again, where the refusal is thrown.
+      clearFields(response);
+    }
   }
   return isAllowed;
 }

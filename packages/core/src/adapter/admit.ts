@@ -15,7 +15,7 @@ import { incomingRequest } from './incoming-request.js';
 import { logRefusal, type RefusalLogger } from './log-refusal.js';
 import { type AdmissionOptions, checkAdmissionOptions } from './options.js';
 import { askPermission, coarsePermission } from './permission.js';
-import { type AnswerFields, closeUnread, closeUpgrade, dropBytesOfHead } from './send-refusal.js';
+import { type AnswerFields, clearFields, closeUnread, closeUpgrade, dropBytesOfHead } from './send-refusal.js';
 import { keepFromSharedCaches, type Respond, sendRefusal } from './send-refusal.js';
 import { reportUndecided } from './unmapped.js';
 import { type Ending, watchOutcome } from './watch-outcome.js';
@@ -78,6 +78,7 @@ export async function admit(
   // Before anything is made for it, because thousands of such requests come in one chunk.
   if (tooManyWait(request, exchange.response)) {
     request.socket.destroy();
+    (await provideGuard()).report(tooManyWaited, request.socket.remoteAddress ?? '');
     return false;
   }
   closeUpgrade(exchange);
@@ -99,6 +100,8 @@ export async function admit(
   const admission = admitFirst(guard, authentication, incoming, exchange, { refuse, respond });
   return admitBelow(admission, request, { everyRequest, unmapped }, refuse);
 }
+
+const tooManyWaited = 'a connection was closed, because more than 100 pipelined requests waited on it';
 
 /** A client asks before it signs, so this one target needs no signature. */
 function asksForDiscovery({ discovery }: Guard, { request: { method }, target }: HostExchange): boolean {
@@ -170,6 +173,7 @@ function refuser(guard: Guard, exchange: HostExchange, onRefusal: 'respond' | 't
     if (progress?.refused === undefined) logRefusal(exchange.logger, request, refused, rejected);
     if (progress !== undefined) progress.refused = refused;
     if (onRefusal === 'throw') {
+      clearFields(response, exchange.fields);
       // Koa answers an error with bytes.
       dropBytesOfHead(response);
       const error = new RefusalError(refused, rendered);

@@ -54,10 +54,10 @@ function watchersOn(connection: EventEmitter | undefined, isOfOneRequest: boolea
 /** The pipelined responses of a connection that wait for their turn. */
 const waitingOn = new WeakMap<Socket, Set<ServerResponse>>();
 
-const mostWaiting = 32;
+const mostWaiting = 100;
 
 /**
- * Whether a pipelined request comes while 32 others of its connection wait for their turn. Node dispatches every request
+ * Whether a pipelined request comes while 100 others of its connection wait for their turn. Node dispatches every request
  * that it has read, so that nothing else bounds how many of them are verified or refused at the same time.
  */
 export function tooManyWait(request: IncomingMessage, response: ServerResponse): boolean {

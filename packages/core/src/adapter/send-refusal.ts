@@ -39,7 +39,7 @@ export interface AnswerFields {
  * of its own answer, and write after the end. `reply`: where the framework keeps the fields of the answer.
  */
 export function keepRefusal(response: ServerResponse, status: number, reply: AnswerFields): void {
-  clearFields(reply);
+  clearFields(response, reply);
   response.statusCode = status;
   Object.defineProperty(response, 'statusCode', { get: () => status, set() {} });
   dropBytesOfHead(response);
@@ -55,7 +55,10 @@ export function keepRefusal(response: ServerResponse, status: number, reply: Ans
 export function dropBytesOfHead(response: ServerResponse): void {
   if (response.req.method !== 'HEAD') return;
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
-  response.write = () => true;
+  response.write = (...args: unknown[]) => {
+    for (const done of args) if (typeof done === 'function') process.nextTick(done);
+    return true;
+  };
   response.end = (...args: unknown[]) => end(...args.filter((arg) => typeof arg === 'function'));
 }
 
@@ -117,15 +120,22 @@ const ofCaches = /-cache-control$|^(?:surrogate-control|edge-control|x-accel-exp
 
 /**
  * Removes what the application may have said of its own answer. Of ours it is wrong: Node throws, no client reads it, or a
- * cache gives the refusal of one to another.
+ * cache gives the refusal of one to another. `reply`: where the framework keeps fields, too.
  */
-export function clearFields(fields: AnswerFields): void {
-  for (const name of fieldsOfContent) fields.removeHeader(name);
-  removeFieldsOfCaches(fields);
+export function clearFields(response: ServerResponse, reply: AnswerFields = response): void {
+  if (response.headersSent) return;
+  for (const name of fieldsOfContent) removeField(name, response, reply);
+  removeFieldsOfCaches(response, reply);
 }
 
-function removeFieldsOfCaches(fields: AnswerFields): void {
-  for (const name of Object.keys(fields.getHeaders())) if (ofCaches.test(name)) fields.removeHeader(name);
+function removeField(name: string, response: ServerResponse, reply: AnswerFields): void {
+  reply.removeHeader(name);
+  // Fastify before 5.1 keeps those of Node's response.
+  response.removeHeader(name);
+}
+
+function removeFieldsOfCaches(response: ServerResponse, reply: AnswerFields): void {
+  for (const name of Object.keys(reply.getHeaders())) if (ofCaches.test(name)) removeField(name, response, reply);
 }
 
 /**
@@ -134,11 +144,22 @@ function removeFieldsOfCaches(fields: AnswerFields): void {
  */
 export function keepFromSharedCaches(response: ServerResponse, reply: AnswerFields): void {
   if (answerHasBegun(response)) return;
-  removeFieldsOfCaches(reply);
+  removeFieldsOfCaches(response, reply);
   const { 'cache-control': said = '' } = reply.getHeaders() as { readonly 'cache-control'?: unknown };
-  if (/\bno-store\b|\bprivate\b(?!\s*=)/i.test(String(said))) return;
-  reply.removeHeader('cache-control');
-  response.setHeader('cache-control', 'private');
+  const directives = privately(String(said));
+  if (directives === said) return;
+  removeField('cache-control', response, reply);
+  response.setHeader('cache-control', directives);
+}
+
+/** What a value of Cache-Control says of an answer that no shared cache may keep. */
+function privately(said: string): string {
+  // Within quotes a comma separates nothing, and `private="…"` concerns some fields only.
+  const directives = said.includes('"') ? [] : said.split(',').map((directive) => directive.trim().toLowerCase());
+  if (directives.some((directive) => ['private', 'no-store'].includes(directive))) return said;
+  return ['private', ...directives.filter((one) => one !== '' && one !== 'public' && !one.startsWith('s-maxage'))].join(
+    ', ',
+  );
 }
 
 /**

@@ -21,14 +21,14 @@ async function asking() {
 }
 
 describe('tooManyWait', () => {
-  it('is true for each request beyond one in turn and 32 that wait [I6]', async () => {
+  it('is true for each request beyond one in turn and 100 that wait [I6]', async () => {
     const { server, answers } = await asking();
     await using _server = server;
     using client = await RawClient.open(server);
     await client.send(gets(1000));
     await vi.waitFor(() => expect(answers).toHaveLength(1000), patiently);
-    expect(answers.indexOf(true)).toBe(33);
-    expect(answers.slice(33)).not.toContain(false);
+    expect(answers.indexOf(true)).toBe(101);
+    expect(answers.slice(101)).not.toContain(false);
   });
 
   it('counts the requests of each connection apart', async () => {
@@ -36,8 +36,8 @@ describe('tooManyWait', () => {
     await using _server = server;
     using one = await RawClient.open(server);
     using other = await RawClient.open(server);
-    await Promise.all([one.send(gets(33)), other.send(gets(33))]);
-    await vi.waitFor(() => expect(answers).toHaveLength(66), patiently);
+    await Promise.all([one.send(gets(101)), other.send(gets(101))]);
+    await vi.waitFor(() => expect(answers).toHaveLength(202), patiently);
     expect(answers).not.toContain(true);
   });
 
@@ -45,17 +45,17 @@ describe('tooManyWait', () => {
     const { server, responses, answers } = await asking();
     await using _server = server;
     using client = await RawClient.open(server);
-    await client.send(gets(33));
-    await vi.waitFor(() => expect(answers).toHaveLength(33), patiently);
+    await client.send(gets(101));
+    await vi.waitFor(() => expect(answers).toHaveLength(101), patiently);
     for (let round = 0; round < 100; round++) {
       responses[round]?.end();
       await client.response();
       await client.send(gets(1));
-      await vi.waitFor(() => expect(answers).toHaveLength(34 + round), patiently);
+      await vi.waitFor(() => expect(answers).toHaveLength(102 + round), patiently);
     }
     expect(answers).not.toContain(true);
     await client.send(gets(1));
-    await vi.waitFor(() => expect(answers.at(133)).toBe(true), patiently);
+    await vi.waitFor(() => expect(answers.at(201)).toBe(true), patiently);
   });
 
   it('counts a response once when it is asked twice', async () => {
@@ -64,8 +64,8 @@ describe('tooManyWait', () => {
       answers.push(tooManyWait(request, response), tooManyWait(request, response));
     });
     using client = await RawClient.open(server);
-    await client.send(gets(33));
-    await vi.waitFor(() => expect(answers).toHaveLength(66), patiently);
+    await client.send(gets(101));
+    await vi.waitFor(() => expect(answers).toHaveLength(202), patiently);
     expect(answers).not.toContain(true);
   });
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { closeUnread, sendRefusal } from '../../src/adapter/send-refusal.js';
+import { closeUnread, dropBytesOfHead, sendRefusal } from '../../src/adapter/send-refusal.js';
 import { refusal } from '../../src/model/refusal.js';
 import { refusalResponse } from '../../src/model/refusal-response.js';
 import { Deferred } from '../deferred.js';
@@ -68,6 +68,21 @@ describe('sendRefusal', () => {
     using client = await RawClient.open(server);
     await client.send('HEAD / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n');
     expect(await client.response({ head: true })).toMatchObject({ status: 401, body: '' });
+  });
+
+  it('calls an application back that writes to an answer to HEAD', async () => {
+    const calledBack = new Deferred();
+    await using server = await serve((_request, response) => {
+      dropBytesOfHead(response);
+      response.write('bytes', () => {
+        calledBack.resolve();
+        response.end('more');
+      });
+    });
+    using client = await RawClient.open(server);
+    await client.send('HEAD / HTTP/1.1\r\nHost: test\r\n\r\n');
+    expect(await client.response({ head: true })).toMatchObject({ status: 200, body: '' });
+    await calledBack.promise;
   });
 
   it('calls an application back that answers by itself while the body is coming', async () => {

@@ -1,6 +1,7 @@
 import { isRecordedAs } from '@countersign/common';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { resourcesOf, resourceText } from './record-facts.js';
+import { printable, withSingleSpaces } from '../../text.js';
 import { timeRange } from './time-range.js';
 import { isTrueAt, listAt, textAt, type Unknown } from './unknown-record.js';
 
@@ -145,7 +146,7 @@ function concerns(record: Unknown, wanted: string): boolean {
   return resourcesOf(record).some(({ type, id }) => {
     const ofType = wanted.startsWith(`${type}::`) ? wanted.slice(`${type}::`.length) : undefined;
     const ids = [wanted, ofType, /^"(.*)"$/s.exec(ofType ?? '')?.[1]].filter((one) => one !== undefined);
-    if (wanted === resourceText({ type, id })) return true;
+    if (wanted === printable(withSingleSpaces(resourceText({ type, id })))) return true;
     return isRecordedAs(type, wanted) || ids.some((one) => isRecordedAs(id, one));
   });
 }

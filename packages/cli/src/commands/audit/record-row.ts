@@ -1,5 +1,5 @@
 import type { Colours } from '../../io.js';
-import { printable } from '../../text.js';
+import { printable, withSingleSpaces } from '../../text.js';
 import { localTime } from './local-time.js';
 import { type RecordFacts, targetOf } from './record-facts.js';
 import type { ShortNames } from './short-names.js';
@@ -51,11 +51,6 @@ export function recordRow(record: RecordFacts, { colours, width, timeZone, names
     short(whyOf(record)),
   ];
   return colourOf(record, colours)(row([...cells, fitted(detail, width)].map(withSingleSpaces), width, log));
-}
-
-/** Only two spaces end a cell, so that a name does not look like further cells, or its wrapped rest like a record. */
-function withSingleSpaces(cell: string): string {
-  return cell.replace(/ {2,}/g, (run) => ` ${String.raw`\u{20}`.repeat(run.length - 1)}`);
 }
 
 /** Free text is limited to one line: unlike a name, it cannot be mistaken for another when truncated. */

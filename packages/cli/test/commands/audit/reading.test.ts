@@ -386,8 +386,11 @@ describe('audit query of an id that a client chose [F1]', () => {
 
   it('finds the record by what it shows', async () => {
     using other = temporaryFolder();
-    await writeLog(other.file('log'), [decision(0, { resource: { type: 'T', id: 'a"b\\' } })]);
-    for (const resource of [String.raw`T::"a\"b\\"`, String.raw`T::"a"b\"`, 'a"b\\']) {
+    await writeLog(other.file('log'), [
+      decision(0, { resource: { type: 'T', id: 'a"b\\' } }),
+      decision(1, { resource: { type: 'T', id: 'a \u00a0b\n' } }),
+    ]);
+    for (const resource of [String.raw`T::"a \u{a0}b\u{a}"`, String.raw`T::"a\"b\\"`, String.raw`T::"a"b\"`, 'a"b\\']) {
       const { out } = await runCli(['audit', 'query', other.file('log'), '--resource', resource, '--json']);
       expect(out.trim().split('\n')).toHaveLength(1);
       expect(out).toContain('"type":"T"');

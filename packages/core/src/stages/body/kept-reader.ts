@@ -1,10 +1,12 @@
-import { type Awaitable, isPromise } from '@countersign/common';
+import { andThen, answerOr, type Awaitable, isPromise } from '@countersign/common';
 import { failReader, failWhenRead } from './fail-reader.js';
 import { whenClosed } from './http2-stream.js';
 import { isBeingRead, whenRead } from './readers.js';
 import { type BodyFailure, bodyFailure, type Share } from '../../model/request-body.js';
 import type { Spool } from './spool.js';
 import type { Tap } from './tap.js';
+
+const noBytes: Buffer = Buffer.alloc(0);
 
 /** Where the bytes of a body wait for their reader. */
 export interface KeptSource {
@@ -60,21 +62,33 @@ export class KeptReader {
     if (this.#delivering || this.#finished) return;
     this.#delivering = true;
     this.#patience?.refresh();
-    try {
-      while (this.#delivering) {
-        const next = this.#source.next();
-        const bytes = isPromise(next) ? await next : next;
-        if (this.#finished) return;
-        this.#delivering = this.#pass(bytes) || (this.#source.atOnce && !this.#finished);
-      }
-    } catch (error) {
-      this.#failWith(bodyFailure('spool_unavailable', String(error)));
+    while (this.#delivering) {
+      const next = this.#next();
+      const bytes = isPromise(next) ? await next : next;
+      if (this.#finished) return;
+      // Outside of what is caught: listeners of the application run within.
+      this.#delivering = this.#pass(bytes) || (this.#source.atOnce && !this.#finished);
     }
+  }
+
+  /** The next bytes; none if that failed. Never rejects. */
+  #next(): Awaitable<Buffer> {
+    return answerOr(
+      () => andThen(this.#source.next(), (bytes) => this.#checked(bytes)),
+      (error) => {
+        this.#failWith(bodyFailure('spool_unavailable', String(error)));
+        return noBytes;
+      },
+    );
+  }
+
+  #checked(bytes: Buffer): Buffer {
+    if (bytes.length === 0 && this.#left > 0) throw new Error('the file is shorter than the body was');
+    return bytes;
   }
 
   /** Says whether the reader has room for more. */
   #pass(bytes: Buffer): boolean {
-    if (bytes.length === 0 && this.#left > 0) throw new Error('the file is shorter than the body was');
     this.#left -= bytes.length;
     this.#begun = true;
     if (this.#left > 0) return this.#tap.deliver(bytes);
@@ -134,7 +148,7 @@ export class SpoolBlocks implements KeptSource {
 
   async next(): Promise<Buffer> {
     if (this.#block.pieces.length === 0) await this.#turn();
-    const [piece = Buffer.alloc(0)] = this.#block.pieces.splice(0, 1);
+    const [piece = noBytes] = this.#block.pieces.splice(0, 1);
     this.#position += piece.length;
     if (this.#block.pieces.length === 0) this.#dropBlock();
     return piece;
