@@ -9,7 +9,7 @@ import type { RequestBody } from '../model/request-body.js';
 import { type HttpRequest, pathOf } from '../model/request.js';
 import { holdIncoming, streamIncoming } from '../stages/body/incoming-body.js';
 import { type Admission, admissionOf, newProgress, type Progress, progressOf, rememberAdmission } from './admission.js';
-import { tooManyWait } from './connection-events.js';
+import { tooManyWait, tooManyWaited } from './connection-events.js';
 import { type GuardProvider, guardProvider } from './guard-provider.js';
 import { incomingRequest } from './incoming-request.js';
 import { logRefusal, type RefusalLogger } from './log-refusal.js';
@@ -100,8 +100,6 @@ export async function admit(
   const admission = admitFirst(guard, authentication, incoming, exchange, { refuse, respond });
   return admitBelow(admission, request, { everyRequest, unmapped }, refuse);
 }
-
-const tooManyWaited = 'a connection was closed, because more than 100 pipelined requests waited on it';
 
 /** A client asks before it signs, so this one target needs no signature. */
 function asksForDiscovery({ discovery }: Guard, { request: { method }, target }: HostExchange): boolean {

@@ -56,6 +56,8 @@ const waitingOn = new WeakMap<Socket, Set<ServerResponse>>();
 
 const mostWaiting = 100;
 
+export const tooManyWaited: string = `a connection was closed, because more than ${mostWaiting} pipelined requests waited on it`;
+
 /**
  * Whether a pipelined request comes while 100 others of its connection wait for their turn. Node dispatches every request
  * that it has read, so that nothing else bounds how many of them are verified or refused at the same time.
