@@ -56,7 +56,7 @@ export function admitter(
  * Verifies a request, remembers its caller, and records its outcome. Call it before the first await: from then on no
  * unverified byte of the body reaches another reader, even while the guard is still being created. Resolves to whether
  * the request may go on; if not, it has been answered, or its connection closed because too many pipelined requests wait.
- * Answers to agents are marked `Cache-Control: private`, unless the application sets the field itself.
+ * Answers to agents are marked `Cache-Control: private`, unless their handler sets the field itself.
  *
  * @throws RefusalError if the application wants refusals thrown.
  */

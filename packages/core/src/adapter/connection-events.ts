@@ -59,7 +59,7 @@ const mostWaiting = 100;
 export const tooManyWaited: string = `a connection was closed, because more than ${mostWaiting} pipelined requests waited on it`;
 
 /**
- * Whether a pipelined request comes while 100 others of its connection wait for their turn. Node dispatches every request
+ * Whether a pipelined request comes while as many others of its connection wait as may for their turn. Node dispatches every request
  * that it has read, so that nothing else bounds how many of them are verified or refused at the same time.
  */
 export function tooManyWait(request: IncomingMessage, response: ServerResponse): boolean {

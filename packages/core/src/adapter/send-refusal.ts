@@ -130,7 +130,7 @@ export function clearFields(response: ServerResponse, reply: AnswerFields = resp
 
 function removeField(name: string, response: ServerResponse, reply: AnswerFields): void {
   reply.removeHeader(name);
-  // Fastify before 5.1 keeps those of Node's response.
+  // Fastify 5.0 keeps those of Node's response.
   response.removeHeader(name);
 }
 

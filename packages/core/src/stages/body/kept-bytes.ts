@@ -106,7 +106,7 @@ export class KeptBytes {
     return true;
   }
 
-  /** What came after a failure was never taken. */
+  /** Gives back at most this many bytes: what came after a failure was never taken. */
   #giveBack(most: number): void {
     const bytes = Math.min(most, this.#taken);
     this.#sender.memory.give(bytes);
