@@ -96,7 +96,7 @@ onEveryHost(
           { authorization_details: details, scope: 'pr:write:draft' },
           { target: '/repos/acme/web/merge', body: '' },
         );
-      await api.accepts(await sent({ ...web, datatypes: ['docs'] }, { ...web, datatypes: ['code'] }), 200);
+      await api.accepts(await sent({ ...web, datatypes: ['docs', 'code'] }), 200);
       await api.accepts(await sent({ ...web, datatypes: ['docs'] }, web), 200);
       const { records } = await api.denies(await sent({ ...web, datatypes: ['docs'] }), 403, 'policy_denied');
       expect(records[0]?.policies).toContain('policies.cedar#code-and-docs-together');
@@ -104,6 +104,37 @@ onEveryHost(
       await api.denies(await sent(label), 403, 'policy_denied');
       await api.accepts(await sent(label, web), 200);
       await api.accepts(await sent(label, { ...web, privileges: ['release'] }), 200);
+    });
+
+    it('each detail is a right of its own: policy must permit within one of them [C6]', async () => {
+      const web = { type: 'Repo', identifier: 'acme/web' };
+      const sent = (...details: Claims[]) =>
+        api.pull(
+          { authorization_details: details, scope: 'pr:write:draft' },
+          { target: '/repos/acme/web/merge', body: '' },
+        );
+      const labelAll = { ...web, datatypes: ['code', 'docs'], privileges: ['label'] };
+      const releaseWiki = { ...web, datatypes: ['wiki'], privileges: ['release'] };
+      for (const details of [
+        [labelAll, releaseWiki],
+        [releaseWiki, labelAll],
+        [{ ...web, privileges: ['label'] }, releaseWiki],
+        [
+          { ...web, datatypes: ['wiki'] },
+          { ...web, privileges: ['label'] },
+        ],
+        [
+          { ...web, datatypes: ['docs'] },
+          { ...web, datatypes: ['code'] },
+        ],
+      ]) {
+        await api.denies(await sent(...details), 403, 'policy_denied');
+      }
+      const { records } = await api.accepts(
+        await sent(labelAll, releaseWiki, { ...labelAll, privileges: ['release'] }),
+        200,
+      );
+      expect(records[0]?.policies).toEqual(['policies.cedar#merges-of-web']);
     });
 
     it('the token and each link limit [C6]', async () => {

@@ -42,13 +42,16 @@ export interface PolicyContext {
   readonly proof: 'issuer' | 'signature' | 'local';
   /** How the sender proved possession of its key. `bearer`: a token alone. `local`: the application states who calls. */
   readonly possession: 'signature' | 'dpop' | 'web-bot-auth' | 'mtls' | 'bearer' | 'local';
-  /** The authorization details (RFC 9396) that match this request; absent if the token has none. */
+  /** The authorization detail (RFC 9396) that matches this request; absent if nothing was delegated in detail. */
   readonly authorizationDetails?: MatchingDetails;
   /** Both are empty for a local caller. */
   readonly request: { readonly method: string; readonly path: string };
 }
 
-/** The members of RFC 9396 §2.2, each a union over the matching details; absent if one of them sets no limit. */
+/**
+ * The members of RFC 9396 §2.2 of one matching detail; absent if it sets no limit. If several match, policy is asked first
+ * about what any of them allows, and then about each: the guard permits what policy permits both times.
+ */
 export interface MatchingDetails {
   readonly types: readonly string[];
   readonly actions?: readonly string[];

@@ -1,4 +1,4 @@
-import { type DetailsMatch, detailsMatch } from './matching-details.js';
+import { type DetailsMatch, detailsMatch, type MatchedDetails } from './matching-details.js';
 import type { Caller } from '../../model/caller.js';
 import type { RequestFacts } from '../../model/request.js';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
@@ -31,7 +31,7 @@ export type Evaluator = (asked: Asked, resources: readonly Resource[]) => Awaita
 
 /** A resource that policy can be asked about, or why it cannot. */
 type Prepared =
-  | { readonly details: MatchingDetails | undefined; readonly resource: Resource }
+  | { readonly details: MatchedDetails | undefined; readonly resource: Resource }
   | { readonly refused: Refusal };
 
 /** Lists of one lister that are evaluated at once: many must not crowd out the decisions of others, nor all be late. */
@@ -39,7 +39,7 @@ const listsAtOnce = 4;
 
 /** Resources that the delegation limits alike: one question for all of them. */
 interface Group {
-  readonly details: MatchingDetails | undefined;
+  readonly details: MatchedDetails | undefined;
   readonly places: number[];
   readonly resources: Resource[];
 }
@@ -53,6 +53,43 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
   function evaluateGroup(
     asked: Asked,
     { details, resources }: Pick<Group, 'details' | 'resources'>,
+  ): Awaitable<readonly Verdict[]> {
+    const together = evaluateWithin(asked, details?.all, resources);
+    if (details === undefined || details.each.length === 1) return together;
+    return andThen(together, (verdicts) => evaluateEach(asked, details.each, resources, verdicts));
+  }
+
+  /** One detail must permit by itself what all of them together would permit. */
+  async function evaluateEach(
+    asked: Asked,
+    each: readonly MatchingDetails[],
+    resources: readonly Resource[],
+    together: readonly Verdict[],
+  ): Promise<readonly Verdict[]> {
+    const until = performance.now() + lookupTimeoutSeconds * 1000;
+    const verdicts = [...together];
+    let left = [...resources.keys()].filter((place) => together[place]?.permitted === true);
+    for (const details of each) {
+      if (left.length === 0) break;
+      // Whoever delegates chooses how many there are.
+      if (performance.now() >= until) return resources.map(() => tooManyDetails);
+      const decided = await evaluateWithin(
+        asked,
+        details,
+        left.flatMap((place) => resources[place] ?? []),
+      );
+      const down = decided.find((verdict) => !verdict.permitted && isOutage(verdict.refused));
+      if (down !== undefined) return resources.map(() => down);
+      for (const [index, place] of left.entries()) verdicts[place] = decided[index] ?? undecided;
+      left = left.filter((place) => verdicts[place]?.permitted !== true);
+    }
+    return verdicts;
+  }
+
+  function evaluateWithin(
+    asked: Asked,
+    details: MatchingDetails | undefined,
+    resources: readonly Resource[],
   ): Awaitable<readonly Verdict[]> {
     const question = (vocabulary: readonly string[]) => actorQuestion(asked, { details, vocabulary, scopeMatch });
     return andThen(askEngine(parts, question, resources), (answers) =>
@@ -87,7 +124,7 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
 
   async function evaluateList(asked: Asked, resources: readonly Resource[]): Promise<readonly Verdict[]> {
     const verdicts: Verdict[] = [];
-    const groups = new Map<MatchingDetails | undefined, Group>();
+    const groups = new Map<MatchedDetails | undefined, Group>();
     const prepare = preparing(asked);
     let unavailable: Extract<Prepared, { readonly refused: Refusal }> | undefined;
     const until = performance.now() + lookupTimeoutSeconds * 1000;
@@ -145,6 +182,14 @@ function listerOf({ actor, subject }: Caller): string {
 
 const undecided: Verdict = { permitted: false, refused: refusal('policy_error', 'nothing was decided') };
 
+const tooManyDetails: Verdict = {
+  permitted: false,
+  refused: outage(
+    'policy_unavailable',
+    new LateAnswer('the question about each of the authorization_details took too long'),
+  ),
+};
+
 /** A database may take its time to fail for each row: a list must not wait for all of them. */
 function isLateFailure({ code }: Refusal, until: number): boolean {
   return code === 'resource_unresolved' && performance.now() >= until;
@@ -155,7 +200,7 @@ function tooManyLists(): readonly Verdict[] {
   return [{ permitted: false, refused: outage('policy_unavailable', error) }];
 }
 
-function groupOf(groups: Map<MatchingDetails | undefined, Group>, details: MatchingDetails | undefined): Group {
+function groupOf(groups: Map<MatchedDetails | undefined, Group>, details: MatchedDetails | undefined): Group {
   const group = groups.get(details) ?? { details, places: [], resources: [] };
   groups.set(details, group);
   return group;

@@ -7,12 +7,20 @@ import {
 import type { MatchingDetails, Resource } from '@countersign/policy';
 import { answeredAs, type Refusal, refusal } from '../../model/refusal.js';
 
+/** The details that match a resource. Each is a right of its own: no two may be mixed. */
+export interface MatchedDetails {
+  /** What any of them allows. What policy does not permit within all, it permits within none. */
+  readonly all: MatchingDetails;
+  /** What each allows, without repetitions. */
+  readonly each: readonly MatchingDetails[];
+}
+
 /**
  * What the details of a delegation (RFC 9396) say about an action on one resource: the members of those that match, a
  * refusal if some hop's list holds none that does, undefined if nothing was limited. Resources that the same details match
  * get the same object.
  */
-export type DetailsMatch = (resource: Resource) => MatchingDetails | Refusal | undefined;
+export type DetailsMatch = (resource: Resource) => MatchedDetails | Refusal | undefined;
 
 /**
  * Whoever delegates chooses how long the details are, so that for each resource only their types and identifiers are
@@ -25,14 +33,14 @@ export function detailsMatch(
   if (lists === undefined) return () => undefined;
   const matchingOf = detailsCovering(lists, request);
   const last = lists.at(-1) ?? [];
-  const gathered = new Map<string, MatchingDetails>();
+  const matched = new Map<string, MatchedDetails>();
   let exceeded: Refusal | undefined;
   return (resource) => {
     const matching = matchingOf(resource);
     if (matching === undefined) return (exceeded ??= refuseAll(lists));
     const key = matching.map((detail) => last.indexOf(detail)).join(' ');
-    const same = gathered.get(key) ?? gather(matching);
-    gathered.set(key, same);
+    const same = matched.get(key) ?? matchedDetails(matching);
+    matched.set(key, same);
     return same;
   };
 }
@@ -47,6 +55,13 @@ function refuseAll(lists: AuthorizationDetailLists): Refusal {
 function notKnown(lists: AuthorizationDetailLists): string {
   const [name] = lists.flat().flatMap(unknownMembers);
   return name === undefined ? '' : `; the member ${JSON.stringify(name.slice(0, 64))} is not known here`;
+}
+
+function matchedDetails(matching: readonly AuthorizationDetail[]): MatchedDetails {
+  const all = gather(matching);
+  if (matching.length === 1) return { all, each: [all] };
+  const each = new Map(matching.map((detail) => gather([detail])).map((one) => [JSON.stringify(one), one]));
+  return { all, each: [...each.values()] };
 }
 
 function gather(details: readonly AuthorizationDetail[]): MatchingDetails {

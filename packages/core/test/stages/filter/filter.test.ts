@@ -15,6 +15,11 @@ const things = (count: number): { type: string; id: string; title: string; attri
 const write = (): Promise<void> => Promise.reject(new Error('disk full'));
 const detail = (identifier: string, datatype: string): object => ({ type: 'Thing', identifier, datatypes: [datatype] });
 const deny: PolicyDecision = { ...allow, decision: 'deny', policies: ['no'] };
+const right = (privilege: string, datatype: string): object => ({
+  type: 'Thing',
+  privileges: [privilege],
+  datatypes: [datatype],
+});
 const idOf = ({ id }: Resource): string => id;
 
 /** As applications model their data: what it is in, and its attributes, are computed. */
@@ -405,6 +410,54 @@ describe('guard.filter refuses the whole list', () => {
     const caller = await letIn(guard, { authorization_details: details });
     expect(await guard.filter(caller, 'thing.read', things(6))).toMatchObject({ ok: true });
     expect(seen).toEqual([[['0', '2', '3', '4', '5'], { types: ['Thing'], privileges: ['admin'] }]]);
+  });
+
+  it('asks about each of several details only what all of them together would permit, until one permits', async () => {
+    const seen: unknown[] = [];
+    const decideMany: PolicyEngine['decideMany'] = async ({ context }, resources) => {
+      const { privileges = [], datatypes = [] } = context.authorizationDetails ?? {};
+      seen.push([resources.map(idOf), privileges, datatypes]);
+      return resources.map(({ id }) =>
+        id === '0' || (privileges.includes('write') && datatypes.includes('b')) ? (id === '3' ? deny : allow) : deny,
+      );
+    };
+    const { guard } = await guarded({ policy: { ...engine(() => allow), decideMany } });
+    const details = [right('write', 'a'), right('read', 'b'), right('write', 'a')];
+    const mixed = await guard.filter(await letIn(guard, { authorization_details: details }), 'thing.read', things(4));
+    expect(mixed.ok && mixed.permitted.map(idOf)).toEqual(['0']);
+    expect(seen.splice(0)).toEqual([
+      [
+        ['0', '1', '2', '3'],
+        ['write', 'read'],
+        ['a', 'b'],
+      ],
+      [['0', '1', '2'], ['write'], ['a']],
+      [['1', '2'], ['read'], ['b']],
+    ]);
+    const whole = [right('write', 'b'), right('read', 'b')];
+    const one = await guard.filter(await letIn(guard, { authorization_details: whole }), 'thing.read', things(4));
+    expect(one.ok && one.permitted.map(idOf)).toEqual(['0', '1', '2']);
+    expect(seen).toHaveLength(2);
+  });
+
+  it('is refused whole once the engine is down for one of several details', async () => {
+    let asked = 0;
+    const decideMany: PolicyEngine['decideMany'] = async (_question, resources) => {
+      asked += 1;
+      if (asked > 1) throw new Error('down');
+      return resources.map(() => allow);
+    };
+    const { guard } = await guarded({ policy: { ...engine(() => allow), decideMany } });
+    const details = [
+      { type: 'Thing', privileges: ['a'] },
+      { type: 'Thing', privileges: ['b'] },
+    ];
+    const caller = await letIn(guard, { authorization_details: details });
+    expect(await guard.filter(caller, 'thing.read', things(3))).toMatchObject({
+      ok: false,
+      refusal: { code: 'policy_unavailable' },
+    });
+    expect(asked).toBe(2);
   });
 
   it('asks no more about other groups of a list once the engine is down for one [J3]', async () => {
