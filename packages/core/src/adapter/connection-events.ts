@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { http2StreamOf } from '../stages/body/http2-stream.js';
+import { http2StreamOf, restoreSocket } from '../stages/body/http2-stream.js';
 
 /** Is told what happens to a connection. */
 export interface ConnectionWatcher {
@@ -66,6 +66,7 @@ export function tooManyWait(request: IncomingMessage, response: ServerResponse):
   // Node gives the connection to the response whose turn it is, and takes it back once that is sent.
   const waits = http2StreamOf(request) === undefined && response.socket === null && !response.writableFinished;
   if (!waits) return false;
+  restoreSocket(request);
   const waiting = waitingOn.get(request.socket) ?? new Set();
   if (waiting.has(response)) return false;
   if (waiting.size >= mostWaiting) return true;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { holdIncoming } from '../stages/body/incoming-body.js';
-import { http2StreamOf } from '../stages/body/http2-stream.js';
+import { http2StreamOf, restoreSocket } from '../stages/body/http2-stream.js';
 import type { RequestBody } from '../model/request-body.js';
 import type { HttpRequest } from '../model/request.js';
 
@@ -15,6 +15,7 @@ export function incomingRequest(
   target: string,
   body: RequestBody = holdIncoming(request),
 ): HttpRequest {
+  restoreSocket(request);
   const { method = '', rawHeaders, headers, httpVersion, socket } = request;
   // HTTP/1.0 has requests without any field, such as health checks. Whatever they show was added by the application.
   const isBare = rawHeaders.length === 0 && httpVersion === '1.0';
@@ -38,6 +39,7 @@ export function incomingRequest(
 
 /** Whether nobody waits for the answer: body parsers may skip the body of such a request, and its handler runs without it. */
 export function clientIsGone(request: IncomingMessage): boolean {
+  restoreSocket(request);
   const { socket } = request;
   const isHttp1 = http2StreamOf(request) === undefined;
   // Node destroys a request of HTTP/1 once it has been read, or has no body, while its connection is open.

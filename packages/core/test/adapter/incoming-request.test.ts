@@ -52,6 +52,26 @@ describe('incomingRequest', () => {
   });
 });
 
+describe('a reader before the guard that leaves', () => {
+  it('takes neither the connection nor the address from the request', async () => {
+    const seen = new Deferred<HttpRequest>();
+    await using server = await serve((request, response) => {
+      void (async () => {
+        for await (const _part of request) break;
+        seen.resolve(incomingRequest(request, ''));
+        response.end();
+      })();
+    });
+    using client = await RawClient.open(server);
+    await client.send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\n12345');
+    const { remoteAddress, clientIsGone: isGone, body } = await seen.promise;
+    expect(remoteAddress).toBe('127.0.0.1');
+    expect(isGone?.()).toBe(true);
+    await body.discard();
+    await client.response();
+  });
+});
+
 interface Seen {
   readonly isGone: boolean;
   readonly remoteAddress: string | undefined;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 
 /**
  * The stream below a request or response of http2's compatibility API; undefined for HTTP/1. Frameworks hand both over
@@ -21,6 +22,15 @@ export function isClosedStream(stream: ServerHttp2Stream | undefined): boolean {
  */
 export function destroyOnceClosed(stream: ServerHttp2Stream): void {
   stream.on('end', () => setImmediate(() => isClosedStream(stream) && stream.destroy()));
+}
+
+/**
+ * Gives an HTTP/1 request its connection back. Node takes it from a request whose reader leaves `for await` or a `pipeline`
+ * before the end, keeps the connection open, and then fails to read on.
+ */
+export function restoreSocket(request: IncomingMessage): void {
+  const taken = request as unknown as { socket: Socket | null; readonly client?: Socket };
+  if (taken.socket === null && taken.client !== undefined) taken.socket = taken.client;
 }
 
 /** Calls back when a request closes: at once, if it has closed already. */
@@ -51,6 +61,7 @@ export function cutOff({ request, stream }: HeldRequest): void {
     return;
   }
   request.destroy();
+  restoreSocket(request);
   // A request that was destroyed for its reader alone has left its connection open.
   request.socket.destroy();
 }

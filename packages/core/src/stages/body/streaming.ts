@@ -148,12 +148,13 @@ export class Streaming implements BodyTaker {
   }
 
   #tooSilent(): void {
-    // While the reader is behind it is not the client who is silent, nor just after it has caught up.
+    // While the reader is behind, or has left, it is not the client who is silent, nor just after it has caught up.
+    const { request, stream } = this.#tap;
     const readerWasBehind = this.#readerIsBehind;
-    this.#readerIsBehind = this.#tap.request.readableLength > 0;
+    this.#readerIsBehind = request.readableLength > 0;
     // Node keeps a stream that its client has reset for ever, if its answer waits and nobody reads on.
-    if (isClosedStream(this.#tap.stream)) this.#tap.cutOff();
-    else if (readerWasBehind || this.#readerIsBehind) this.#silence.refresh();
+    if (isClosedStream(stream)) this.#tap.cutOff();
+    else if (readerWasBehind || this.#readerIsBehind || request.destroyed) this.#silence.refresh();
     else this.#fail(bodyFailure('body_timeout', `nothing came for ${this.#limits.timeoutSeconds} s`));
   }
 

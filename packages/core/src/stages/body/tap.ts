@@ -4,7 +4,7 @@ import type { Awaitable } from '@countersign/common';
 import { bodyFailure, type BodyFailure } from '../../model/request-body.js';
 import { failWhenRead } from './fail-reader.js';
 import { isBeingRead } from './readers.js';
-import { cutOff, destroyOnceClosed, http2StreamOf, isClosedStream } from './http2-stream.js';
+import { cutOff, destroyOnceClosed, http2StreamOf, isClosedStream, restoreSocket } from './http2-stream.js';
 
 /** Receives the chunks of a body. */
 export interface ChunkSink {
@@ -69,6 +69,7 @@ export class Tap {
     // Node reads such a request itself, once its stream has closed.
     if (this.gone) this.#askNoMore();
     request.on('close', () => {
+      restoreSocket(request);
       // A request destroyed only for its reader leaves the connection open.
       if (!isOpen(request.socket)) this.#cut();
     });
@@ -111,7 +112,9 @@ export class Tap {
 
   /** Resumes reading: the connection may be paused, and some hosts deliver only on request. */
   pull(): void {
-    if (this.#arrival === 'coming') this.#read(pullBytes);
+    if (this.#arrival !== 'coming') return;
+    restoreSocket(this.request);
+    this.#read(pullBytes);
   }
 
   /** Stops the client from sending more. */

@@ -12,6 +12,7 @@ import type { BodyFailure, BodyLimits } from '../../../src/model/request-body.js
 import { sendRefusal } from '../../../src/adapter/send-refusal.js';
 import { refusal } from '../../../src/model/refusal.js';
 import { refusalResponse } from '../../../src/model/refusal-response.js';
+import { patiently } from '../../../../../test/support/patiently.js';
 import { Deferred } from '../../deferred.js';
 import { chunk, chunkedHead, lastChunk, post, RawClient, serve, type TestServer } from '../../adapter/raw-http.js';
 import { readAll, readers, sha256, untilStalled } from './guarded-server.js';
@@ -479,6 +480,65 @@ describe('a streamed body that is not what was signed [A4]', () => {
     await client.send(digested(long, wrong));
     while (server.verdicts.length === 0) await setImmediate();
     expect(server.unheard).toMatchObject([{ code: 'digest_mismatch' }]);
+  });
+});
+
+/** Readers that leave before the end, as a handler does that finds a body too long for it. */
+const leaving: Record<string, (request: IncomingMessage) => Promise<unknown>> = {
+  'for await and break': async (request) => {
+    for await (const _part of request) break;
+  },
+  'for await and throw': async (request) => {
+    for await (const _part of request) throw new Error('too long for me');
+  },
+  'pipeline to what fails': (request) =>
+    pipeline(request, new Writable({ write: (_part, _encoding, done) => done(new Error('disk full')) })),
+};
+
+describe('a reader that leaves a streamed body [G4]', () => {
+  for (const [name, read] of Object.entries(leaving)) {
+    // The answer may be out before Node has closed the request.
+    it.each(['at once', 'later'])(`is answered %s, and the connection is used on: ${name}`, async (when) => {
+      await using server = await streaming({
+        limits: limits({ timeoutSeconds: 0.1 }),
+        handle: async (request, response) => {
+          if (request.headers['x-read'] !== undefined) return await echo(request, response);
+          await read(request).catch(() => {});
+          if (when === 'later' && !request.closed) await new Promise((closed) => request.once('close', closed));
+          response.end('enough');
+        },
+      });
+      using client = await RawClient.open(server);
+      await client.send(digested(long));
+      expect(await client.response()).toMatchObject({ status: 200, body: 'enough' });
+      await client.send(post('next', [`Digest: ${sha256('next')}`, 'X-Read: 1']));
+      expect(await client.response()).toMatchObject({ status: 200, body: 'next' });
+      expect(server.verdicts).toEqual([undefined, undefined]);
+    });
+  }
+
+  it('is not told that its client was silent', async () => {
+    const left = new Deferred();
+    const answer = new Deferred();
+    await using server = await streaming({
+      limits: limits({ timeoutSeconds: 0.05 }),
+      handle: async (request, response) => {
+        for await (const _part of request) break;
+        left.resolve();
+        await answer.promise;
+        response.end('enough');
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(digested(long));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    await left.promise;
+    vi.advanceTimersByTime(1000);
+    vi.useRealTimers();
+    answer.resolve();
+    expect(await client.response()).toMatchObject({ status: 200, body: 'enough' });
+    await vi.waitFor(() => expect(server.verdicts).toEqual([undefined]), patiently);
   });
 });
 
