@@ -10,6 +10,9 @@ export type ReadableBody =
   | { readonly format: 'bytes'; readonly base64: string }
   /** JSON that every reader reads alike. */
   | { readonly format: 'json'; readonly text: string }
+  | ReadableForm;
+
+export type ReadableForm =
   /** A form that every parser reads alike: its names and values, decoded, in their order. */
   | { readonly format: 'form'; readonly pairs: readonly FormPair[] }
   /** `pairs`: if it is read as a form. */
@@ -19,6 +22,9 @@ export type ReadableBody =
       readonly problem: string;
       readonly pairs?: readonly FormPair[];
     };
+
+/** What people see of a query. */
+export type ReadableQuery = { readonly format: 'none' } | ReadableForm;
 
 export type FormPair = readonly [name: string, value: string];
 
@@ -48,6 +54,12 @@ export function readBody({ http }: Pick<ApprovalRequest, 'http'>, shown: Approva
   if (http?.contentDigest === undefined || text === '') return { format: 'none' };
   if (text !== undefined) return readText(text, http.fields ?? {});
   return base64 === undefined ? { format: 'hidden' } : { format: 'bytes', base64 };
+}
+
+/** The query as the API reads it: its names and values are those of a form. */
+export function readQuery({ http }: Pick<ApprovalRequest, 'http'>): ReadableQuery {
+  const text = http?.query?.replace(/^\?/, '') ?? '';
+  return text === '' ? { format: 'none' } : readForm(text);
 }
 
 function readText(text: string, fields: NonNullable<ApprovalHttp['fields']>): ReadableBody {
@@ -98,8 +110,8 @@ const mostPairs = 1000;
 /** Some parsers drop these names: qs those of every object, and `utf8` as the sentinel of a charset. */
 const droppedNames: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Object.prototype), 'utf8']);
 
-function readForm(text: string): ReadableBody {
-  const unknown = (problem: string, pairs?: readonly FormPair[]): ReadableBody => ({
+function readForm(text: string): ReadableForm {
+  const unknown = (problem: string, pairs?: readonly FormPair[]): ReadableForm => ({
     format: 'unknown',
     text,
     problem: `as a form, ${problem}`,

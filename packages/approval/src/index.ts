@@ -17,7 +17,15 @@ export {
   maxApprovalLength,
   readApprovalClaims,
 } from './claims.js';
-export { contentProblem, type FormPair, readBody, type ReadableBody } from './content.js';
+export {
+  contentProblem,
+  type FormPair,
+  readBody,
+  readQuery,
+  type ReadableBody,
+  type ReadableForm,
+  type ReadableQuery,
+} from './content.js';
 export {
   type ApprovalDetails,
   approvalDetails,

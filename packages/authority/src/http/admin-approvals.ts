@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { readBody } from '@countersign/approval';
+import { readBody, readQuery } from '@countersign/approval';
 import { member } from '@countersign/common';
 import { isAgentId } from '../agents/read-agent.js';
 import type { Approval } from '../approvals/approval.js';
@@ -58,7 +58,7 @@ export async function adminApprovals(
   if (request.method === 'GET' && part === undefined) {
     const found = await queue.find(id);
     if (found === undefined) throw new BadRequest(404, 'approval_unknown', 'there is no such approval');
-    return { status: 200, body: { ...found, body: bodyOf(found) } };
+    return { status: 200, body: { ...found, query: readQuery(found.request), body: bodyOf(found) } };
   }
   if (request.method !== 'POST' || part !== 'denial') return undefined;
   const reason = member(await readJson(request), 'reason');

@@ -4,7 +4,9 @@ import {
   type ApprovalRequest,
   type FormPair,
   readBody,
+  readQuery,
   type ReadableBody,
+  type ReadableForm,
 } from '@countersign/approval';
 import { escapeOf, escapeUnprintable, isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
 import { type Html, html } from './html.js';
@@ -42,8 +44,15 @@ export function requestRows(request: ApprovalRequest): readonly Html[] {
   ];
 }
 
-/** The body and the arguments, as far as the agent shows them: their digests were compared when it asked. */
-export function contentOf(request: ApprovalRequest, shown: ApprovalDisclosure = {}, isKept = true): Html {
+/**
+ * The query, and the body and the arguments as far as the agent shows them: their digests were compared when it asked.
+ */
+export function contentOf(request: ApprovalRequest, shown?: ApprovalDisclosure, isKept?: boolean): Html {
+  const query = readQuery(request);
+  return html`${query.format === 'none' ? undefined : formOf('query', query)}${sentOf(request, shown, isKept)}`;
+}
+
+function sentOf(request: ApprovalRequest, shown: ApprovalDisclosure = {}, isKept = true): Html {
   const body = readBody(request, shown);
   const hasArguments = request.call?.argumentsDigest !== undefined;
   if (body.format === 'none' && !hasArguments) return html`<p class="quiet">The request has no body.</p>`;
@@ -68,11 +77,19 @@ function bodyOf(body: ReadableBody): Html | undefined {
       return html`<h3>Body, in base64</h3><p class="alarm">The body is not text. You would approve bytes that nobody can read here.</p><div class="sent">${valueOf(body.base64)}</div>`;
     case 'json':
       return html`<h3>Body</h3>${jsonOf(body.text)}`;
-    case 'form':
-      return html`<h3>Body, a form</h3>${pairsOf(body.pairs)}`;
-    case 'unknown':
-      return html`<h3>Body</h3><p class="alarm">It is not known how the API reads this body: ${body.problem}. It may read something other than what you see.</p>${body.pairs === undefined ? undefined : html`<h3>Body, if it is read as a form</h3>${pairsOf(body.pairs)}<h3>Body, as it is sent</h3>`}<div class="sent">${valueOf(body.text)}</div>`;
+    default:
+      return formOf('body', body);
   }
+}
+
+const titles = { body: 'Body', query: 'Query' };
+
+function formOf(part: 'body' | 'query', form: ReadableForm): Html {
+  const title = titles[part];
+  if (form.format === 'form') {
+    return html`<h3>${part === 'body' ? 'Body, a form' : title}</h3>${pairsOf(form.pairs)}`;
+  }
+  return html`<h3>${title}</h3><p class="alarm">It is not known how the API reads this ${part}: ${form.problem}. It may read something other than what you see.</p>${form.pairs === undefined ? undefined : html`<h3>${title}, if it is read as a form</h3>${pairsOf(form.pairs)}<h3>${title}, as it is sent</h3>`}<div class="sent">${valueOf(form.text)}</div>`;
 }
 
 /** From the person to the agent that asks. */

@@ -39,12 +39,22 @@ async function contentShown(
   const { running, ask } = await startApprovals();
   const http = { ...requestOf().http!, fields, contentDigest: digestOf(body) };
   const page = await text(`${running.issuer}/approvals/${await ask({ http }, shown)}`, rita);
-  const [content = ''] = /<h3>Body[\s\S]*?(?=<h2>)/.exec(page) ?? [];
+  return plainText(/<h3>Body[\s\S]*?(?=<h2>)/.exec(page)?.[0] ?? '');
+}
+
+function plainText(content: string): string {
   return content
     .replace(/<[^>]+>/g, ' ')
     .replace(/&#(\d+);/g, (_match, code: string) => String.fromCodePoint(Number(code)))
     .replace(/\s+/g, ' ')
     .trim();
+}
+
+/** What people see of a query, on a page without a body. */
+async function queryShown(query: string): Promise<string> {
+  const { running, ask } = await startApprovals();
+  const page = await text(`${running.issuer}/approvals/${await ask({ http: { ...requestOf().http!, query } })}`, rita);
+  return plainText(/<h3>Query[\s\S]*?(?=<p class="quiet">The request has no body)/.exec(page)?.[0] ?? '');
 }
 
 describe('the pages of approvers', () => {
@@ -98,6 +108,16 @@ describe('the pages of approvers', () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const body = 'to=%6d%61llory&amount=10&rtl=a%E2%80%AEb&none=&html=%3Ci%3E';
     expect(await contentShown(form, body)).toBe('Body, a form to mallory amount 10 rtl a\\u202eb none Empty. html <i>');
+  });
+
+  it('show the pairs of a query, decoded and in order, and raise the alarm where parsers differ [C13]', async () => {
+    expect(await queryShown('')).toBe('');
+    expect(await queryShown('?amount=10&to=%6d%61llory')).toBe('Query amount 10 to mallory');
+    const twice = `?amount=10&to=alice&memo=${'long+'.repeat(80)}&to=mallory`;
+    expect(await queryShown(twice)).toMatch(
+      /^Query It is not known how the API reads this query: as a form, it has the same name twice\. .* to alice .* to mallory Query, as it is sent/,
+    );
+    expect(await queryShown('?to=alice&%74%6f=mallory')).toMatch(/read in different ways.* to alice to mallory /);
   });
 
   it('fold a value of many lines, which would push others out of sight [C13]', async () => {
