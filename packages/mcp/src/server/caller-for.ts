@@ -16,12 +16,13 @@ interface CallerParts {
  * @param context undefined for a notification of SDK 1, which does not say who sent it.
  */
 export function callerFor(
-  context: (McpContext & { readonly requestInfo?: unknown }) | undefined,
+  context: (McpContext & { readonly requestInfo?: unknown; readonly request?: unknown }) | undefined,
   { guard, session, local }: CallerParts,
 ): Caller | undefined {
   const caller = context === undefined ? session.sender : callerOfContext(context);
   if (caller !== undefined) return caller;
-  const isHttp = session.isHttp || context?.http !== undefined || context?.requestInfo !== undefined;
+  const { http, requestInfo, request } = context ?? {};
+  const isHttp = session.isHttp || [http, requestInfo, request].some((part) => part !== undefined);
   if (isHttp)
     reportOnce(guard, 'a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
   return isHttp ? undefined : local;

@@ -19,6 +19,8 @@ interface HttpTransport {
   res?: unknown;
   handleRequest?: TransportMethod;
   handlePostMessage?: TransportMethod;
+  /** Of SDK 2, for one message of the revision 2026-07-28. `guardHandler` stands before it. */
+  handleMessage?: TransportMethod;
 }
 
 type TransportMethod = (request: unknown, ...rest: unknown[]) => unknown;
@@ -69,7 +71,8 @@ export class OwnedSession {
   watch(transport: unknown): void {
     if (typeof transport !== 'object' || transport === null) return;
     const http = transport as HttpTransport;
-    const { handleRequest, handlePostMessage } = http;
+    const { handleRequest, handlePostMessage, handleMessage } = http;
+    if (typeof handleMessage === 'function') this.#isHttp = true;
     if (typeof handleRequest === 'function') {
       this.#isHttp = true;
       ownEvents(transport, () => http.sessionId);

@@ -2,10 +2,11 @@ import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { InMemoryTaskStore } from '@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js';
 import { Server as Server1 } from '@modelcontextprotocol/sdk/server/index.js';
 import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { patiently } from '../../../../test/support/patiently.js';
-import { authInfoOf, guardTools } from '../../src/index.js';
+import { authInfoOf, guardHandler, guardTools } from '../../src/index.js';
 import { world } from '../world.js';
 
 const relatedTo = (taskId: unknown) => ({ _meta: { 'io.modelcontextprotocol/related-task': { taskId } } });
@@ -91,5 +92,45 @@ describe('A server of SDK 1 with tasks', () => {
     const { ran, send } = await served('observe');
     await send('mallory', { method: 'notifications/jobs/cancel', params: {} });
     await vi.waitFor(() => expect(ran).toContain('notifications/jobs/cancel'), patiently);
+  });
+});
+
+describe('A server of SDK 2 that also serves standard input', () => {
+  const revision = '2026-07-28';
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': revision,
+    'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+    'io.modelcontextprotocol/clientCapabilities': {},
+  };
+  it.each([
+    ['a notification that MCP does not define', { method: 'notifications/x', params: { _meta } }],
+    [
+      'a request that is related to a task',
+      { id: 1, method: 'tools/list', params: { _meta: { ..._meta, ...relatedTo('t')._meta } } },
+    ],
+  ])('takes nobody over HTTP for its local caller: %s [E9, F7]', async (_what, message) => {
+    for (const mode of ['enforce', 'observe'] as const) {
+      const { guard, audit } = await world('http://127.0.0.1:9', mode);
+      const options = { caller: guard.local({ agent: 'alice' }) };
+      const created = createMcpHandler(() =>
+        guardTools(new McpServer({ name: 'test', version: '1' }, { capabilities: { tools: {} } }), guard, options),
+      );
+      onTestFinished(() => created.close());
+      for (const handler of [created, guardHandler(created, guard, options)]) {
+        const request = new Request('http://127.0.0.1:9/mcp', {
+          method: 'POST',
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/json, text/event-stream',
+            'mcp-protocol-version': revision,
+            'mcp-method': message.method,
+          },
+          body: JSON.stringify({ jsonrpc: '2.0', ...message }),
+        });
+        const answer = await handler.fetch(request);
+        await answer.text();
+        expect(audit.records).toEqual([]);
+      }
+    }
   });
 });
