@@ -42,7 +42,7 @@ export { HeldAnswer } from './net/held-answer.js';
 export { Attempts, elapsedSince } from './net/attempts.js';
 export { hasDotSegment } from './net/dot-segment.js';
 export { isLoopback } from './net/loopback.js';
-export { type OwnBytes, readBounded } from './net/read-bounded.js';
+export { type OwnBytes, readBounded, readRequest } from './net/read-bounded.js';
 export { crossesInClear, type PlainHttp, secureUrl } from './net/secure-url.js';
 // wire
 export {

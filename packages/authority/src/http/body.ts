@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isJsonObject, type JsonObject, readBounded } from '@countersign/common';
+import { isJsonObject, type JsonObject, readRequest } from '@countersign/common';
 
 /**
  * The body of a request: its bytes, or what a parser of the application made of it, if one has read it already. A parser
@@ -15,7 +15,7 @@ export async function readBody(
     if (body instanceof Uint8Array) return bounded(body, maxBytes);
     if (isJsonObject(body)) return body;
   }
-  return await readBounded(request, maxBytes);
+  return await readRequest(request, maxBytes);
 }
 
 function bounded(bytes: Uint8Array, maxBytes: number): Uint8Array | undefined {

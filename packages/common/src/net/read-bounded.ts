@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 /** Bytes in memory of their own. `Uint8Array<ArrayBuffer>` would be a syntax error before TypeScript 5.7. */
 export type OwnBytes = ReturnType<Uint8Array['slice']>;
 
@@ -27,4 +29,17 @@ export async function readBounded(
     offset += chunk.byteLength;
   }
   return whole;
+}
+
+/**
+ * The same of a request to a server, whose rest is read and dropped, as Node does with a body that nobody reads. Node takes
+ * the socket from a request whose reader leaves the loop: whoever logs the address of the client after the answer would
+ * throw, and the connection would stall.
+ */
+export async function readRequest(request: IncomingMessage, maxBytes: number): Promise<OwnBytes | undefined> {
+  try {
+    return await readBounded(request.iterator({ destroyOnReturn: false }), maxBytes);
+  } finally {
+    request.resume();
+  }
 }

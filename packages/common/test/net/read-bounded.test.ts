@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { readBounded } from '../../src/net/read-bounded.js';
+import { readBounded, readRequest } from '../../src/net/read-bounded.js';
 
 describe('readBounded', () => {
   it('returns all bytes when there are no more than allowed', async () => {
@@ -28,5 +31,29 @@ describe('readBounded', () => {
 
   it('rejects when the stream yields text', async () => {
     await expect(readBounded(Readable.from(['text']), 100)).rejects.toThrow(TypeError);
+  });
+});
+
+describe('readRequest', () => {
+  it.each([
+    ['whole', 100_000, 100_000],
+    ['undefined', 1_000_000, 100_000],
+  ])('gives a body %s, and leaves the connection to the request [G4]', async (_what, bytes, most) => {
+    const logged: unknown[] = [];
+    const server = createServer((request, response) => {
+      response.on('finish', () => logged.push(request.socket.remoteAddress));
+      void readRequest(request, most).then((body) => response.end(String(body?.length)));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    for (let round = 0; round < 2; round++) {
+      const sent = httpRequest({ port, host: '127.0.0.1', method: 'POST' });
+      sent.end(Buffer.alloc(bytes));
+      const [response] = (await once(sent, 'response')) as [Readable];
+      expect((await response.toArray()).join('')).toBe(bytes > most ? 'undefined' : String(bytes));
+    }
+    server.closeAllConnections();
+    server.close();
+    expect(logged).toEqual(['127.0.0.1', '127.0.0.1']);
   });
 });

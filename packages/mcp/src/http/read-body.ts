@@ -1,4 +1,4 @@
-import { readBounded } from '@countersign/common';
+import { readRequest } from '@countersign/common';
 import type { IncomingMessage } from 'node:http';
 
 export type BodyReading =
@@ -10,7 +10,7 @@ export type BodyReading =
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<BodyReading> {
   if (request.readableEnded || request.readableDidRead) return { ok: false, problem: 'taken' };
   try {
-    const bytes = await readBounded(request, maxBytes);
+    const bytes = await readRequest(request, maxBytes);
     return bytes === undefined ? { ok: false, problem: 'too_large' } : { ok: true, bytes };
   } catch {
     return { ok: false, problem: 'cut' };
