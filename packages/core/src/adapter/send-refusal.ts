@@ -107,13 +107,7 @@ export function closeUnread(response: ServerResponse): void {
   Object.assign(response, { end: endLater });
 }
 
-const fieldsOfContent: readonly string[] = [
-  'trailer',
-  'transfer-encoding',
-  'content-encoding',
-  'content-language',
-  'content-range',
-];
+const ofContent = /^(?:trailer|transfer-encoding|content-(?:encoding|language|range))$/i;
 
 /** What caches follow in place of Cache-Control: the targeted fields of RFC 9213, and older ones. */
 const ofCaches = /-cache-control$|^(?:surrogate-control|edge-control|x-accel-expires|expires)$/i;
@@ -124,8 +118,14 @@ const ofCaches = /-cache-control$|^(?:surrogate-control|edge-control|x-accel-exp
  */
 export function clearFields(response: ServerResponse, reply: AnswerFields = response): void {
   if (response.headersSent) return;
-  for (const name of fieldsOfContent) removeField(name, response, reply);
-  removeFieldsOfCaches(response, reply);
+  removeFields(ofContent, response, reply);
+  removeFields(ofCaches, response, reply);
+}
+
+/** Only those that are there: without Transfer-Encoding, Node would not chunk an answer whose length compression removes. */
+function removeFields(which: RegExp, response: ServerResponse, reply: AnswerFields): void {
+  const names = Object.keys({ ...response.getHeaders(), ...reply.getHeaders() });
+  for (const name of names) if (which.test(name)) removeField(name, response, reply);
 }
 
 function removeField(name: string, response: ServerResponse, reply: AnswerFields): void {
@@ -134,17 +134,13 @@ function removeField(name: string, response: ServerResponse, reply: AnswerFields
   response.removeHeader(name);
 }
 
-function removeFieldsOfCaches(response: ServerResponse, reply: AnswerFields): void {
-  for (const name of Object.keys(reply.getHeaders())) if (ofCaches.test(name)) removeField(name, response, reply);
-}
-
 /**
  * Keeps an answer to an agent from other clients, whatever was said before for all answers. Shared caches do not store
  * answers to requests with Authorization (RFC 9111 §3.5), but ignore signatures.
  */
 export function keepFromSharedCaches(response: ServerResponse, reply: AnswerFields): void {
   if (answerHasBegun(response)) return;
-  removeFieldsOfCaches(response, reply);
+  removeFields(ofCaches, response, reply);
   const { 'cache-control': said = '' } = reply.getHeaders() as { readonly 'cache-control'?: unknown };
   const directives = privately(String(said));
   if (directives === said) return;

@@ -29,6 +29,23 @@ describe('sendRefusal', () => {
     }
   });
 
+  it('is chunked where middleware takes its length, and keeps the connection', async () => {
+    await using server = await serve((_request, response) => {
+      const { writeHead } = response;
+      // As compression does.
+      response.writeHead = ((status: number, fields: Record<string, string>) => {
+        const { 'content-length': _length, ...others } = fields;
+        return writeHead.call(response, status, others);
+      }) as never;
+      sendRefusal(response, refused);
+    });
+    using client = await RawClient.open(server);
+    await client.send('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    const { status, headers } = await client.response();
+    expect(status).toBe(401);
+    expect(headers).toContain('\r\nTransfer-Encoding: chunked');
+  });
+
   it('sends no body for HEAD, so that the next answer is read correctly', async () => {
     await using server = await serve(
       (request, response) => {
