@@ -86,9 +86,13 @@ function resourcesOf({ resource, filtered }: AuditEvent): NonNullable<OcsfApiAct
   return touched.map(({ type, id }) => ({ uid: id, type }));
 }
 
-/** OCSF's user is the subject, its application the actor; an agent that acts for itself has no user. */
-function actorOf({ actor, subject, policies = [], policySet, decision }: AuditEvent): OcsfActor {
+/**
+ * OCSF's user is the subject, its application the actor; an agent that acts for itself has no user. For whom an agent asked
+ * an authority for approval is its own word.
+ */
+function actorOf({ actor, subject: named, policies = [], policySet, decision, event }: AuditEvent): OcsfActor {
   if (actor === undefined) return { app_name: 'unverified' };
+  const subject = event?.name.startsWith('approval.') ? undefined : named;
   const version = policySet === undefined ? {} : { version: policySet };
   return {
     app_uid: actor.id,

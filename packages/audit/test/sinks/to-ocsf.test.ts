@@ -153,6 +153,17 @@ describe('toOcsf', () => {
     expect(toOcsf(event('a', { chain }))).toMatchObject({ delegation: { uid: 'd3', parent_uid: 'd2' } });
   });
 
+  it('names no user of whom only the agent spoke that asked an authority [F7]', () => {
+    const by = { id: 'agent-a', type: 'agent' } as const;
+    const subject = { type: 'user', id: 'acme:ceo', issuer: 'https://login.acme.dev' } as const;
+    const asked = toOcsf(event('a', { phase: 'authority', subject, event: { name: 'approval.asked', by } }));
+    expect(asked.actor).not.toHaveProperty('user');
+    expect(asked.actor).not.toHaveProperty('idp');
+    expect(asked.unmapped).toMatchObject({ subject });
+    const consented = toOcsf(event('a', { phase: 'authority', subject, event: { name: 'consent.given', by } }));
+    expect(consented.actor).toMatchObject({ user: { uid: 'acme:ceo' } });
+  });
+
   it('gives the decision and outcome of a call an id of their own', () => {
     const record = event('a', { call: { id: 'call-1', method: 'tools/call' } });
     expect(toOcsf(record)).toMatchObject({

@@ -51,6 +51,7 @@ ${contentOf(request, approval.shown, status === 'pending' || approval.decisions.
 <dl>
 ${row('Agent', codeOf(approval.agent))}${owner === undefined ? undefined : row('Run by', valueOf(owner))}${ownerNow === undefined || ownerNow === owner ? undefined : row('Run by, now', valueOf(ownerNow))}${row('For', html`${request.subject.type} ${codeOf(request.subject.id)}`)}
 ${approval.shown?.why === undefined ? undefined : row('Why, it says', valueOf(approval.shown.why))}</dl>
+<p class="quiet">For whom, and through whom, is what the agent says. The API takes the approval only if it is so.</p>
 <h3>Chain</h3>
 ${chainOf(request.chain)}
 <h2>When, and who decides</h2>

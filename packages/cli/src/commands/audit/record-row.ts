@@ -99,10 +99,14 @@ function whatOf({ phase, decision, result, status, approvedBy, undecided, event 
   return approvedBy === undefined ? (decision ?? '?') : `${decision} approved`;
 }
 
-/** The identity that a refused request claims is marked, so that it does not look like an actor. */
-function whoOf({ actor, subject, claimedAgent, claimedKey, own }: RecordFacts): string {
+/**
+ * The identity that a refused request claims is marked, so that it does not look like an actor; and so is for whom an agent
+ * asked an authority for approval, which only the API can know.
+ */
+function whoOf({ actor, subject, claimedAgent, claimedKey, own, event }: RecordFacts): string {
   if (own !== undefined) return '(the log)';
-  if (actor !== undefined) return subject === undefined || subject === actor ? actor : `${actor} for ${subject}`;
+  const acts = event?.startsWith('approval.') ? ', it says for' : ' for';
+  if (actor !== undefined) return subject === undefined || subject === actor ? actor : `${actor}${acts} ${subject}`;
   if (claimedAgent !== undefined) return `(key of ${claimedAgent})`;
   return claimedKey === undefined ? '(unknown)' : `(claims key ${claimedKey})`;
 }

@@ -270,8 +270,10 @@ describe('countersign approvals', () => {
     expect(code).toBe(0);
     const rows = out.split('\n').filter((line) => line.includes('pr.merge'));
     expect(rows).toEqual([
-      expect.stringMatching(/approval\.asked +agent-a for user:alice +pr\.merge Repo::"acme\/api" +by agent-a/),
-      expect.stringMatching(/approval\.approved +agent-a for user:alice .*by user:rita.*read it/),
+      expect.stringMatching(
+        /approval\.asked +agent-a, it says for user:alice +pr\.merge Repo::"acme\/api" +by agent-a/,
+      ),
+      expect.stringMatching(/approval\.approved +agent-a, it says for user:alice .*by user:rita.*read it/),
       expect.stringMatching(/allow approved .*approved by user:rita/),
     ]);
     expect((await runCli(['audit', 'query', logs.path, '--approval', binding])).out).toBe(out);
