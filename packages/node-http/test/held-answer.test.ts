@@ -288,3 +288,53 @@ it('A body that was refused while it arrives gets its answer whole', async () =>
     'body_too_large',
   );
 });
+
+describe.each(['HTTP/1', 'HTTP/2'])('An application that answers slow requests by itself, over %s', (version) => {
+  it.each(['end', 'writeHead', 'write'])(
+    'answers once, if it has begun by %s and asks before it answers again',
+    async (by) => {
+      const { guard } = await guarded();
+      const auth = agentAuth(guard);
+      const seen: unknown[] = [];
+      const listener = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+        const letIn = auth(request, response);
+        await Promise.resolve();
+        // Its time-out comes while the request is verified.
+        response.statusCode = 503;
+        if (by === 'writeHead') response.writeHead(503);
+        if (by !== 'end') response.write('too ');
+        response.end(by === 'end' ? 'too slow' : 'slow');
+        if (!(await letIn)) return;
+        seen.push(response.headersSent, response.writableEnded);
+        if (!response.headersSent) response.end('not found');
+        if (!response.writableEnded) response.end('not found');
+      };
+      await using served = await (version === 'HTTP/1'
+        ? serve(listener)
+        : serveHttp2((one, other) => void listener(one as never, other as never)));
+      const { status, body } = await (version === 'HTTP/1' ? send : sendHttp2)(served.url, signed());
+      expect([status, body]).toEqual([503, 'too slow']);
+      expect(seen).toEqual([true, true]);
+    },
+  );
+
+  it('is told nothing of an answer that was dropped', async () => {
+    const { guard } = await guarded();
+    const auth = agentAuth(guard, { onRefusal: 'throw' });
+    const listener = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      const letIn = auth(request, response);
+      await Promise.resolve();
+      response.writeHead(503).end('too slow');
+      await letIn.catch((error: { readonly status: number }) => {
+        if (!response.headersSent && !response.writableEnded) response.writeHead(error.status).end('refused');
+      });
+    };
+    await using served = await (version === 'HTTP/1'
+      ? serve(listener)
+      : serveHttp2((one, other) => void listener(one as never, other as never)));
+    expect(await (version === 'HTTP/1' ? send : sendHttp2)(served.url, unsigned())).toMatchObject({
+      status: 401,
+      body: 'refused',
+    });
+  });
+});

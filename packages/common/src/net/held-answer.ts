@@ -1,17 +1,17 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { ConfigError } from '../errors/config-error.js';
-import { answerHasBegun } from './answer-has-begun.js';
+import { answerHasBegun, answerHasEnded } from './answer-has-begun.js';
+import { dropsOf, type Gated, gated, gatedOfHttp2, ignore, isOfHttp2, type Method } from './dropped-answer.js';
 
-type Method = (...args: unknown[]) => unknown;
 type Call = () => unknown;
 
-const gated = ['writeHead', 'write', 'end', 'flushHeaders', 'writeEarlyHints'] as const;
-const gatedOfHttp2 = [...gated, 'setTrailer', 'createPushResponse'] as const;
-
-type Gated = (typeof gatedOfHttp2)[number];
+const begins: readonly Gated[] = ['writeHead', 'write', 'end', 'flushHeaders'];
 
 /** `throwing`: during the turn in which a step began, in which the caller can still be told. */
 type State = 'throwing' | 'holding' | 'open' | 'refused';
+
+/** What a handler reads before it answers. */
+type Shown = 'headersSent' | 'writableEnded';
 
 /** What a handler may change before it answers. */
 interface Head {
@@ -36,6 +36,8 @@ export class HeldAnswer {
   #own: Readonly<Partial<Record<Gated, Method>>> | undefined;
   #before: Head | undefined;
   #calls: Call[] = [];
+  /** Members of the response that say what the handler has done, and not what was sent; with what was there before. */
+  #shown: { readonly name: Shown; readonly before: PropertyDescriptor | undefined }[] = [];
   #cameEarly = false;
   #needsDrain = false;
 
@@ -87,7 +89,7 @@ export class HeldAnswer {
   refuse(answer: () => void): void {
     if (this.#state === 'refused') return;
     // The client must see that the rest is missing.
-    if (answerHasBegun(this.#response) && !this.#response.writableEnded) this.#response.destroy();
+    if (answerHasBegun(this.#response) && !answerHasEnded(this.#response)) this.#response.destroy();
     this.#restoreHead();
     this.#open([]);
     Object.assign(this.#response, this.#own);
@@ -121,6 +123,7 @@ export class HeldAnswer {
   #open(calls: readonly Call[]): void {
     this.#state = 'open';
     this.#calls = [];
+    this.#showTruth();
     try {
       for (const call of calls) call();
     } catch {
@@ -153,12 +156,29 @@ export class HeldAnswer {
           );
         case 'holding':
           this.#cameEarly = true;
+          if (begins.includes(name)) this.#show('headersSent');
+          if (name === 'end') this.#show('writableEnded');
           this.#needsDrain ||= name === 'write';
           this.#calls.push(() => own.apply(this.#response, args));
           if (name === 'write') return false;
           return name === 'writeHead' || name === 'end' ? this.#response : undefined;
       }
     };
+  }
+
+  /** Whoever answers once more asks before: a timeout of the application may have answered, and nothing is sent twice. */
+  #show(name: Shown): void {
+    if (this.#shown.some((shown) => shown.name === name)) return;
+    this.#shown.push({ name, before: Object.getOwnPropertyDescriptor(this.#response, name) });
+    Object.defineProperty(this.#response, name, { configurable: true, value: true });
+  }
+
+  #showTruth(): void {
+    for (const { name, before } of this.#shown) {
+      if (before === undefined) Reflect.deleteProperty(this.#response, name);
+      else Object.defineProperty(this.#response, name, before);
+    }
+    this.#shown = [];
   }
 
   /** A field that the handler set for its own answer may tell what a refusal must not. */
@@ -176,51 +196,6 @@ export class HeldAnswer {
     response.statusCode = before.statusCode;
     if (Object.hasOwn(response, 'statusMessage')) response.statusMessage = before.statusMessage;
   }
-}
-
-function isOfHttp2(response: ServerResponse): boolean {
-  return 'setTrailer' in response;
-}
-
-/** In place of the methods of a response whose answer has been given. They would throw, or emit an error. */
-const drops = {
-  setHeader: chain,
-  setHeaders: chain,
-  appendHeader: chain,
-  removeHeader: chain,
-  writeHead: chain,
-  write: drop('write', true),
-  end(this: ServerResponse, ...args: unknown[]): ServerResponse {
-    callBack('end', args);
-    return this;
-  },
-  flushHeaders: ignore,
-  writeEarlyHints: drop('writeEarlyHints', undefined),
-};
-
-const dropsOfHttp2 = { ...drops, setTrailer: ignore, createPushResponse: drop('createPushResponse', undefined) };
-
-function dropsOf(response: ServerResponse): Readonly<Record<string, unknown>> {
-  return isOfHttp2(response) ? dropsOfHttp2 : drops;
-}
-
-function chain(this: ServerResponse): ServerResponse {
-  return this;
-}
-
-function ignore(): void {}
-
-function drop(name: Gated, result: unknown): Method {
-  return (...args) => {
-    callBack(name, args);
-    return result;
-  };
-}
-
-/** Like a success: whoever pipes into the response reads its source to the end. But a push has no response to write to. */
-function callBack(name: Gated, args: readonly unknown[]): void {
-  const errors = name === 'createPushResponse' ? [new Error('nothing is pushed: the request was refused')] : [];
-  for (const done of args.slice(0, 3)) if (typeof done === 'function') process.nextTick(done, ...errors);
 }
 
 function headOf(response: ServerResponse): Head | undefined {

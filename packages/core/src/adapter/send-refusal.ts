@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answerHasBegun, HeldAnswer } from '@countersign/common';
+import { answerHasBegun, answerHasEnded, HeldAnswer } from '@countersign/common';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalResponse } from '../model/refusal-response.js';
 
@@ -165,7 +165,7 @@ function privately(said: string): string {
  * What a handler writes afterwards is dropped: Node would emit an error that nobody hears, and HTTP/2 reset the stream.
  */
 export function sendRefusal(response: ServerResponse, refused: RefusalResponse): void {
-  if (answerHasBegun(response) || response.writableEnded) return;
+  if (answerHasBegun(response) || answerHasEnded(response)) return;
   HeldAnswer.of(response).refuse(() => {
     closeUnread(response);
     clearFields(response);
