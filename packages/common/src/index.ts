@@ -37,7 +37,7 @@ export { oneAtATime } from './time/one-at-a-time.js';
 export { withTimeout } from './time/with-timeout.js';
 export { eachInTurn, type Turns, yieldEvery } from './time/yield-every.js';
 // net
-export { answerHasBegun, answerHasEnded } from './net/answer-has-begun.js';
+export { answerHasBegun, answerHasEnded, showSign } from './net/answer-has-begun.js';
 export { HeldAnswer } from './net/held-answer.js';
 export { Attempts, elapsedSince } from './net/attempts.js';
 export { hasDotSegment } from './net/dot-segment.js';

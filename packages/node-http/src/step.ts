@@ -52,4 +52,5 @@ function reportEarly(guard: Guard | Promise<Guard> | undefined, cause: string): 
   );
 }
 
-const early = 'an answer waited until its request was decided, because an await of agentAuth or permit is missing';
+const early =
+  'an answer waited until its request was decided: an await of agentAuth or permit is missing, or a time-out answered';

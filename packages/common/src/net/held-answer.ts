@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { ConfigError } from '../errors/config-error.js';
-import { answerHasBegun, answerHasEnded } from './answer-has-begun.js';
+import { answerHasBegun, answerHasEnded, type AnswerSign, showSign } from './answer-has-begun.js';
 import { dropsOf, type Gated, gated, gatedOfHttp2, ignore, isOfHttp2, type Method } from './dropped-answer.js';
 
 type Call = () => unknown;
@@ -9,9 +9,6 @@ const begins: readonly Gated[] = ['writeHead', 'write', 'end', 'flushHeaders'];
 
 /** `throwing`: during the turn in which a step began, in which the caller can still be told. */
 type State = 'throwing' | 'holding' | 'open' | 'refused';
-
-/** What a handler reads before it answers. */
-type Shown = 'headersSent' | 'writableEnded';
 
 /** What a handler may change before it answers. */
 interface Head {
@@ -36,8 +33,7 @@ export class HeldAnswer {
   #own: Readonly<Partial<Record<Gated, Method>>> | undefined;
   #before: Head | undefined;
   #calls: Call[] = [];
-  /** Members of the response that say what the handler has done, and not what was sent; with what was there before. */
-  #shown: { readonly name: Shown; readonly before: PropertyDescriptor | undefined }[] = [];
+  readonly #shown = new Map<AnswerSign, () => void>();
   #cameEarly = false;
   #needsDrain = false;
 
@@ -155,6 +151,9 @@ export class HeldAnswer {
             `${this.#step} is asynchronous: write if (!(await ${this.#step}(request, response))) return;`,
           );
         case 'holding':
+          // As Node does with a second answer, once the first has gone out.
+          if (this.#shown.has('writableEnded'))
+            return (dropsOf(this.#response)[name] as Method).apply(this.#response, args);
           this.#cameEarly = true;
           if (begins.includes(name)) this.#show('headersSent');
           if (name === 'end') this.#show('writableEnded');
@@ -166,19 +165,14 @@ export class HeldAnswer {
     };
   }
 
-  /** Whoever answers once more asks before: a timeout of the application may have answered, and nothing is sent twice. */
-  #show(name: Shown): void {
-    if (this.#shown.some((shown) => shown.name === name)) return;
-    this.#shown.push({ name, before: Object.getOwnPropertyDescriptor(this.#response, name) });
-    Object.defineProperty(this.#response, name, { configurable: true, value: true });
+  /** What the handler has done, although nothing was sent: a time-out of the application may have answered. */
+  #show(name: AnswerSign): void {
+    if (!this.#shown.has(name)) this.#shown.set(name, showSign(this.#response, name));
   }
 
   #showTruth(): void {
-    for (const { name, before } of this.#shown) {
-      if (before === undefined) Reflect.deleteProperty(this.#response, name);
-      else Object.defineProperty(this.#response, name, before);
-    }
-    this.#shown = [];
+    for (const hide of this.#shown.values()) hide();
+    this.#shown.clear();
   }
 
   /** A field that the handler set for its own answer may tell what a refusal must not. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answerHasBegun, answerHasEnded, HeldAnswer } from '@countersign/common';
+import { answerHasBegun, answerHasEnded, HeldAnswer, showSign } from '@countersign/common';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalResponse } from '../model/refusal-response.js';
 
@@ -85,19 +85,25 @@ export function closeUnread(response: ServerResponse): void {
   response.shouldKeepAlive = false;
   // Node would believe a field of the application.
   if (response.hasHeader('connection') && !response.headersSent) response.setHeader('connection', 'close');
+  let isEnding = false;
   function endLater(...args: readonly unknown[]): ServerResponse {
+    // A second answer of an application that does not ask: Node drops it, once the first has gone out.
+    if (isEnding) return response;
+    isEnding = true;
     const [chunk, encoding = 'utf8'] = args.filter((arg) => typeof arg !== 'function');
     for (const done of args) if (typeof done === 'function') response.once('finish', done as () => void);
     const hasBytes = (typeof chunk === 'string' || chunk instanceof Uint8Array) && chunk.length > 0;
     // Of nothing, Node would fail for HEAD if its server has the option `rejectNonStandardBodyWrites`.
     if (hasBytes) response.write(chunk, encoding as BufferEncoding);
     response.flushHeaders();
+    const hideEnd = showSign(response, 'writableEnded');
     const timer = setTimeout(end, lingerMilliseconds).unref();
     // An application may answer late, when all of it has come.
     if (request.complete) end();
     else request.once('close', end);
     function end(): void {
       clearTimeout(timer);
+      hideEnd();
       // On a lost connection, Node takes an end without bytes for one that was sent, out of turn, and fails by an assertion.
       if (response.socket?.destroyed !== true) endOwn.call(response);
     }

@@ -46,6 +46,25 @@ describe('sendRefusal', () => {
     expect(headers).toContain('\r\nTransfer-Encoding: chunked');
   });
 
+  it('looks ended while the rest of a body is awaited, and drops a second answer', async () => {
+    const seen: unknown[] = [];
+    await using server = await serve((request, response) => {
+      request.resume();
+      closeUnread(response);
+      response.writeHead(401, { 'content-length': 7 }).end('refused');
+      seen.push(response.writableEnded);
+      response.end('too slow');
+      response.once('finish', () => seen.push(response.writableEnded));
+    });
+    using client = await RawClient.open(server);
+    const bytes = post('not all of it');
+    await client.send(bytes.subarray(0, -5));
+    expect(await client.response()).toMatchObject({ status: 401, body: 'refused' });
+    await client.send(bytes.subarray(-5));
+    await client.untilClosed();
+    expect(seen).toEqual([true, true]);
+  });
+
   it('sends no body for HEAD, so that the next answer is read correctly', async () => {
     await using server = await serve(
       (request, response) => {
