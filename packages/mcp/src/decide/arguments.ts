@@ -3,28 +3,33 @@ import { itemsForMember } from '@countersign/common';
 import { mostMembers } from '../wire/plain-json.js';
 import { isJsonObject, type JsonObject } from './json-rpc.js';
 
+/** Levels of objects and lists. Whoever copies or searches more of them runs out of stack. */
+const deepest = 256;
+
 /**
  * base64url SHA-256 of arguments as JSON with sorted members (RFC 8785), so that equal arguments have equal digests.
  * Undefined if they are nested too deep, or hold more than the guard sorts in a moment.
  */
 export function digestOf(given: JsonObject): string | undefined {
   let members = 0;
-  function written(value: unknown): string {
+  function written(value: unknown, depth: number): string {
     if (!hasMembers(value)) return JSON.stringify(value) ?? 'null';
-    if (Array.isArray(value)) return writtenList(value);
+    if (depth > deepest) throw new RangeError('too deep');
+    if (Array.isArray(value)) return writtenList(value, depth);
     const names = Object.keys(value);
     count(names.length + 1);
     // As text: an object would put names like 10 before all others.
     return `{${names
       .toSorted()
-      .map((name) => `${JSON.stringify(name)}:${written((value as JsonObject)[name])}`)
+      .map((name) => `${JSON.stringify(name)}:${written((value as JsonObject)[name], depth + 1)}`)
       .join(',')}}`;
   }
 
-  function writtenList(list: readonly unknown[]): string {
+  function writtenList(list: readonly unknown[], depth: number): string {
     count(1 + list.length / itemsForMember);
     // Many at once take a fraction of the time.
-    return list.some(hasMembers) ? `[${list.map(written).join(',')}]` : JSON.stringify(list);
+    if (!list.some(hasMembers)) return JSON.stringify(list);
+    return `[${list.map((item) => written(item, depth + 1)).join(',')}]`;
   }
   function count(more: number): void {
     members += more;
@@ -32,7 +37,7 @@ export function digestOf(given: JsonObject): string | undefined {
   }
 
   try {
-    return createHash('sha256').update(written(given)).digest('base64url');
+    return createHash('sha256').update(written(given, 1)).digest('base64url');
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

@@ -101,10 +101,10 @@ export function decisionsOf(
     asked: AskedRequest,
   ): Promise<RefusedReading | undefined> {
     const { request, list = listsNothing, headers } = asked;
+    if (asked.isTooLarge) return tooLarge;
     const field = headers && disagreeingField(headers, request);
     if (field !== undefined) return headerMismatch(field);
     if (reading.kind === 'refuse') return reading;
-    if (asked.isTooLarge) return tooLarge;
     const called = calledByName(request, rules, asked);
     const offer = called && (await catalogue.offers(called, callerKey(caller), list));
     if (called !== undefined && offer !== undefined && offer !== 'offered') {

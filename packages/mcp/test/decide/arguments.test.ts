@@ -29,3 +29,17 @@ it.each([
   expect(digestOf({ list: many(most) })).toBeDefined();
   expect(digestOf({ list: many(most + 200) })).toBeUndefined();
 });
+
+it.each([
+  ['objects', (inner: unknown) => ({ in: inner })],
+  ['lists', (inner: unknown) => [inner]],
+])('digestOf gives up on %s of more than 256 levels [E15]', (_what, around) => {
+  const nested = (levels: number): JsonObject => {
+    let value: unknown = 1;
+    for (let level = 1; level < levels; level++) value = around(value);
+    return { in: value };
+  };
+  expect(digestOf(nested(256))).toBeDefined();
+  expect(digestOf(nested(257))).toBeUndefined();
+  expect(digestOf(nested(5_000))).toBeUndefined();
+});
