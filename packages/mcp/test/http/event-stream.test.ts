@@ -59,11 +59,10 @@ describe('filterEvents', () => {
     await expect(filtered(`data: "${'x'.repeat(17 * 1024 * 1024)}`)).rejects.toThrow('too long');
   });
 
-  it('takes time in proportion to an event that comes in small pieces', async () => {
+  it('copies no event anew for each of its small pieces, which would take minutes', async () => {
     const cuts = Array.from({ length: 20_000 }, (_, n) => n / 20_000);
-    const started = performance.now();
-    await filtered(`data: {"x":"${'y'.repeat(8 * 1024 * 1024)}"}\n\n`, cuts);
-    expect(performance.now() - started).toBeLessThan(5000);
+    const event = `data: {"x":"${'y'.repeat(8 * 1024 * 1024)}"}\n\n`;
+    expect((await filtered(event, cuts)).length).toBeGreaterThan(8 * 1024 * 1024);
   });
 
   it('filters the same however the stream is cut, for each way to end a line', async () => {
