@@ -38,6 +38,7 @@ export { withTimeout } from './time/with-timeout.js';
 export { eachInTurn, type Turns, yieldEvery } from './time/yield-every.js';
 // net
 export { answerHasBegun, answerHasEnded, showSign } from './net/answer-has-begun.js';
+export { dropFurther } from './net/dropped-answer.js';
 export { HeldAnswer } from './net/held-answer.js';
 export { Attempts, elapsedSince } from './net/attempts.js';
 export { hasDotSegment } from './net/dot-segment.js';

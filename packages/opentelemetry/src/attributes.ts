@@ -28,14 +28,13 @@ export function recordAttributes(record: AuditEvent): Attributes {
   });
 }
 
-/** The claimed identity of a refused request is unproved, so it never becomes `gen_ai.agent.id`. */
-function identityAttributes({
-  actor,
-  possession,
-  subject,
-  chain,
-  claimed,
-}: AuditEvent): Readonly<Record<string, Value>> {
+/**
+ * The claimed identity of a refused request is unproved, so it never becomes `gen_ai.agent.id`; nor is for whom, and through
+ * whom, an agent asked an authority for approval.
+ */
+function identityAttributes(record: AuditEvent): Readonly<Record<string, Value>> {
+  const { actor, possession, claimed } = record;
+  const { subject, chain } = record.event?.name.startsWith('approval.') ? {} : record;
   return {
     'gen_ai.agent.id': actor?.id,
     'user.id': subject?.type === 'user' ? subject.id : undefined,

@@ -156,6 +156,16 @@ describe('auditOpenTelemetry', () => {
     for (const name of ['gen_ai.agent.id', 'user.id']) expect(spans()[0]?.attributes).not.toHaveProperty(name);
   });
 
+  it('for whom an agent asked an authority for approval is no user [F7]', async () => {
+    const { provider, spans } = recording();
+    const event = { name: 'approval.asked', by: { id: 'agent-1', type: 'agent' } } as const;
+    await auditOpenTelemetry({ tracerProvider: provider }).write({ ...decision, phase: 'authority', event });
+    expect(spans()[0]?.attributes).toHaveProperty(['gen_ai.agent.id']);
+    for (const name of ['user.id', 'countersign.subject.id', 'countersign.chain']) {
+      expect(spans()[0]?.attributes).not.toHaveProperty([name]);
+    }
+  });
+
   it('values are printable and bounded [F1, F3]', async () => {
     const { provider, spans } = recording();
     const sink = auditOpenTelemetry({ tracerProvider: provider });

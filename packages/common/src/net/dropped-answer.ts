@@ -41,11 +41,21 @@ export function dropsOf(response: ServerResponse): Readonly<Record<string, unkno
   return isOfHttp2(response) ? dropsOfHttp2 : drops;
 }
 
+/**
+ * Drops what is still sent after an answer has been given. Over all that has wrapped the response, which may pass the answer
+ * on a moment later, as middleware for sessions does.
+ */
+export function dropFurther(response: ServerResponse): void {
+  Object.assign(response, dropsOf(response));
+  // Of what reaches the response by a method that was taken from it before.
+  response.on('error', ignore);
+}
+
 function chain(this: ServerResponse): ServerResponse {
   return this;
 }
 
-export function ignore(): void {}
+function ignore(): void {}
 
 function drop(name: Gated, result: unknown): Method {
   return (...args) => {

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { ConfigError } from '../errors/config-error.js';
 import { answerHasBegun, answerHasEnded, type AnswerSign, showSign } from './answer-has-begun.js';
-import { dropsOf, type Gated, gated, gatedOfHttp2, ignore, isOfHttp2, type Method } from './dropped-answer.js';
+import { dropFurther, dropsOf, type Gated, gated, gatedOfHttp2, isOfHttp2, type Method } from './dropped-answer.js';
 
 type Call = () => unknown;
 
@@ -93,16 +93,11 @@ export class HeldAnswer {
     this.dropRest();
   }
 
-  /**
-   * The answer has been given: drops what a handler still sends. Over all that has wrapped the response, which may pass the
-   * answer on a moment later, as middleware for sessions does.
-   */
+  /** The answer has been given: drops what a handler still sends. */
   dropRest(): void {
     if (this.#state === 'refused') return;
     this.#state = 'refused';
-    Object.assign(this.#response, dropsOf(this.#response));
-    // Of what reaches the response by a method that was taken from it before.
-    this.#response.on('error', ignore);
+    dropFurther(this.#response);
   }
 
   /** Whether an answer was held back since this was last asked. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answerHasBegun, answerHasEnded, HeldAnswer, showSign } from '@countersign/common';
+import { answerHasBegun, answerHasEnded, dropFurther, HeldAnswer, showSign } from '@countersign/common';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalResponse } from '../model/refusal-response.js';
 
@@ -85,11 +85,7 @@ export function closeUnread(response: ServerResponse): void {
   response.shouldKeepAlive = false;
   // Node would believe a field of the application.
   if (response.hasHeader('connection') && !response.headersSent) response.setHeader('connection', 'close');
-  let isEnding = false;
   function endLater(...args: readonly unknown[]): ServerResponse {
-    // A second answer of an application that does not ask: Node drops it, once the first has gone out.
-    if (isEnding) return response;
-    isEnding = true;
     const [chunk, encoding = 'utf8'] = args.filter((arg) => typeof arg !== 'function');
     for (const done of args) if (typeof done === 'function') response.once('finish', done as () => void);
     const hasBytes = (typeof chunk === 'string' || chunk instanceof Uint8Array) && chunk.length > 0;
@@ -97,6 +93,8 @@ export function closeUnread(response: ServerResponse): void {
     if (hasBytes) response.write(chunk, encoding as BufferEncoding);
     response.flushHeaders();
     const hideEnd = showSign(response, 'writableEnded');
+    // An application that waits for `finish` may answer again before it: a time-out, say.
+    dropFurther(response);
     const timer = setTimeout(end, lingerMilliseconds).unref();
     // An application may answer late, when all of it has come.
     if (request.complete) end();

@@ -53,6 +53,10 @@ describe('sendRefusal', () => {
       closeUnread(response);
       response.writeHead(401, { 'content-length': 7 }).end('refused');
       seen.push(response.writableEnded);
+      // A time-out that is cleared by `finish`.
+      response.setHeader('x-late', '1');
+      response.writeHead(503);
+      response.write('too slow');
       response.end('too slow');
       response.once('finish', () => seen.push(response.writableEnded));
     });

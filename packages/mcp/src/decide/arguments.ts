@@ -4,7 +4,7 @@ import { mostMembers } from '../wire/plain-json.js';
 import { isJsonObject, type JsonObject } from './json-rpc.js';
 
 /** Levels of objects and lists. Whoever copies or searches more of them runs out of stack. */
-const deepest = 256;
+export const deepest = 256;
 
 /**
  * base64url SHA-256 of arguments as JSON with sorted members (RFC 8785), so that equal arguments have equal digests.

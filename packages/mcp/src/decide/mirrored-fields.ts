@@ -1,3 +1,4 @@
+import { deepest } from './arguments.js';
 import type { ParameterFields } from './catalogue.js';
 import { isJsonObject, memberOf } from './json-rpc.js';
 
@@ -90,9 +91,10 @@ function decodedField(field: string): string | undefined {
   }
 }
 
-/** The arguments that a field may repeat. */
-function primitivesOf(value: unknown): (string | number)[] {
+/** The arguments that a field may repeat; a guard that observes searches also what is too deep to be let through. */
+function primitivesOf(value: unknown, levels: number = deepest): (string | number)[] {
   if (typeof value === 'string' || typeof value === 'number') return [value];
   if (typeof value === 'boolean') return [String(value)];
-  return isJsonObject(value) ? Object.values(value).flatMap(primitivesOf) : [];
+  if (!isJsonObject(value) || levels === 0) return [];
+  return Object.values(value).flatMap((member) => primitivesOf(member, levels - 1));
 }

@@ -80,3 +80,10 @@ describe('disagreeingField', () => {
     }
   });
 });
+
+it('disagreeingParameter searches no deeper than 256 levels [E15]', () => {
+  let deep: object = { seven: 7 };
+  for (let level = 0; level < 20_000; level++) deep = { in: deep };
+  const headers = new Headers({ 'mcp-param-seven': '7' });
+  expect(disagreeingParameter(headers, { arguments: deep })).toBe('mcp-param-seven');
+});
