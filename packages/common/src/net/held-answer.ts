@@ -33,6 +33,7 @@ export class HeldAnswer {
   #own: Readonly<Partial<Record<Gated, Method>>> | undefined;
   #before: Head | undefined;
   #calls: Call[] = [];
+  /** What the response says although nothing was sent, and how to let it say the truth again. */
   readonly #shown = new Map<AnswerSign, () => void>();
   #cameEarly = false;
   #needsDrain = false;
