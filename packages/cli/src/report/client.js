@@ -81,9 +81,8 @@ function cell(label, ...content) {
   return made;
 }
 
-const who = ({ actor, subject, claimedAgent, claimedKey, event }) => {
-  const acts = event?.startsWith('approval.') ? ', it says for' : ' for';
-  if (actor !== undefined) return subject === undefined || subject === actor ? actor : `${actor}${acts} ${subject}`;
+const who = ({ actor, subject, claimedAgent, claimedKey }) => {
+  if (actor !== undefined) return subject === undefined || subject === actor ? actor : `${actor} for ${subject}`;
   if (claimedAgent !== undefined) return `unverified, key of ${claimedAgent}`;
   return claimedKey === undefined ? 'unknown' : `unverified, claims key ${claimedKey}`;
 };
