@@ -80,7 +80,7 @@ export function createDeciders(parts: DeciderParts): Deciders {
         return refusal('approval_mismatch', 'the resource is another one since people decided');
       const verdict = await authorize(asked, found.resource, unit.revalidate, parts);
       if (!verdict.permitted) return verdict.refused;
-      return verdict.policy.policySet === policy.policySet && isDeepStrictEqual(verdict.policy.approval, requirement)
+      return isDeepStrictEqual(boundOf(verdict.policy), boundOf(policy))
         ? undefined
         : refusal('approval_mismatch', 'policy changed while people decided');
     }
@@ -152,6 +152,11 @@ export function createDeciders(parts: DeciderParts): Deciders {
       return verdict.permitted && verdict.policy.approval === undefined;
     },
   };
+}
+
+/** What an approval is bound to of the decision that asks for it. */
+function boundOf({ policies, policySet, approval }: PolicyDecision): Partial<PolicyDecision> {
+  return { policies: [...policies], policySet, ...(approval !== undefined && { approval }) };
 }
 
 /** Of a request that was refused before policy was asked. */

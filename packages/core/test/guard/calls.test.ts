@@ -145,6 +145,7 @@ describe('A call within a request', () => {
       [{ ...allow, decision: 'deny' as const, approval: undefined }, 'policy_denied'],
       [{ ...allow, approval: { ...requirement, reason: 'required' as const } }, 'approval_mismatch'],
       [{ ...allow, approval: requirement, policySet: 'newer' }, 'approval_mismatch'],
+      [{ ...allow, approval: requirement, policies: ['others'] }, 'approval_mismatch'],
     ] as const;
     for (const [change, code] of changes) {
       const asked = { ...allow, approval: requirement };
