@@ -17,6 +17,7 @@ import { codeOf } from './words.js';
 const longestOpen = 300;
 const mostLinesOpen = 12;
 const longestStart = 80;
+const mostLookalikes = 5;
 
 /** What exactly runs if people approve: each part of the request that the approval is bound to. */
 export function requestRows(request: ApprovalRequest): readonly Html[] {
@@ -62,7 +63,8 @@ function sentOf(request: ApprovalRequest, shown: ApprovalDisclosure = {}, isKept
 }
 
 function argumentsOf(given: JsonObject | undefined): Html {
-  return given === undefined ? notShown : html`<h3>Arguments</h3>${membersOf(JSON.stringify(given))}`;
+  if (given === undefined) return notShown;
+  return html`<h3>Arguments</h3>${lookalikesIn(given)}${membersOf(JSON.stringify(given))}`;
 }
 
 const notShown = html`<p class="alarm">The agent does not show the content. You would approve something of which you see only a digest.</p>`;
@@ -104,11 +106,33 @@ export function chainOf(chain: readonly ApprovalHop[]): Html {
 
 function jsonOf(text: string): Html {
   const read = parseStrictJson(text);
-  return read.ok && isJsonObject(read.value) ? membersOf(text) : valueOf(valueOfSource(text));
+  if (!read.ok) return valueOf(valueOfSource(text));
+  const content = isJsonObject(read.value) ? membersOf(text) : valueOf(valueOfSource(text));
+  return html`${lookalikesIn(read.value)}${content}`;
+}
+
+/** A Cyrillic letter in `dry_run`: people would read a member that the API does not know, and ignores. */
+function lookalikesIn(value: unknown): Html | undefined {
+  const names = new Set<string>();
+  JSON.stringify(value, (name, member: unknown) => {
+    if (!isPlain(spelledOut(name))) names.add(name);
+    return member;
+  });
+  if (names.size === 0) return undefined;
+  const spelled = [...names].slice(0, mostLookalikes).map((name) => {
+    const ascii = name.replaceAll(/[^\x20-\x7e]/gu, escapeOf);
+    return html`<li>${valueOf(ascii)}</li>
+`;
+  });
+  return html`<p class="alarm">Names have letters that can look like others. The API may ignore what you see.</p><ul>${spelled}</ul>`;
+}
+
+function isPlain(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
 }
 
 function pairsOf(pairs: readonly FormPair[]): Html {
-  const rows = pairs.map(([name, value]) => row(spelledOut(name), textOf(value)));
+  const rows = pairs.map(([name, value]) => memberRow(name, textOf(value)));
   return rows.length === 0 ? none : html`<dl>${rows}</dl>`;
 }
 
@@ -121,9 +145,14 @@ const none = html`<p class="quiet">None.</p>`;
 /** Every member by its name, whatever its value is. */
 function membersOf(object: string): Html {
   const rows = membersOfSource(object).map(([name, value]) =>
-    row(spelledOut(name), valueOf(value.startsWith('"') ? textOrQuoted(value) : value)),
+    memberRow(name, valueOf(value.startsWith('"') ? textOrQuoted(value) : value)),
   );
   return rows.length === 0 ? none : html`<dl>${rows}</dl>`;
+}
+
+function memberRow(name: string, value: Html): Html {
+  const visible = spelledOut(name);
+  return visible.length > longestOpen ? html`<dt>${valueOf(name)}</dt><dd>${value}</dd>` : row(visible, value);
 }
 
 /** A string, with its quotation marks if it is empty or would look like another value without them: "5" is not 5. */

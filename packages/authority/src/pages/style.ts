@@ -57,7 +57,7 @@ button.link { min-height: 2.25rem; padding: 0; border: 0; background: transparen
 button.danger { background: transparent; color: var(--danger); border-color: var(--danger); }
 .buttons button { flex: 1 1 8rem; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 0.9rem; margin: 0.5rem 0 0.9rem; }
+dl { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: 0.15rem 0.9rem; margin: 0.5rem 0 0.9rem; }
 dt { color: var(--quiet); white-space: pre-wrap; }
 dd { margin: 0; min-width: 0; }
 @media (max-width: 30rem) {

@@ -85,6 +85,7 @@ describe('createAuthority', () => {
     [{ users: { signIn: { ...signIn, clientSecret: undefined } } }, /clientSecret/],
     [{ users: { signIn: { ...signIn, subjectNamespace: ' ' } } }, /'subjectNamespace' like/],
     [{ users: { signIn: { ...signIn, requiredClaims: { hd: 1 } } } }, /requiredClaims/],
+    [{ users: { signIn: { ...signIn, tenantClaim: undefined } } }, /'tenantClaim' is undefined. Leave/],
     [{ users: { signIn: { ...signIn, subjectClaim: 1 } } }, /'subjectClaim' must be the name of a claim/],
     [
       {

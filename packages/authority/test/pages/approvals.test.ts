@@ -104,6 +104,23 @@ describe('the pages of approvers', () => {
     expect(await contentShown({ 'content-type': 'application/json' }, body)).toBe(`Body ${shown}`);
   });
 
+  it('raise the alarm for names with letters that look like others, also within values [C13]', async () => {
+    const json = { 'content-type': 'application/json' };
+    const alarm = 'Body Names have letters that can look like others. The API may ignore what you see.';
+    expect(await contentShown(json, '{"table":"users","dr\u0443_run":true}')).toBe(
+      `${alarm} dr\\u0443_run table users dr\u0443_run true`,
+    );
+    expect(await contentShown(json, '[{"options":{"dr\u0443_run":true}}]')).toContain(`${alarm} dr\\u0443_run [`);
+    const { running, ask } = await startApprovals();
+    const id = await ask({ ...call, ...needs(1) }, { arguments: given });
+    expect(await text(`${running.issuer}/approvals/${id}`, rita)).not.toContain('look like others');
+  });
+
+  it('fold a name that would push others out of sight [C13]', async () => {
+    const body = JSON.stringify({ ['n'.repeat(1000)]: 1, amount: 1 });
+    expect(await contentShown({ 'content-type': 'application/json' }, body)).toContain('1000 characters');
+  });
+
   it('show the pairs of a form, decoded and in order [C13]', async () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const body = 'to=%6d%61llory&amount=10&rtl=a%E2%80%AEb&none=&html=%3Ci%3E';

@@ -37,6 +37,7 @@ const restrictive: ReadonlySet<string> = new Set([
   'authorizationDetails',
   'subject',
   'requiredClaims',
+  'tenantClaim',
   'from',
   // Who an agent is, and until when.
   'status',
