@@ -311,6 +311,15 @@ describe('A tool call', () => {
     expect(audit.records.map(({ code }) => code)).toEqual(['request_malformed', 'request_malformed']);
   });
 
+  it.each(['{"max":1e400}', '{"max":[1,-1e400]}', '{"max":[{"of":1e400}]}'])(
+    'with the infinite number in %s, whose digest would be that of null, is refused [C11]',
+    async (given) => {
+      const { call, audit } = await mcp();
+      expect(await call('echo', JSON.parse(given))).toBe(-32602);
+      expect(audit.records).toMatchObject([{ decision: 'deny', code: 'request_malformed' }]);
+    },
+  );
+
   it('with arguments that are nested too deep is refused', async () => {
     const { call, audit } = await mcp();
     expect(await call('echo', JSON.parse(`{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`))).toBe(-32602);

@@ -8,11 +8,13 @@ export const deepest = 256;
 
 /**
  * base64url SHA-256 of arguments as JSON with sorted members (RFC 8785), so that equal arguments have equal digests.
- * Undefined if they are nested too deep, or hold more than the guard sorts in a moment.
+ * Undefined if they are nested too deep, hold more than the guard sorts in a moment, or hold an infinite number (`1e400`),
+ * which would be written like null.
  */
 export function digestOf(given: JsonObject): string | undefined {
   let members = 0;
   function written(value: unknown, depth: number): string {
+    if (isInfinite(value)) throw new RangeError('an infinite number');
     if (!hasMembers(value)) return JSON.stringify(value) ?? 'null';
     if (depth > deepest) throw new RangeError('too deep');
     if (Array.isArray(value)) return writtenList(value, depth);
@@ -28,7 +30,7 @@ export function digestOf(given: JsonObject): string | undefined {
   function writtenList(list: readonly unknown[], depth: number): string {
     count(1 + list.length / itemsForMember);
     // Many at once take a fraction of the time.
-    if (!list.some(hasMembers)) return JSON.stringify(list);
+    if (!list.some((item) => hasMembers(item) || isInfinite(item))) return JSON.stringify(list);
     return `[${list.map((item) => written(item, depth + 1)).join(',')}]`;
   }
   function count(more: number): void {
@@ -46,6 +48,10 @@ export function digestOf(given: JsonObject): string | undefined {
 
 function hasMembers(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
+}
+
+function isInfinite(value: unknown): boolean {
+  return typeof value === 'number' && !Number.isFinite(value);
 }
 
 /**

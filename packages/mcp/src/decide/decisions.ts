@@ -19,7 +19,7 @@ import {
   notMcp,
   refusedByDetail,
   type RefusedReading,
-  tooLarge,
+  undigestible,
 } from './refused-readings.js';
 import { approvalOf, type AskedRequest, isModernRequest, type McpSurroundings, traceparentOf } from './request-meta.js';
 import { openState, sealState } from './request-state.js';
@@ -101,7 +101,7 @@ export function decisionsOf(
     asked: AskedRequest,
   ): Promise<RefusedReading | undefined> {
     const { request, list = listsNothing, headers } = asked;
-    if (asked.isTooLarge) return tooLarge;
+    if (asked.isUndigestible) return undigestible;
     const field = headers && disagreeingField(headers, request);
     if (field !== undefined) return headerMismatch(field);
     if (reading.kind === 'refuse') return reading;
@@ -210,9 +210,9 @@ export function decisionsOf(
           approval: approvalOf(request, surroundings),
         }),
       );
-      const isTooLarge = given !== undefined && argumentsDigest === undefined;
+      const isUndigestible = given !== undefined && argumentsDigest === undefined;
       const { isModern = isModernRequest(request) } = surroundings;
-      const asked = { ...surroundings, request, isTooLarge, isModern };
+      const asked = { ...surroundings, request, isUndigestible, isModern };
       const decision = await decideCall(caller, call, reading, asked);
       if (!decision.ok) await delayHidden(caller, reading, decision.denial, asked);
       return decision;

@@ -18,7 +18,9 @@ export function malformed(message: string): RefusedReading {
   return { kind: 'refuse', code: 'request_malformed', detail: message, denial: invalidParams(message) };
 }
 
-export const tooLarge: RefusedReading = malformed('the arguments are nested too deep, or have too many members');
+export const undigestible: RefusedReading = malformed(
+  'the arguments are nested too deep, have too many members, or hold an infinite number',
+);
 
 const foreignState: RefusedReading = {
   kind: 'refuse',

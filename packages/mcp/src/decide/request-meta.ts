@@ -24,7 +24,7 @@ export interface McpSurroundings {
 /** A request, read as far as it is needed to decide. */
 export interface AskedRequest extends McpSurroundings {
   readonly request: JsonRpcRequest;
-  readonly isTooLarge: boolean;
+  readonly isUndigestible: boolean;
   readonly isModern: boolean;
 }
 
