@@ -23,7 +23,11 @@ export function callerFor(
   if (caller !== undefined) return caller;
   const { http, requestInfo, request } = context ?? {};
   const isHttp = session.isHttp || [http, requestInfo, request].some((part) => part !== undefined);
-  if (isHttp)
-    reportOnce(guard, 'a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
+  if (isHttp) reportNobody(guard);
   return isHttp ? undefined : local;
+}
+
+/** Over HTTP, somebody sent a request without a verified caller. */
+export function reportNobody(guard: Guard): void {
+  reportOnce(guard, 'a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
 }

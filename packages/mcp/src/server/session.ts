@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { dropFurther } from '@countersign/common';
 import type { Caller, Guard } from '@countersign/core';
 import { callerOf as callerOfRequest } from '@countersign/core/adapter';
 import type { McpDecisions } from '../decide/decisions.js';
 import { openStream, tooManyStreams } from '../decide/open-streams.js';
+import { nobody } from '../decide/denial.js';
 import { callerKey } from '../decide/task-owners.js';
 import { readBody } from '../http/read-body.js';
+import { reportNobody } from './caller-for.js';
 import { type EarlyAnswer, earlyAnswer, mostMessages, refuseEarly } from './early-refusal.js';
 import { callerOfInfo, mcpBridge } from './identity.js';
 import { endingWithCaller, endWhenLapsed } from './lapse.js';
@@ -25,9 +28,10 @@ interface HttpTransport {
 
 type TransportMethod = (request: unknown, ...rest: unknown[]) => unknown;
 
-/** Nobody's key. */
-const nobody = '';
+/** Whose key no caller has. */
+const noOpener = '';
 
+const refusedNobody = earlyAnswer(401, { jsonrpc: '2.0', ...nobody, id: null });
 const refusedStream = earlyAnswer(429, { jsonrpc: '2.0', error: tooManyStreams, id: null });
 
 const maxMessageBytes = 4 * 1024 * 1024;
@@ -125,20 +129,26 @@ export class OwnedSession {
     return await delivered(request, second, body);
   }
 
-  /** The stream of events belongs to whoever asked for it, before any message has come. */
+  /** The stream of events belongs to whoever asked for it, before any message has come. Nobody gets one. */
   #ownStream(stream: unknown): void {
-    const request = isNodeResponse(stream) ? stream.req : undefined;
-    const caller = request && callerOfRequest(request);
-    this.#opener = caller === undefined ? nobody : callerKey(caller);
-    if (caller !== undefined && isNodeResponse(stream)) endWhenLapsed(this.#guard, caller, stream);
+    const response = isNodeResponse(stream) ? stream : undefined;
+    const caller = response && callerOfRequest(response.req);
+    this.#opener = caller === undefined ? noOpener : callerKey(caller);
+    if (response === undefined) return;
+    if (caller !== undefined) return endWhenLapsed(this.#guard, caller, response);
+    const refused = this.#refuseNobody();
+    if (refused === undefined) return;
+    answerWith(refused, response);
+    // The transport is going to answer, too.
+    dropFurther(response);
   }
 
-  /** Undefined before there is a session, and for its owner. */
+  /** Undefined for any verified caller before there is a session, and then for its owner. */
   async #refusalFor({ sessionId }: HttpTransport, caller: Caller | undefined): Promise<EarlyAnswer | undefined> {
-    if (sessionId === undefined) return undefined;
+    if (sessionId === undefined) return caller === undefined ? this.#refuseNobody() : undefined;
     if (caller !== undefined && this.#opener === callerKey(caller)) return undefined;
     const observes = this.#guard.mode === 'observe';
-    if (!observes && (this.#opener === undefined || this.#opener === nobody)) {
+    if (!observes && (this.#opener === undefined || this.#opener === noOpener)) {
       reportOnce(this.#guard, 'a session of MCP that no verified caller opened was refused');
     }
     if (caller !== undefined) {
@@ -149,6 +159,13 @@ export class OwnedSession {
     if (observes) return undefined;
     // As the SDK answers to an unknown id: the client then opens a session of its own.
     return earlyAnswer(404, { jsonrpc: '2.0', error: { code: -32001, message: 'Session not found' }, id: null });
+  }
+
+  /** Before the transport opens a session, which would stay for ever. */
+  #refuseNobody(): EarlyAnswer | undefined {
+    if (this.#guard.mode === 'observe') return undefined;
+    reportNobody(this.#guard);
+    return refusedNobody;
   }
 }
 

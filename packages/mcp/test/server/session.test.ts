@@ -132,6 +132,31 @@ describe.each(transports)('Sessions of SDK $sdk with a shared store of events', 
   });
 });
 
+describe.each(transports)('A request of nobody to a transport of SDK $sdk', ({ connect: connectTransport }) => {
+  it.each([{ sessionIdGenerator: () => 'session-1' }, { sessionIdGenerator: undefined }])(
+    'opens no session and no stream with %o [E11]',
+    async (options) => {
+      const { guard, troubles } = await world('http://127.0.0.1:9');
+      const onsessioninitialized = vi.fn();
+      const http = createServer((request, response) => {
+        void connectTransport(guard, [], { ...options, onsessioninitialized }).then((transport) =>
+          transport.handleRequest(request, response),
+        );
+      });
+      await using served = await listening(http);
+      for (const message of [initialize, callOf('early'), undefined]) {
+        const body = message === undefined ? null : JSON.stringify(message);
+        const headers = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' };
+        const answer = await fetch(served.url, { method: message === undefined ? 'GET' : 'POST', headers, body });
+        expect([answer.status, answer.headers.get('mcp-session-id')]).toEqual([401, null]);
+        expect(await answer.json()).toMatchObject({ error: { code: -32001, message: 'Unauthorized' }, id: null });
+      }
+      expect(onsessioninitialized).not.toHaveBeenCalled();
+      expect(troubles).toEqual([expect.stringContaining('without a verified caller')]);
+    },
+  );
+});
+
 describe('A session over HTTP/2', () => {
   it('is refused to everybody else, and answers its owner [E11]', async () => {
     const { guard, ran } = { ...(await world('http://127.0.0.1:9')), ran: [] as string[] };
@@ -174,6 +199,19 @@ describe('A session over HTTP/2', () => {
     expect(ran).toEqual(['early']);
   });
 });
+
+async function listening(http: ReturnType<typeof createServer>): Promise<AsyncDisposable & { readonly url: string }> {
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      http.closeAllConnections();
+      http.close();
+      await once(http, 'close');
+    },
+  };
+}
 
 /** A server whose stream is opened by alice. */
 async function started() {
@@ -233,6 +271,22 @@ describe('The transport of SDK 1 with a stream of its own', () => {
     await vi.waitFor(() => expect(received()).toContain('for alice, alice'), patiently);
     expect(received()).toContain('Tool hidden not found');
     expect(ran).toEqual(['early']);
+  });
+
+  it('ends at once if nobody opened it [E11]', async () => {
+    const { guard } = await world('http://127.0.0.1:9');
+    const closed = vi.fn();
+    const http = createServer((_request, response) => {
+      const transport = new SSEServerTransport('/messages', response);
+      const server = new McpServer({ name: 'test', version: '1' });
+      Object.assign(server.server, { onclose: closed });
+      register(server, [], () => guardTools(server, guard));
+      void server.connect(transport).then(() => server.sendLoggingMessage({ level: 'info', data: 'SECRET' }));
+    });
+    await using served = await listening(http);
+    const stream = await fetch(`${served.url}/sse`, { headers: { accept: 'text/event-stream' } });
+    expect([stream.status, await stream.text()]).toEqual([401, expect.not.stringContaining('SECRET')]);
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), patiently);
   });
 
   it('ends with its caller [E11]', { timeout: 15_000 }, async () => {
