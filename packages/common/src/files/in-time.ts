@@ -1,5 +1,3 @@
-import { withTimeout } from '../time/with-timeout.js';
-
 const LIMIT_MILLISECONDS = 10_000;
 /** A hung operation occupies one of the four threads of Node's pool, also after its timeout. The other two are for the rest. */
 const MOST_AT_ONCE = 2;
@@ -7,6 +5,7 @@ const MOST_AT_ONCE = 2;
 interface Turn {
   readonly path: string;
   readonly begin: () => void;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** Paths with an operation that has begun and not ended. */
@@ -17,31 +16,44 @@ const hanging = new Set<string>();
 const waiting = new Set<Turn>();
 
 /**
- * Limits the time of a file operation. Of all operations, two run at the same time, and one on each path; the others
- * wait within their limit. While an operation hangs its path is not touched again, and while two hang no path is.
+ * Limits the time of a file operation, anew with each step that it reports: where others keep the threads of Node's pool
+ * busy, it is slow and does not hang. Of all operations, two run at the same time, and one on each path; the others wait
+ * within their limit. While an operation hangs its path is not touched again, and while two hang no path is.
  *
  * @throws Error (as a rejection) when the path does not answer within 10 s.
  */
-export async function inTime<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function inTime<T>(path: string, work: (step: () => void) => Promise<T>): Promise<T> {
   if (hanging.has(path)) throw new Error(`'${path}' still does not answer`);
   if (hanging.size === MOST_AT_ONCE) throw new Error(behindOthers(path));
-  let turn: Turn | undefined;
-  const working = new Promise<void>((begin) => {
-    turn = { path, begin };
+  return await new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const isWaiting = waiting.delete(turn);
+      if (!isWaiting) hanging.add(path);
+      const isBehind = isWaiting && !busy.has(path);
+      const late = `'${path}' does not answer within ${LIMIT_MILLISECONDS / 1000} s`;
+      reject(new Error(isBehind ? behindOthers(path) : late));
+    }, LIMIT_MILLISECONDS);
+    function step(): void {
+      // Its timer would begin again.
+      if (hanging.has(path)) return;
+      for (const each of [turn, ...waiting]) each.timer.refresh();
+    }
+    const turn: Turn = { path, timer, begin: () => void run() };
+    async function run(): Promise<void> {
+      step();
+      try {
+        resolve(await work(step));
+      } catch (error) {
+        reject(error);
+      } finally {
+        clearTimeout(timer);
+        busy.delete(path);
+        hanging.delete(path);
+        beginNext();
+      }
+    }
     waiting.add(turn);
     beginNext();
-  })
-    .then(work)
-    .finally(() => {
-      busy.delete(path);
-      hanging.delete(path);
-      beginNext();
-    });
-  return await withTimeout(LIMIT_MILLISECONDS, working, () => {
-    const isWaiting = turn !== undefined && waiting.delete(turn);
-    if (isWaiting && !busy.has(path)) throw new Error(behindOthers(path));
-    if (!isWaiting) hanging.add(path);
-    throw new Error(`'${path}' does not answer within ${LIMIT_MILLISECONDS / 1000} s`);
   });
 }
 

@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
-import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
 import { inTime } from './in-time.js';
+
+const pieceBytes = 512 * 1024;
 
 /** The content of a file or folder, and when it last changed, in milliseconds since the epoch. */
 export interface Content<T> {
@@ -11,27 +13,41 @@ export interface Content<T> {
 /**
  * Reads a regular file. A pipe, socket or device is refused: it could block the reader forever.
  *
- * @throws Error (as a rejection) also when the file does not answer within 10 s.
+ * @throws Error (as a rejection) also when a step of it takes longer than 10 s.
  */
 export async function readRegularFile(path: string): Promise<Content<Buffer>> {
-  return await inTime(path, async () => {
+  return await inTime(path, async (step) => {
     // Without O_NONBLOCK, opening a pipe waits for a writer.
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
+      step();
       if (!(await handle.stat()).isFile()) throw new Error(`'${path}' is not a regular file`);
-      const value = await handle.readFile();
+      const value = await readWhole(handle, step);
       // After the read, so that a write in the meantime shows.
-      return { value, changedMs: (await handle.stat()).ctimeMs };
+      const { ctimeMs: changedMs } = await handle.stat();
+      step();
+      return { value, changedMs };
     } finally {
       await handle.close();
     }
   });
 }
 
+async function readWhole(handle: FileHandle, step: () => void): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (;;) {
+    step();
+    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafe(pieceBytes) });
+    if (bytesRead === 0) return Buffer.concat(parts);
+    parts.push(buffer.subarray(0, bytesRead));
+  }
+}
+
 /** Names in a folder. @throws Error (as a rejection) also when the folder does not answer within 10 s. */
 export async function listFolder(path: string): Promise<Content<readonly string[]>> {
-  return await inTime(path, async () => {
+  return await inTime(path, async (step) => {
     const { ctimeMs } = await stat(path);
+    step();
     return { value: (await readdir(path)).toSorted(), changedMs: ctimeMs };
   });
 }

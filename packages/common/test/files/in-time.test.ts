@@ -6,6 +6,18 @@ import { deferred } from '../../../../test/support/deferred.js';
 import { hungPipe, pendingFileOperations } from '../../../../test/support/hung-open.js';
 import { inTime } from '../../src/files/in-time.js';
 
+/** Three steps of eight seconds, and one that ends with `end`. */
+function inSteps(end: Promise<void>): (step: () => void) => Promise<string> {
+  return async (step) => {
+    for (let count = 0; count < 3; count++) {
+      await new Promise((resolve) => setTimeout(resolve, 8000));
+      step();
+    }
+    await end;
+    return 'read';
+  };
+}
+
 describe('inTime', () => {
   afterEach(() => {
     vi.useRealTimers();
@@ -26,6 +38,23 @@ describe('inTime', () => {
     hung.resolve();
     await vi.advanceTimersByTimeAsync(0);
     expect(await inTime('/net/a', work)).toBe('read');
+  });
+
+  it('waits for an operation that goes on step by step, as do those behind it [K5]', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const ends = [deferred(), deferred()];
+    const results = ['/net/a', '/net/b'].map((path, at) => inTime(path, inSteps(ends[at]!.promise)));
+    const behind = inTime('/net/c', async () => 'read');
+    await vi.advanceTimersByTimeAsync(24_000);
+    ends[0]!.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await Promise.all([results[0], behind])).toEqual(['read', 'read']);
+    const late = expect(results[1]).rejects.toThrow("'/net/b' does not answer within 10 s");
+    await vi.advanceTimersByTimeAsync(10_000);
+    await late;
+    ends[1]!.resolve();
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await inTime('/net/b', async () => 'read')).toBe('read');
   });
 
   it('begins one operation on a path, and two in all, and the others in turn [K5]', async () => {
