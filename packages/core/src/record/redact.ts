@@ -39,9 +39,9 @@ export function createRedactor(options: RedactOptions | undefined): Redactor {
     return { ...rest, argumentsDigest: hide(resourceIds, { resource: { type: 'Arguments', id: argumentsDigest } }) };
   }
 
-  /** Its binding is a digest, too, and an approver may quote in the reason what must be hidden. */
+  /** Its binding is a digest, too, also of the path, and an approver may quote in the reason what must be hidden. */
   function approvalOf({ binding, approvers, ...rest }: AuditApproval): AuditApproval {
-    const rule = resourceIds ?? userIds;
+    const rule = resourceIds ?? userIds ?? (keepPathSegments === undefined ? undefined : 'omit');
     return {
       ...rest,
       binding: rule === undefined ? binding : hide(rule, { resource: { type: 'Approval', id: binding } }),

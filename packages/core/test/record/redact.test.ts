@@ -140,6 +140,7 @@ describe('redaction', () => {
     });
     const pseudonymous = createRedactor(readRedactOptions({ resourceIds: 'pseudonym', pseudonymKey }))(record).approval;
     expect(pseudonymous).toMatchObject({ id: 'approval-1', approvers: [approver] });
+    expect(createRedactor(readRedactOptions({ keepPathSegments: 1 }))(record).approval?.binding).toBe('[omitted]');
     // Equal requests stay joinable.
     expect(pseudonymous?.binding).not.toContain('bbb');
     const again = createRedactor(readRedactOptions({ resourceIds: 'pseudonym', pseudonymKey }))(record).approval;
