@@ -17,7 +17,7 @@ import { codeOf } from './words.js';
 const longestOpen = 300;
 const mostLinesOpen = 12;
 const longestStart = 80;
-const mostLookalikes = 5;
+const mostLookalikes = 100;
 
 /** What exactly runs if people approve: each part of the request that the approval is bound to. */
 export function requestRows(request: ApprovalRequest): readonly Html[] {
@@ -111,7 +111,7 @@ function jsonOf(text: string): Html {
   return html`${lookalikesIn(read.value)}${content}`;
 }
 
-/** A Cyrillic letter in `dry_run`: people would read a member that the API does not know, and ignores. */
+/** A Cyrillic letter in `dry_run`, or a space behind it: people would read a member that the API does not know, and ignores. */
 function lookalikesIn(value: unknown): Html | undefined {
   const names = new Set<string>();
   JSON.stringify(value, (name, member: unknown) => {
@@ -120,15 +120,19 @@ function lookalikesIn(value: unknown): Html | undefined {
   });
   if (names.size === 0) return undefined;
   const spelled = [...names].slice(0, mostLookalikes).map((name) => {
-    const ascii = name.replaceAll(/[^\x20-\x7e]/gu, escapeOf);
+    const ascii = name.replaceAll(unplain, escapeOf);
     return html`<li>${valueOf(ascii)}</li>
 `;
   });
-  return html`<p class="alarm">Names have letters that can look like others. The API may ignore what you see.</p><ul>${spelled}</ul>`;
+  const more = names.size > mostLookalikes ? html`<li>and ${names.size - mostLookalikes} more</li>` : undefined;
+  return html`<p class="alarm">Names have letters or spaces that can look like others, or like nothing. The API may ignore what you see.</p><ul>${spelled}${more}</ul>`;
 }
 
+/** Other letters, and spaces that one does not see: at an end, or beside another. */
+const unplain = /[^\x20-\x7e]|^ | (?= |$)/gu;
+
 function isPlain(text: string): boolean {
-  return /^[\x20-\x7e]*$/.test(text);
+  return text.search(unplain) === -1;
 }
 
 function pairsOf(pairs: readonly FormPair[]): Html {
@@ -150,9 +154,10 @@ function membersOf(object: string): Html {
   return rows.length === 0 ? none : html`<dl>${rows}</dl>`;
 }
 
+/** In a font in which `l` and `I` differ. */
 function memberRow(name: string, value: Html): Html {
-  const visible = spelledOut(name);
-  return visible.length > longestOpen ? html`<dt>${valueOf(name)}</dt><dd>${value}</dd>` : row(visible, value);
+  return html`<dt>${valueOf(name)}</dt><dd>${value}</dd>
+`;
 }
 
 /** A string, with its quotation marks if it is empty or would look like another value without them: "5" is not 5. */

@@ -106,14 +106,22 @@ describe('the pages of approvers', () => {
 
   it('raise the alarm for names with letters that look like others, also within values [C13]', async () => {
     const json = { 'content-type': 'application/json' };
-    const alarm = 'Body Names have letters that can look like others. The API may ignore what you see.';
+    const alarm =
+      'Body Names have letters or spaces that can look like others, or like nothing. The API may ignore what you see.';
     expect(await contentShown(json, '{"table":"users","dr\u0443_run":true}')).toBe(
       `${alarm} dr\\u0443_run table users dr\u0443_run true`,
     );
     expect(await contentShown(json, '[{"options":{"dr\u0443_run":true}}]')).toContain(`${alarm} dr\\u0443_run [`);
-    const { running, ask } = await startApprovals();
-    const id = await ask({ ...call, ...needs(1) }, { arguments: given });
-    expect(await text(`${running.issuer}/approvals/${id}`, rita)).not.toContain('look like others');
+    for (const [name, spelled] of [
+      ['dry_run ', 'dry_run\\u0020'],
+      [' dry_run', '\\u0020dry_run'],
+      ['dry  run', 'dry\\u0020 run'],
+    ] as const) {
+      expect(await contentShown(json, JSON.stringify({ [name]: true }))).toContain(`${alarm} ${spelled} `);
+    }
+    const many = Object.fromEntries(Array.from({ length: 103 }, (_, at) => [`\u00e4${at}`, at]));
+    expect(await contentShown(json, JSON.stringify(many))).toContain('and 3 more');
+    expect(await contentShown(json, '{"two words":{"a-b":1,"$c":2}}')).not.toContain('look like');
   });
 
   it('fold a name that would push others out of sight [C13]', async () => {
