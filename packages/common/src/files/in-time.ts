@@ -5,7 +5,6 @@ const MOST_AT_ONCE = 2;
 interface Turn {
   readonly path: string;
   readonly begin: () => void;
-  readonly timer: NodeJS.Timeout;
 }
 
 /** Paths with an operation that has begun and not ended. */
@@ -18,7 +17,7 @@ const waiting = new Set<Turn>();
 /**
  * Limits the time of a file operation, anew with each step that it reports: where others keep the threads of Node's pool
  * busy, it is slow and does not hang. Of all operations, two run at the same time, and one on each path; the others wait
- * within their limit. While an operation hangs its path is not touched again, and while two hang no path is.
+ * for 10 s. While an operation hangs its path is not touched again, and while two hang no path is.
  *
  * @throws Error (as a rejection) when the path does not answer within 10 s.
  */
@@ -35,10 +34,9 @@ export async function inTime<T>(path: string, work: (step: () => void) => Promis
     }, LIMIT_MILLISECONDS);
     function step(): void {
       // Its timer would begin again.
-      if (hanging.has(path)) return;
-      for (const each of [turn, ...waiting]) each.timer.refresh();
+      if (!hanging.has(path)) timer.refresh();
     }
-    const turn: Turn = { path, timer, begin: () => void run() };
+    const turn: Turn = { path, begin: () => void run() };
     async function run(): Promise<void> {
       step();
       try {
