@@ -21,8 +21,9 @@ export async function readRegularFile(path: string): Promise<Content<Buffer>> {
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       step();
-      if (!(await handle.stat()).isFile()) throw new Error(`'${path}' is not a regular file`);
-      const value = await readWhole(handle, step);
+      const stats = await handle.stat();
+      if (!stats.isFile()) throw new Error(`'${path}' is not a regular file`);
+      const value = await readWhole(handle, stats.size, step);
       // After the read, so that a write in the meantime shows.
       const { ctimeMs: changedMs } = await handle.stat();
       step();
@@ -33,13 +34,16 @@ export async function readRegularFile(path: string): Promise<Content<Buffer>> {
   });
 }
 
-async function readWhole(handle: FileHandle, step: () => void): Promise<Buffer> {
+/** `size`: as of before. What is appended meanwhile shows in the time of the change. */
+async function readWhole(handle: FileHandle, size: number, step: () => void): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for (;;) {
+  for (let total = 0; ; ) {
     step();
-    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafe(pieceBytes) });
-    if (bytesRead === 0) return Buffer.concat(parts);
+    const length = total < size ? Math.min(size - total, pieceBytes) : pieceBytes;
+    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafe(length) });
     parts.push(buffer.subarray(0, bytesRead));
+    total += bytesRead;
+    if (bytesRead === 0 || total === size) return Buffer.concat(parts);
   }
 }
 

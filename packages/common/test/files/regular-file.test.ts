@@ -25,6 +25,13 @@ describe('readRegularFile', () => {
     }
   });
 
+  it.each([0, 1, 512 * 1024, 512 * 1024 + 1, 3_000_000])('reads all %i bytes of a file', async (size) => {
+    const path = join(await temporaryFolder(), 'a');
+    const bytes = Buffer.from(Array.from({ length: size }, (_, at) => at % 251));
+    await writeFile(path, bytes);
+    expect((await readRegularFile(path)).value.equals(bytes)).toBe(true);
+  });
+
   it.skipIf(process.platform === 'win32')('refuses a pipe, a socket, a device and a folder [K5]', async () => {
     const folder = await temporaryFolder();
     execFileSync('mkfifo', [join(folder, 'pipe')]);
