@@ -13,6 +13,7 @@ import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node';
 import { McpServer as McpServer2, Server as Server2 } from '@modelcontextprotocol/server';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { serve } from '../../../../test/support/guarded.js';
 import { patiently } from '../../../../test/support/patiently.js';
 import { authInfoOf, guardTools } from '../../src/index.js';
 import { register } from '../tools.js';
@@ -138,12 +139,11 @@ describe.each(transports)('A request of nobody to a transport of SDK $sdk', ({ c
     async (options) => {
       const { guard, troubles } = await world('http://127.0.0.1:9');
       const onsessioninitialized = vi.fn();
-      const http = createServer((request, response) => {
+      await using served = await serve((request, response) => {
         void connectTransport(guard, [], { ...options, onsessioninitialized }).then((transport) =>
           transport.handleRequest(request, response),
         );
       });
-      await using served = await listening(http);
       for (const message of [initialize, callOf('early'), undefined]) {
         const body = message === undefined ? null : JSON.stringify(message);
         const headers = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' };
@@ -199,19 +199,6 @@ describe('A session over HTTP/2', () => {
     expect(ran).toEqual(['early']);
   });
 });
-
-async function listening(http: ReturnType<typeof createServer>): Promise<AsyncDisposable & { readonly url: string }> {
-  http.listen(0, '127.0.0.1');
-  await once(http, 'listening');
-  return {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      http.closeAllConnections();
-      http.close();
-      await once(http, 'close');
-    },
-  };
-}
 
 /** A server whose stream is opened by alice. */
 async function started() {
@@ -276,14 +263,13 @@ describe('The transport of SDK 1 with a stream of its own', () => {
   it('ends at once if nobody opened it [E11]', async () => {
     const { guard } = await world('http://127.0.0.1:9');
     const closed = vi.fn();
-    const http = createServer((_request, response) => {
+    await using served = await serve((_request, response) => {
       const transport = new SSEServerTransport('/messages', response);
       const server = new McpServer({ name: 'test', version: '1' });
       Object.assign(server.server, { onclose: closed });
       register(server, [], () => guardTools(server, guard));
       void server.connect(transport).then(() => server.sendLoggingMessage({ level: 'info', data: 'SECRET' }));
     });
-    await using served = await listening(http);
     const stream = await fetch(`${served.url}/sse`, { headers: { accept: 'text/event-stream' } });
     expect([stream.status, await stream.text()]).toEqual([401, expect.not.stringContaining('SECRET')]);
     await vi.waitFor(() => expect(closed).toHaveBeenCalled(), patiently);
